@@ -1,0 +1,321 @@
+"""Every reason code of the gate, declared once.
+
+A code is stable: it is asserted by tests, kept in records and attestations, and looked up by users (`gate explain CODE`).
+The class of a code decides the outcome of a check and the exit code (DESIGN, section 3). Codes that come from the table
+of known attacks or from the format reference keep their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ReasonClass(StrEnum):
+    """Whose fault a reason is; the value is used in reports."""
+
+    FAIL = "fail"
+    USAGE = "usage"
+    ERROR = "error"
+    INTERNAL = "internal"
+
+
+EXIT_CODES: Mapping[ReasonClass, int] = MappingProxyType(
+    {ReasonClass.FAIL: 1, ReasonClass.USAGE: 2, ReasonClass.ERROR: 3, ReasonClass.INTERNAL: 4}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: what it means and what to do next."""
+
+    code: str
+    kind: ReasonClass
+    title: str
+    next_step: str
+
+    @property
+    def exit_code(self) -> int:
+        """Give the exit code of a run that ends with this reason."""
+        return EXIT_CODES[self.kind]
+
+    @property
+    def page(self) -> str:
+        """Give the place of this reason in the documentation."""
+        return f"docs/reasons.md#{self.code.lower()}"
+
+
+def _fail(code: str, title: str, next_step: str) -> Reason:
+    return Reason(code, ReasonClass.FAIL, title, next_step)
+
+
+def _usage(code: str, title: str, next_step: str) -> Reason:
+    return Reason(code, ReasonClass.USAGE, title, next_step)
+
+
+def _error(code: str, title: str, next_step: str) -> Reason:
+    return Reason(code, ReasonClass.ERROR, title, next_step)
+
+
+def _internal(code: str, title: str, next_step: str) -> Reason:
+    return Reason(code, ReasonClass.INTERNAL, title, next_step)
+
+
+_REBUILD = "Build the image again with a builder that follows the OCI image specification, and push it."
+_RETRY = "Try again; if it stays, ask the registry's operator."
+_ASK_SIGNER = "Ask whoever signed the image to sign this digest again."
+_CHECK_AGAIN = "Run `gate check` on this digest again under the policy that the stage demands."
+
+_REFERENCES = (
+    _fail("REF_NOT_DIGEST", "The reference names a tag, and a tag can be moved.",
+          "Use `repository@sha256:...`; `gate resolve` prints the digest that the tag names now."),
+    _usage("REF_MALFORMED", "The text is not an image reference.",
+           "Write `registry/repository@sha256:<64 hex>`, `oci:DIR`, or `archive:FILE`."),
+    _usage("REF_DIGEST", "The digest is not `sha256:` and 64 lower-case hexadecimal digits.",
+           "Copy the whole digest that the registry or the builder printed."),
+    _fail("REF_REGISTRY", "The policy does not allow this registry or repository.",
+          "Push the image to an allowed repository, or add it to `spec.references.registries`."),
+    _usage("REF_AMBIGUOUS", "The layout or archive holds several images and none was chosen.",
+           "Add `@sha256:...` of the image that is meant."),
+    _usage("REF_NAME", "A layout or archive has no name to be attested under.",
+           "Say under which repository it is judged: `--as registry/repository`."),
+)
+
+_IMAGES = (
+    _fail("IMG_MALFORMED", "A manifest, index or configuration is not what the OCI specification demands.", _REBUILD),
+    _fail("IMG_AMBIGUOUS", "Two readers would see two different images in these bytes.", _REBUILD),
+    _fail("IMG_MEDIA_TYPE", "The media type is not one of an image that can be judged.", _REBUILD),
+    _fail("IMG_SIZE", "A descriptor's size is not the size of its bytes.", _REBUILD),
+    _fail("IMG_DIFFID", "The configuration's diff_ids are not the digests of the uncompressed layers.", _REBUILD),
+    _fail("IMG_LAYER_MALFORMED", "A layer is a malformed archive, or one that two readers would read differently.", _REBUILD),
+    _fail("IMG_LAYER_UNSCANNABLE", "A layer is of a type that cannot be read: foreign, encrypted or unknown.", _REBUILD),
+    _fail("IMG_PLATFORM_UNSCANNED", "A platform that the policy demands is not in the index.",
+          "Build and push the image for every platform that the policy lists."),
+    _fail("IMG_PKGDB_REMOVED", "A later layer removed the package database, so that scanners find nothing.",
+          "Keep the package database in the image; do not delete it to make the image smaller."),
+    _fail("IMG_CONFIG", "The image's configuration asks for something that the policy forbids.",
+          "Remove the setting from the Dockerfile and build the image again."),
+    _fail("IMG_USER_ROOT", "The image runs as root.", "Add `USER 10001` (a number) to the Dockerfile and build again."),
+    _fail("IMG_USER_UNKNOWN", "The image's user cannot be mapped to a number by its own passwd file.",
+          "Use a numeric `USER` in the Dockerfile and build again."),
+    _fail("IMG_PORT", "The image exposes a port that the policy denies.", "Remove the `EXPOSE` line or the service."),
+    _fail("IMG_LABEL", "The image carries a label that the policy denies.", "Remove the label and build again."),
+    _fail("IMG_SETUID", "A setuid or setgid file, or one with file capabilities, is not on the policy's list.",
+          "Remove the bit (`chmod a-s`) or add the path to `spec.image.setuid.allow`."),
+    _fail("IMG_TOO_OLD", "The image is older than the policy allows.", "Build the image again and replace it."),
+    _error("IMG_AGE_UNKNOWN", "The image does not say believably when it was made.",
+           "Build it with a true `created` time, or sign it with a trusted timestamp."),
+    _fail("IMG_REVISION", "The image does not say from which commit it was built.",
+          "Set the label `org.opencontainers.image.revision` to the full commit in the build."),
+    _fail("IMG_BASE", "The image is not built on an allowed base.", "Build on one of the bases of `spec.image.base`."),
+)
+
+_SCANS = (
+    _error("SCAN_BINARY", "A scanner's binary is not one whose digest is pinned.",
+           "Run `gate tools install`, or `gate tools list` to see what is pinned."),
+    _error("SCAN_FAILED", "A scanner did not give a complete report.",
+           "Look at the scanner's message; run `gate doctor`."),
+    _error("SCAN_TIMEOUT", "A scanner took longer than it may.", "Raise `--timeout`, or give the machine more room."),
+    _error("SCAN_TARGET_MISMATCH", "A scanner's report is about another image.",
+           "Run again; if it stays, the scanner or its cache is not to be trusted: `gate tools verify`."),
+    _error("SCAN_DB_STALE", "A vulnerability database is older than the policy allows, or from the future.",
+           "Run `gate db update`."),
+    _error("SCAN_CANARY", "A scanner did not find the planted canary vulnerability.",
+           "The database or the binary is broken: `gate db update`, `gate tools verify`."),
+    _fail("SCAN_OS_UNKNOWN", "The image's distribution is not known, or its files name several.",
+          "Keep `/etc/os-release` of the base as it was; list a scratch image under `vulnerabilities.emptyBase`."),
+    _error("SCAN_OS_UNCOVERED", "A database has no advisories for this release of the distribution.",
+           "Update the databases, or move to a release that they cover."),
+    _fail("SCAN_OS_EOL", "The distribution's release is no longer supported.", "Build on a supported release."),
+    _fail("SCAN_NO_PACKAGES", "The image holds no packages that could be judged.",
+          "Keep the package database; list a scratch image under `vulnerabilities.emptyBase`."),
+    _fail("SCAN_INCOMPLETE", "The scanners and the gate do not see the same packages.",
+          "Look at the packages that differ; usually a package database was moved, linked or edited."),
+    _fail("SCAN_SBOM_EMBEDDED", "The image carries an SBOM that could speak for packages.", "Remove it from the image."),
+    _error("SCAN_SEVERITY_UNKNOWN", "A scanner used a severity word that is not known.", "Report it to the gate's authors."),
+    _error("SCAN_DISABLED", "A scanner that the policy requires was not run.", "Run `gate check` without leaving a scanner out."),
+    _error("SCAN_SETTINGS", "A scanner ran with other settings than demanded.", "Run `gate check` again on this machine."),
+)
+
+_FINDINGS = (
+    _fail("VULN_FOUND", "A vulnerability is at or over the policy's threshold.",
+          "Build the image again with the fixed version; where there is none, write a waiver that ends."),
+    _fail("VULN_SEVERITY_UNKNOWN", "A vulnerability has no severity, and the policy counts that as its threshold.",
+          "Wait for a rating, or set `vulnerabilities.unknownSeverity`."),
+    _fail("VULN_KEV", "A vulnerability is known to be exploited.", "Build the image again with the fixed version now."),
+    _fail("VULN_EPSS", "A vulnerability is likelier to be exploited than the policy allows.",
+          "Build the image again with the fixed version."),
+    _fail("VULN_DISAGREE", "The scanners do not agree, and the policy demands that they do.",
+          "Look at the disagreements in the report and settle each by a waiver or a newer database."),
+    _fail("SECRET_FOUND", "A file in the image holds a plaintext secret.",
+          "Revoke the secret, remove it from every layer, and give it at run time instead."),
+    _fail("SECRET_LAYER", "A layer holds a plaintext secret that a later layer hides.",
+          "Revoke the secret; build so that it is never written into a layer (`RUN --mount=type=secret`)."),
+    _fail("SECRET_CONFIG", "The image's configuration or history holds a plaintext secret.",
+          "Revoke the secret; use a build secret instead of ARG or ENV."),
+    _fail("SECRET_INCOMPLETE", "Something in the image could not be opened to look for secrets.",
+          "Remove it, or set `secrets.unopened: ignore` and say why."),
+    _fail("RULE_VIOLATED", "One of the policy's own rules does not hold.", "The rule's message says what to change."),
+    _error("RULE_ERROR", "One of the policy's own rules could not be evaluated to true or false.",
+           "Mend the expression; `gate policy validate` shows it."),
+)
+
+_SIGNATURES = (
+    _fail("SIG_MISSING", "The image digest has no signature.", "Sign it: `gate sign` or `cosign sign` in the build."),
+    _fail("SIG_INVALID", "A signature does not verify over the bytes that it covers.", _ASK_SIGNER),
+    _fail("SIG_MALFORMED", "A signature is not in any form that can be read.", _ASK_SIGNER),
+    _fail("SIG_BUNDLE_VERSION", "The bundle is of a version that is not accepted here.", _ASK_SIGNER),
+    _fail("SIG_NO_KEY_MATERIAL", "The bundle has neither certificate nor key hint.", _ASK_SIGNER),
+    _fail("SIG_NO_SINGLE_MATCH", "No single signature meets all conditions of one entry of the policy.", _ASK_SIGNER),
+    _fail("SIG_SUBJECT_MISMATCH", "The signature is about another digest.", _ASK_SIGNER),
+    _fail("SIG_ALG", "The signature or key uses an algorithm that is not allowed.",
+          "Sign with ECDSA P-256, P-384, P-521, Ed25519 or RSA of 2048 bits and more."),
+    _fail("SIG_UNTRUSTED_CHAIN", "The certificate does not lead to a trusted authority.", _ASK_SIGNER),
+    _fail("SIG_EXPIRED", "The key or certificate was not valid at the time of signing.", _ASK_SIGNER),
+    _fail("SIG_CHAIN_TIME", "A certificate above the signer's was not valid at the time of signing.", _ASK_SIGNER),
+    _fail("SIG_TIME_CONFLICT", "The verified times of one signature contradict each other.", _ASK_SIGNER),
+    _fail("SIG_TLOG_INVALID", "A log entry or its promise does not verify.", _ASK_SIGNER),
+    _fail("SIG_TLOG_MISMATCH", "A log entry belongs to another signature.", _ASK_SIGNER),
+    _fail("SIG_TLOG_KIND", "A log entry is of a kind that is not accepted.", _ASK_SIGNER),
+    _fail("SIG_INCLUSION", "The proof that the entry is in the log does not verify.", _ASK_SIGNER),
+    _fail("SIG_THRESHOLD", "Fewer distinct logs or timestamp authorities vouch than the policy demands.", _ASK_SIGNER),
+    _fail("SIG_NO_TRUSTED_TIME", "Nothing trusted says when the signature was made.", _ASK_SIGNER),
+    _fail("SIG_TSA_UNTRUSTED", "A timestamp is not from a trusted authority, or not over this signature.", _ASK_SIGNER),
+    _fail("SIG_SCT", "The certificate is not proven to be in a certificate transparency log.", _ASK_SIGNER),
+    _fail("SIG_ANNOTATION", "The signature lacks an annotation that the policy demands.", _ASK_SIGNER),
+    _fail("SIG_NO_RULE", "No entry of the policy's signature section matches this image.",
+          "Add an entry for this repository to `spec.signature`."),
+    _fail("ID_MISMATCH", "The signer is not one that is accepted here.", "Sign with the key or identity that the policy names."),
+    _fail("ID_ISSUER", "The signer's identity comes from another issuer.", "Sign with an identity of the demanded issuer."),
+    _fail("ID_WORKFLOW", "The signing workflow is not the demanded one.", "Sign in the workflow that the policy names."),
+    _fail("ID_ENCODING", "The signer's identity is not plain ASCII.", "Sign with an identity that is written in ASCII."),
+    _fail("ID_BUILDER", "The provenance names another builder.", "Build with the builder that the policy names."),
+    _error("ROOT_EMPTY", "The trusted root has nothing of the kind that the policy demands.", "Run `gate trust show`."),
+    _usage("ROOT_MALFORMED", "The trusted root cannot be read.", "Get the file again: `gate trust update`."),
+    _error("ROOT_EXPIRED", "The trusted root is older than it may be.", "Run `gate trust update`."),
+)
+
+_ATTESTATIONS = (
+    _fail("ATT_MISSING", "No verdict of the gate is attached to this digest.", _CHECK_AGAIN),
+    _fail("ATT_TYPE_MISSING", "Attestations are attached, and none is of the demanded type.", _CHECK_AGAIN),
+    _fail("ATT_TYPE", "The statement or predicate type is not the demanded one.", _CHECK_AGAIN),
+    _fail("ATT_PAYLOAD_TYPE", "The signed payload is not an in-toto statement.", _CHECK_AGAIN),
+    _fail("ATT_MALFORMED", "The attestation is not in a form that can be read.", _CHECK_AGAIN),
+    _fail("ATT_SIG_COUNT", "An envelope must carry exactly one signature.", _CHECK_AGAIN),
+    _fail("ATT_BYTES", "The evidence is not the one that the verdict names.", _CHECK_AGAIN),
+    _fail("ATT_SUBJECT", "The statement's subjects are not of the demanded form.", _CHECK_AGAIN),
+    _fail("ATT_SUBJECT_MISMATCH", "The attestation is about another digest.", _CHECK_AGAIN),
+    _fail("ATT_RESOURCE_MISMATCH", "The verdict was given for another repository.", _CHECK_AGAIN),
+    _fail("ATT_POLICY_STALE", "The verdict was given under a policy that is not accepted here.", _CHECK_AGAIN),
+    _fail("ATT_ENVIRONMENT", "The verdict was not given for this environment.",
+          "Run `gate check` with `--environment` of this stage, or deploy where the verdict holds."),
+    _fail("ATT_EXPIRED", "The verdict is older than this stage accepts.", _CHECK_AGAIN),
+    _fail("ATT_VERDICT_FAIL", "The verdict says FAILED.", "Look at its evidence, mend the image, build and check again."),
+    _fail("ATT_NEWER_FAIL", "A newer verdict on the same digest and policy says FAILED.",
+          "Look at that verdict's evidence; replace the image, or roll back to the last known-good digest."),
+    _fail("ATT_CONFLICT", "Two verdicts contradict each other and cannot be ordered in time.", _CHECK_AGAIN),
+    _fail("PROV_MISSING", "No provenance is attached to this digest.", "Let the build attach SLSA provenance."),
+    _fail("PROV_MISMATCH", "The provenance does not say what the policy demands.", "Build from the demanded source."),
+)
+
+_REGISTRIES = (
+    _error("REG_UNREACHABLE", "The registry cannot be reached.", "Look at the network and the registry's name; `gate doctor`."),
+    _error("REG_TIMEOUT", "The registry did not answer in time.", "Try again, or raise `--timeout`."),
+    _error("REG_AUTH", "The registry wants credentials, or refuses the ones that were given.",
+           "Log in (`docker login`, `podman login`) or give `--authfile`."),
+    _error("REG_DENIED", "The registry denies access to this repository.", "Ask for read access to the repository."),
+    _error("REG_NOT_FOUND", "The registry does not have this repository or digest.",
+           "Look at the reference; a private registry may hide what you may not read."),
+    _error("REG_RATE_LIMIT", "The registry limits the rate of requests.", "Wait, log in, or use a mirror."),
+    _error("REG_ERROR", "The registry failed to answer the request.", _RETRY),
+    _error("REG_MALFORMED", "The registry's answer is not what the distribution specification says.", _RETRY),
+    _error("REG_DIGEST_MISMATCH", "The registry served other bytes than the digest names.",
+           "Do not deploy from this registry; ask its operator."),
+    _error("REG_AUTH_LEAK", "The registry asked for credentials to be sent to another host.",
+           "Do not use this registry, or name its token service as trusted."),
+    _error("REG_SSRF", "The registry pointed at an address that it must not point at.", "Do not use this registry."),
+    _error("REG_INSECURE", "The registry speaks plain HTTP.", "Use HTTPS; for your own test registry give `--plain-http`."),
+    _error("REG_TLS", "The registry's certificate does not verify.", "Give the authority's certificate with `--ca-file`."),
+    _error("REG_PUSH", "The registry did not take what was pushed.", "Ask for write access to the repository."),
+    _error("REG_READ_BACK", "What was pushed does not read back as it was.", "The verdict is recorded; run the same command again."),
+    _error("REG_OFFLINE", "A registry was needed and `--offline` forbids it.", "Use a layout, an archive or the cache."),
+    _error("LIMIT_RESPONSE", "The registry's answer is larger than it may be.", _RETRY),
+    _error("LIMIT_PAGES", "The registry's listing does not end.", _RETRY),
+)
+
+_LIMITS = (
+    _fail("LIMIT_INDEX", "The index has more children, or is nested deeper, than allowed.", "Build a smaller index."),
+    _fail("LIMIT_LAYER", "A layer is larger, or compresses more, than the policy allows.",
+          "Make the image smaller, or raise `spec.limits`."),
+    _fail("LIMIT_BLOB", "A blob is larger than allowed.", "Make the image smaller, or raise `spec.limits`."),
+    _fail("LIMIT_BUNDLE", "A bundle is larger, or has more entries, than allowed.", _ASK_SIGNER),
+    _fail("LIMIT_SIGNATURES", "More attachments hang on this digest than are looked at.",
+          "Remove superseded signatures and attestations from the repository."),
+    _fail("LIMIT_IMAGES", "The request names more images than allowed.", "Ask for fewer images at a time."),
+)
+
+_POLICIES = (
+    _usage("POL_MALFORMED", "The policy or requirement cannot be read.", "Mend the place that is named; `gate policy validate`."),
+    _usage("POL_UNKNOWN_KEY", "The policy has a key that does not exist.", "Use the nearest right word; `gate policy schema`."),
+    _usage("POL_DUPLICATE_KEY", "The policy gives one key twice.", "Keep one of the two."),
+    _usage("POL_EMPTY", "The policy asks for no check at all.", "Start from `gate policy init`."),
+    _usage("POL_EXPIRED", "The policy's own end has passed.", "Review the policy and move `metadata.expires`."),
+    _usage("POL_REGEX", "An identity pattern is not one that can be anchored and trusted.",
+           "Escape dots, name the issuer literally, keep the pattern within the allowed syntax."),
+    _usage("POL_ISSUER_REQUIRED", "An identity is given without its issuer.", "Name the issuer."),
+    _usage("POL_EMPTY_IDENTITY", "A list of signers or an identity is empty.", "Name at least one signer."),
+    _usage("POL_WAIVER", "A waiver is not complete, or ends too late.", "Fill in every field; end it within the allowed time."),
+    _usage("POL_UNPINNED", "A file that the policy points to is not pinned by digest, so no verdict can be signed.",
+           "Run `gate policy pin`."),
+    _usage("POL_FILE", "A file that the policy points to is missing or has another digest.",
+           "Put the right file there, or run `gate policy pin` after a review."),
+    _usage("POL_UNTRUSTED", "The policy may not be read from there.", "Name the policy with `--policy` or `--config`."),
+    _error("POL_EVAL", "A rule of the policy could not be evaluated.", "Mend the rule; `gate policy validate`."),
+    _error("POL_SUPPRESSED", "A scanner left findings out on its own.", "Remove suppression files; run `gate tools verify`."),
+    _error("POL_TIME", "The clock and the evidence's times contradict each other.", "Set the machine's clock; `gate doctor`."),
+    _error("POL_VEX_UNTRUSTED", "A VEX document is not from an author that the policy names.",
+           "Pin the file by digest in the policy, or sign it with a named key."),
+    _usage("KEY_MALFORMED", "The key file cannot be read.", "Give a PEM key; `gate keys generate` makes a pair."),
+    _usage("KEY_PASSWORD", "The key's password is wrong or missing.", "Set `GATE_KEY_PASSWORD`."),
+    _usage("KEY_WEAK", "The key is of a kind that is not accepted.", "Use ECDSA P-256: `gate keys generate`."),
+    _usage("KEY_EXISTS", "A key file is already there and is not overwritten.", "Choose another name or remove it yourself."),
+    _usage("USAGE", "The command line makes no sense.", "See `gate COMMAND --help`."),
+)
+
+_STORAGE = (
+    _error("DB_MISSING", "A vulnerability database is not there.", "Run `gate db update` or `gate db import`."),
+    _error("DB_MALFORMED", "A vulnerability database cannot be read.", "Run `gate db update` or `gate db import`."),
+    _error("DB_DIGEST", "A vulnerability database is not the one that was imported.", "Run `gate db update` or `gate db import`."),
+    _error("DB_SOURCE", "A vulnerability database cannot be fetched.", "Try again, or use a mirror: `gate db update --mirror`."),
+    _error("STORE_UNAVAILABLE", "The record cannot be written or read.", "Look at the disk and at `--record`; `gate doctor`."),
+    _error("STORE_CORRUPT", "The record holds something that it cannot have written.", "Keep the file and restore a copy."),
+    _error("CACHE_UNAVAILABLE", "The cache cannot be written.", "Look at the disk and its permissions; give `--cache-dir`."),
+    _error("CACHE_CORRUPT", "A cached blob is damaged.", "It was removed; run the command again."),
+    _error("OUT_WRITE", "An output file cannot be written.", "Look at the disk and the directory's permissions."),
+    _error("TOOL_SOURCE", "A tool cannot be fetched or built.", "See `gate tools list` for the ways that are open."),
+    _internal("INTERNAL", "The gate has a defect.", "Report it with the message; nothing was attested."),
+)
+
+REASONS: Mapping[str, Reason] = MappingProxyType(
+    {
+        reason.code: reason
+        for group in (
+            _REFERENCES, _IMAGES, _SCANS, _FINDINGS, _SIGNATURES, _ATTESTATIONS, _REGISTRIES, _LIMITS, _POLICIES, _STORAGE,
+        )
+        for reason in group
+    }
+)
+
+
+def reason(code: str) -> Reason:
+    """Give the reason with this code.
+
+    Raises:
+        KeyError: the code is not declared, which is a defect of whoever used it.
+    """
+    return REASONS[code]
