@@ -159,7 +159,7 @@ def _repository(name: str) -> Repository:
 def _normal_host(text: str) -> str:
     name, port = _split_port(text)
     lowered = name.lower()
-    if lowered in _HUB_ALIASES and not port:
+    if lowered in _HUB_ALIASES and port in {"", "443"}:
         return DOCKER_HUB
     if not _is_host_name(lowered):
         raise _malformed(text, "a host name, IPv4 or [IPv6] address, with an optional port")

@@ -1,0 +1,174 @@
+"""Findings: one defect seen by a tool, and the same defect merged over tools.
+
+Scale and identities: `checks` reference, sections 5.2 to 5.5. `unknown` is a level of its own, lower than every other in
+order, which the policy must place; nothing compares it with a threshold directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+
+
+class Severity(StrEnum):
+    """The gate's own scale; declared from lowest to highest."""
+
+    UNKNOWN = "unknown"
+    NEGLIGIBLE = "negligible"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Give the place on the scale, 0 for unknown to 5 for critical."""
+        return list(Severity).index(self)
+
+
+class FixState(StrEnum):
+    """Whether a version without the defect exists."""
+
+    FIXED = "fixed"
+    NOT_FIXED = "not-fixed"
+    WONT_FIX = "wont-fix"
+    UNKNOWN = "unknown"
+
+
+class Tool(StrEnum):
+    """The scanners whose reports are merged, and the gate itself."""
+
+    TRIVY = "trivy"
+    GRYPE = "grype"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PackageKey:
+    """The identity that packages of two tools are joined on: a normalised purl without its distribution, and a path.
+
+    `type` is the purl type (`deb`, `apk`, `rpm`, `pypi`, `npm`, `maven`, `golang`, ...); `namespace` may be empty; `version`
+    holds the epoch as `N:` where it is not zero; `arch` is empty for languages and `path` is empty for distributions.
+    """
+
+    type: str
+    namespace: str
+    name: str
+    version: str
+    arch: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        namespace = f"{self.namespace}/" if self.namespace else ""
+        return f"pkg:{self.type}/{namespace}{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package as one tool names it; `purl` is the tool's own text and may be empty."""
+
+    key: PackageKey
+    name: str
+    version: str
+    purl: str = ""
+    source_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epss:
+    """Probability of exploitation in 30 days, 0 to 1 (FIRST), and the day of the estimate."""
+
+    cve: str
+    score: float
+    percentile: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinding:
+    """One vulnerability of one package, as one scanner reports it.
+
+    `aliases` are identities of the same defect (CVE, GHSA, PYSEC, GO, TEMP ...), without `id`; `advisories` are bundles
+    (DSA, USN, RHSA ...) that must never join two defects. `severity_text` is the tool's own word. Dates are aware or None.
+    """
+
+    tool: Tool
+    id: str
+    package: Package
+    severity: Severity
+    severity_text: str = ""
+    severity_source: str = ""
+    aliases: frozenset[str] = frozenset()
+    advisories: frozenset[str] = frozenset()
+    fix_state: FixState = FixState.UNKNOWN
+    fixed_versions: tuple[str, ...] = ()
+    published: datetime | None = None
+    fix_available: datetime | None = None
+    kev: frozenset[str] = frozenset()
+    epss: tuple[Epss, ...] = ()
+    title: str = ""
+    url: str = ""
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One vulnerability of one package over all scanners.
+
+    `id` is the CVE where there is one; `aliases` hold every identity, `id` included. `severity` is the highest that a tool
+    gives. `seen_by` has one entry a tool record. `fix_known_since` is the earliest believable date of a fix, or None.
+    `fingerprint` is stable over runs, tags and scanner versions: 16 hex of SHA-256 over id and package key without version path.
+    """
+
+    id: str
+    aliases: frozenset[str]
+    package: Package
+    severity: Severity
+    seen_by: tuple[ToolFinding, ...]
+    fix_state: FixState
+    fixed_versions: tuple[str, ...]
+    fingerprint: str
+    kev: frozenset[str] = frozenset()
+    epss: Epss | None = None
+    fix_known_since: datetime | None = None
+
+    @property
+    def tools(self) -> frozenset[Tool]:
+        """Give the scanners that saw it."""
+        return frozenset(seen.tool for seen in self.seen_by)
+
+
+class SecretPlace(StrEnum):
+    """Where in an image a secret stands."""
+
+    FILE = "file"
+    ENV = "env"
+    LABEL = "label"
+    HISTORY = "history"
+    COMMAND = "command"
+    ANNOTATION = "annotation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFinding:
+    """A plaintext secret, without the secret: no part of its value stands in any field.
+
+    `location` is a path, or the name of the variable, label or history entry; `layer` is the digest of the layer for a file.
+    `hidden` says that a later layer deletes or overwrites the file. `fingerprint` is keyed, so that a short value cannot be guessed.
+    """
+
+    rule: str
+    title: str
+    place: SecretPlace
+    location: str
+    fingerprint: str
+    severity: Severity = Severity.HIGH
+    tool: Tool = Tool.GATE
+    layer: Digest | None = None
+    line: int | None = None
+    hidden: bool = False
