@@ -1,0 +1,284 @@
+"""Evidence: what was obtained about an image, each item with its origin, or why it could not be obtained.
+
+Rule 4 of the design: what was looked for and is not there is evidence; what could not be looked for is `Unobtained`.
+Nothing here judges. Values are frozen and picklable, because a worker may gather them where no key is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.model.attachment import Attachments
+    from gate.model.digest import Digest
+    from gate.model.finding import Package, PackageKey, SecretFinding, Tool, ToolFinding
+    from gate.model.image import Descriptor, ImageConfig, ImageIndex, ImageManifest, Platform
+    from gate.model.reference import Repository
+    from gate.model.subject import SkippedChild, Subject
+
+
+class EvidenceKind(StrEnum):
+    """What a check can need of one subject; a check names these as data and never imports a collector."""
+
+    CONFIG = "config"
+    LAYERS = "layers"
+    TRIVY = "trivy"
+    GRYPE = "grype"
+    SECRETS = "secrets"
+    ATTACHMENTS = "attachments"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unobtained:
+    """Evidence that could not be had: a reason code, and a sentence for people without secrets or raw foreign bytes."""
+
+    code: str
+    reason: str
+    expected: str = ""
+    seen: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolIdentity:
+    """A scanner: its name, the version it is pinned as, and the sha256 of the binary that ran."""
+
+    name: str
+    version: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseIdentity:
+    """A vulnerability database as it was opened: digest of the file, build time as written inside, schema.
+
+    `demonstration` marks the small databases of the demo, wherever a verdict made with them is shown.
+    """
+
+    name: str
+    digest: Digest
+    built_at: datetime
+    schema: str
+    source: str = ""
+    demonstration: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReport:
+    """A scanner's report as it was written, kept by digest; `size` in bytes."""
+
+    name: str
+    media_type: str
+    digest: Digest
+    size: int
+
+
+class Isolation(StrEnum):
+    """How a scanner was kept from the network."""
+
+    NAMESPACE = "network-namespace"
+    FLAGS = "flags-and-dead-proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannedDistribution:
+    """The operating system as a scanner names it, in the scanner's own words; `end_of_life` is its opinion, if it has one."""
+
+    name: str
+    version: str
+    end_of_life: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """A known vulnerability planted in a generated image: the same binary, database and flags must find it.
+
+    `expected` are ids from the database itself, `found` those of them that the tool reported.
+    """
+
+    expected: frozenset[str]
+    found: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReport:
+    """What one scanner says of one image.
+
+    `target_config` (Trivy) or `target_manifest` (Grype) and `target_diff_ids` say which image it read. `packages` are all
+    packages that it saw; `os_packages` (name, version, architecture) are those of the distribution's database.
+    `suppressed` are ids that the tool left out on its own. `covered` says whether its database has advisories for the
+    distribution's release; None where the image has no distribution. `secrets` only from Trivy.
+    """
+
+    tool: ToolIdentity
+    kind: Tool
+    database: DatabaseIdentity
+    java_database: DatabaseIdentity | None = None
+    report: RawReport
+    isolation: Isolation
+    target_diff_ids: tuple[Digest, ...]
+    target_config: Digest | None = None
+    target_manifest: Digest | None = None
+    distribution: ScannedDistribution | None = None
+    packages: tuple[Package, ...] = ()
+    os_packages: frozenset[tuple[str, str, str]] = frozenset()
+    findings: tuple[ToolFinding, ...] = ()
+    secrets: tuple[SecretFinding, ...] = ()
+    suppressed: tuple[str, ...] = ()
+    covered: bool | None = None
+    canary: Canary | Unobtained | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """The distribution as the gate reads it from the merged view: `ID`, `VERSION_ID`, `VERSION_CODENAME` of os-release.
+
+    `conflicts` name the release files or keys that contradict it or each other, in words; empty where all agree.
+    """
+
+    id: str
+    version_id: str
+    codename: str = ""
+    pretty_name: str = ""
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageDatabase:
+    """One package database in the merged view: `dpkg`, `apk`, `rpm`, `pacman`; `readable` only if the gate read it whole.
+
+    `linked` says that it is reached through a link that the distribution does not make itself.
+    """
+
+    kind: str
+    path: str
+    readable: bool
+    linked: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivilegedFile:
+    """A file of the merged view that gives rights: setuid or setgid bits (octal mode) or file capabilities."""
+
+    path: str
+    mode: int
+    capabilities: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSummary:
+    """One layer as it was read: digest and size of the blob, digest and size of its tar, number of entries."""
+
+    digest: Digest
+    size: int
+    diff_id: Digest
+    uncompressed_bytes: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFacts:
+    """What one pass over all layers found; every blob was hashed and every diff id compared on the way.
+
+    `os_packages` (name, version, architecture) and `language_packages` are the gate's own reading of the merged view.
+    `removed_databases` stood in a lower layer and are gone above. `users` maps names of the image's own passwd file to
+    numbers. `newest_file` is the newest believable modification time. `hidden_paths` are not kept; `final_layers` maps a
+    path asked for to the layer that wrote it last: for secrets only (path, layer digest).
+    """
+
+    layers: tuple[LayerSummary, ...]
+    distribution: Distribution | None = None
+    package_databases: tuple[PackageDatabase, ...] = ()
+    removed_databases: tuple[str, ...] = ()
+    os_packages: frozenset[tuple[str, str, str]] = frozenset()
+    language_packages: frozenset[PackageKey] = frozenset()
+    privileged_files: tuple[PrivilegedFile, ...] = ()
+    embedded_sboms: tuple[str, ...] = ()
+    users: tuple[tuple[str, int], ...] = ()
+    newest_file: datetime | None = None
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretEvidence:
+    """Secrets that the gate itself found; `unopened` names what could not be opened, with the reason."""
+
+    findings: tuple[SecretFinding, ...] = ()
+    unopened: tuple[tuple[str, str], ...] = ()
+    rules_digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectEvidence:
+    """All that was obtained about one runnable image. None: no check of the policy needs it, so nobody looked."""
+
+    subject: Subject
+    manifest: ImageManifest | Unobtained
+    config: ImageConfig | Unobtained | None = None
+    layers: LayerFacts | Unobtained | None = None
+    trivy: ScanReport | Unobtained | None = None
+    grype: ScanReport | Unobtained | None = None
+    secrets: SecretEvidence | Unobtained | None = None
+    attachments: Attachments | Unobtained | None = None
+
+    def of(self, kind: EvidenceKind) -> object:
+        """Give the evidence of this kind, `Unobtained`, or None."""
+        return getattr(self, kind.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What was asked: the reference as text, the repository it is judged as, its tag as a remark, platforms asked for.
+
+    `digest` is None where a tag was asked; `hint` is then the digest that the tag names now, if it could be asked.
+    """
+
+    reference: str
+    repository: Repository | None
+    tag: str | None = None
+    digest: Digest | None = None
+    hint: Digest | None = None
+    platforms: tuple[Platform, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSeen:
+    """What the record knew before: when each finding (by fingerprint) was first seen on any digest of this repository."""
+
+    since: tuple[tuple[str, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreatData:
+    """Known exploited vulnerabilities and EPSS scores from files that the policy pins; `known` says which are there."""
+
+    kev: frozenset[str] = frozenset()
+    epss: tuple[tuple[str, float], ...] = ()
+    kev_digest: Digest | None = None
+    epss_digest: Digest | None = None
+    epss_date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSet:
+    """Everything that `decide` may know of one image.
+
+    `root` is the manifest or index that was asked for; None where the reference was refused before anything was fetched or
+    nothing could be fetched (`fault` then says why). `fault` is about the image as a whole; a fault of one child stands in
+    its own `SubjectEvidence.manifest`. `index_attachments` hang on the index itself.
+    """
+
+    request: RequestFacts
+    root: Descriptor | None = None
+    index: ImageIndex | None = None
+    subjects: tuple[SubjectEvidence, ...] = ()
+    skipped: tuple[SkippedChild, ...] = ()
+    index_attachments: Attachments | Unobtained | None = None
+    fault: Unobtained | None = None
+    first_seen: FirstSeen = FirstSeen()
+    threat_data: ThreatData = ThreatData()
