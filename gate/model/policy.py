@@ -1,0 +1,274 @@
+"""The policy: what an image must be. And the requirement: what a deploy stage demands of verdicts.
+
+Values only; `gate.codec.policy_yaml` makes them from bytes, strictly. A section that is None was not given, so that its
+checks are `disabled`. Every file that a policy points to was read and compared with its digest before a value was made;
+those without a digest are listed in `unpinned`, and then no verdict can be signed (DESIGN, section 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from gate.model.finding import Severity, Tool
+from gate.model.limits import LayerLimits
+from gate.model.string_map import StringMap
+
+if TYPE_CHECKING:
+    from gate.model.digest import Digest
+    from gate.model.glob import Glob
+    from gate.model.image import Platform
+    from gate.model.signer import PublicKey
+    from gate.model.vex import VexDocument
+
+DEFAULT_MAX_AGE: Final = timedelta(days=7)
+DEFAULT_DATABASE_MAX_AGE: Final = timedelta(hours=48)
+DEFAULT_WAIVER_MAX_DURATION: Final = timedelta(days=90)
+DEFAULT_VERIFIER_ID: Final = "https://gate.example/verifier/default"
+DEFAULT_EVIDENCE_TYPE: Final = "https://gate.example/evidence/v1"
+DEFAULT_EXTENSION_PREFIX: Final = "https://gate.example/vsa/v1/"
+
+
+class Quorum(StrEnum):
+    """How many scanners must see a vulnerability: one is enough, all must, or they must agree at all."""
+
+    ANY = "any"
+    ALL = "all"
+    AGREE = "agree"
+
+
+class FailOrIgnore(StrEnum):
+    """Whether a fact refuses the image."""
+
+    FAIL = "fail"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySigner:
+    """A signer by public key. The key carries its own validity window (`PublicKey.not_before`, `.not_after`)."""
+
+    key: PublicKey
+
+
+Signer = KeySigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRule:
+    """Which signers an image of these repositories must have.
+
+    Exactly one of `any_of` and `all_of` is not empty. Every annotation must stand in the same signature (attack S22).
+    """
+
+    images: Glob
+    any_of: tuple[Signer, ...] = ()
+    all_of: tuple[Signer, ...] = ()
+    annotations: StringMap = StringMap()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpssRule:
+    """Fail over this probability, 0 to 1."""
+
+    fail_above: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VexAuthor:
+    """Whose signed VEX statements count, and for which packages: globs over purls without version, e.g. `pkg:deb/debian/*`."""
+
+    signer: Signer
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VulnerabilityPolicy:
+    """What vulnerabilities an image may have. `grace` maps a severity to the days after a fix is known."""
+
+    require: frozenset[Tool] = frozenset({Tool.TRIVY, Tool.GRYPE})
+    quorum: Quorum = Quorum.ANY
+    database_max_age: timedelta = DEFAULT_DATABASE_MAX_AGE
+    fail_on: Severity = Severity.HIGH
+    unknown_severity: Severity | None = None
+    ignore_unfixed: bool = False
+    grace: tuple[tuple[Severity, timedelta], ...] = ()
+    kev: FailOrIgnore = FailOrIgnore.FAIL
+    epss: EpssRule | None = None
+    vex: tuple[VexDocument, ...] = ()
+    vex_authors: tuple[VexAuthor, ...] = ()
+    end_of_life: FailOrIgnore = FailOrIgnore.FAIL
+    empty_base: tuple[str, ...] = ()
+
+
+class SecretsFailOn(StrEnum):
+    """Which secrets refuse: any, those that the final file system still shows, or none."""
+
+    ANY = "any"
+    LIVE = "live"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretAllowance:
+    """A secret that is known and accepted until a day (inclusive, UTC), named by fingerprint."""
+
+    fingerprint: str
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsPolicy:
+    """What plaintext secrets an image may hold."""
+
+    fail_on: SecretsFailOn = SecretsFailOn.ANY
+    allow: tuple[SecretAllowance, ...] = ()
+    unopened: FailOrIgnore = FailOrIgnore.FAIL
+
+
+class UserRule(StrEnum):
+    """Who the image may run as."""
+
+    NON_ROOT = "non-root"
+    ANY = "any"
+
+
+class RevisionRule(StrEnum):
+    """Whether the image must say from which commit it was built."""
+
+    REQUIRED = "required"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedBase:
+    """A base image, known by the diff ids of its layers, base first."""
+
+    name: str
+    diff_ids: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePolicy:
+    """What the image's configuration and files may be. None: that check is disabled.
+
+    `ports_deny` holds `port` or `port/proto`; `setuid_allow` holds absolute paths or globs within one directory level;
+    `labels_deny` holds globs over label names.
+    """
+
+    user: UserRule = UserRule.NON_ROOT
+    max_age: timedelta | None = None
+    revision: RevisionRule = RevisionRule.ANY
+    ports_deny: tuple[str, ...] = ()
+    setuid_allow: tuple[str, ...] | None = None
+    labels_deny: tuple[str, ...] = ("containerd.io/*",)
+    base: tuple[AllowedBase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule of the policy's own: a CEL expression over documented evidence that must be true."""
+
+    id: str
+    cel: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A recorded, owned, expiring exception for findings of one check.
+
+    `match` depends on the check: `vulnerability`, `package` (purl without version) and `versions` for `vulnerability`;
+    `fingerprint` for `secret`; `code` (and `location`) for `image-*`; `rule` for `rules`. Ends at 24:00 UTC of `expires`.
+    """
+
+    id: str
+    check: str
+    images: Glob
+    match: StringMap
+    reason: str
+    owner: str
+    approved_by: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestSettings:
+    """What a verdict says of itself."""
+
+    verifier_id: str = DEFAULT_VERIFIER_ID
+    max_age: timedelta = DEFAULT_MAX_AGE
+    environments: tuple[str, ...] = ()
+    evidence_predicate_type: str = DEFAULT_EVIDENCE_TYPE
+    extension_prefix: str = DEFAULT_EXTENSION_PREFIX
+    require_timestamp: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A whole policy; `digest` is that of the document's bytes and stands in every verdict.
+
+    `kev_file` and `epss_file` are (path, digest) of the data that `gate.pipeline` reads as evidence.
+    """
+
+    name: str
+    digest: Digest
+    description: str = ""
+    expires: date | None = None
+    registries: tuple[Glob, ...] = ()
+    platforms: tuple[Platform, ...] = ()
+    signature: tuple[SignatureRule, ...] | None = None
+    vulnerabilities: VulnerabilityPolicy | None = None
+    secrets: SecretsPolicy | None = None
+    image: ImagePolicy | None = None
+    rules: tuple[Rule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    limits: LayerLimits = field(default_factory=LayerLimits)
+    attest: AttestSettings = field(default_factory=AttestSettings)
+    unpinned: tuple[str, ...] = ()
+    kev_file: tuple[str, Digest] | None = None
+    epss_file: tuple[str, Digest] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictSigner:
+    """A key that may sign verdicts, bound to the verifier id that its verdicts must carry (None: any id is accepted)."""
+
+    key: PublicKey
+    verifier_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRule:
+    """What a verdict must be to let an image in."""
+
+    signed_by: tuple[VerdictSigner, ...]
+    failed_by: tuple[VerdictSigner, ...] = ()
+    policies: frozenset[Digest] = frozenset()
+    environment: str | None = None
+    max_age: timedelta = DEFAULT_MAX_AGE
+    require_timestamp: bool = False
+    extension_prefixes: tuple[str, ...] = (DEFAULT_EXTENSION_PREFIX,)
+    evidence_types: tuple[str, ...] = (DEFAULT_EVIDENCE_TYPE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequirement:
+    """For images that match: a verdict, or only signatures (`signature`); exactly one is given."""
+
+    match: Glob
+    verdict: VerdictRule | None = None
+    signature: SignatureRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What a deploy stage demands: the first entry that matches decides; no entry matches: refused."""
+
+    name: str
+    digest: Digest
+    images: tuple[ImageRequirement, ...]

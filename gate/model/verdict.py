@@ -1,0 +1,195 @@
+"""The verdict: all answers about one image, from which exit code, reports and attestations are made.
+
+An image passes when every check that was asked says pass; the absence of a failure is not a pass (rule 2). One failed check
+refuses even where another could not be judged, because nothing that could still be learned would admit the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gate.model.reasons import EXIT_CODES, ReasonClass
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
+    from gate.model.finding import Finding, SecretFinding
+    from gate.model.image import Descriptor, ImageConfig
+    from gate.model.policy import Waiver
+    from gate.model.subject import SkippedChild, Subject
+
+
+class Outcome(StrEnum):
+    """What one check answers (rule 3)."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    DISABLED = "disabled"
+
+
+class Decision(StrEnum):
+    """What is done with the image."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One reason of one check: what was expected, what was seen, what to do next.
+
+    `subject` is the child of an index that it is about. `waivable` names what a waiver must match (see `Waiver.match`);
+    empty: cannot be waived. `waived_by` is the id of the waiver that applies; a waived problem refuses nothing.
+    """
+
+    code: str
+    message: str
+    expected: str = ""
+    seen: str = ""
+    next_step: str = ""
+    subject: Digest | None = None
+    fingerprint: str = ""
+    location: str = ""
+    rule: str = ""
+    waived_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The answer of one check over all subjects; `counts` are named numbers for the record, sorted by name."""
+
+    id: str
+    outcome: Outcome
+    message: str
+    problems: tuple[Problem, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Give the codes of the problems that are not waived, sorted, each once."""
+        return tuple(sorted({problem.code for problem in self.problems if not problem.waived_by}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedFinding:
+    """A finding and what was decided of it, with the reasons in words.
+
+    `counts` says whether it refuses the image. `waived_by`, `vex` (document and status) and `grace_until` say why it does not.
+    """
+
+    finding: Finding
+    subject: Digest
+    counts: bool
+    because: str
+    waived_by: str = ""
+    vex: str = ""
+    grace_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSecret:
+    """A secret and what was decided of it."""
+
+    secret: SecretFinding
+    subject: Digest
+    counts: bool
+    because: str
+    waived_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """What one scanner saw and the other did not, or a severity on which they differ."""
+
+    subject: Digest
+    finding: str
+    package: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedWaiver:
+    """A waiver of the policy and what became of it: `used`, `unused`, `expired`; `covers` counts what it excused."""
+
+    waiver: Waiver
+    state: str
+    covers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """One scanner as it ran: identity, databases, how it was kept from the network."""
+
+    tool: ToolIdentity
+    databases: tuple[DatabaseIdentity, ...]
+    isolation: Isolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedSignature:
+    """A signature that met the policy: by which key, in which manifest it stood."""
+
+    key_id: str
+    format: str
+    attachment: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySummary:
+    """Which policy decided."""
+
+    name: str
+    digest: Digest
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """All answers about one image at one moment under one policy.
+
+    `root` is None where nothing was fetched; such a verdict has no subject and is never attested. `checks` holds every check
+    of this release, sorted by id. `config` is that of the first subject, for reports. `demonstration` marks a verdict that was
+    made with demonstration data.
+    """
+
+    request: RequestFacts
+    decision: Decision
+    evaluated_at: datetime
+    policy: PolicySummary
+    environments: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+    root: Descriptor | None = None
+    subjects: tuple[Subject, ...] = ()
+    skipped: tuple[SkippedChild, ...] = ()
+    findings: tuple[JudgedFinding, ...] = ()
+    secrets: tuple[JudgedSecret, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    waivers: tuple[UsedWaiver, ...] = ()
+    notes: tuple[str, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    reports: tuple[RawReport, ...] = ()
+    signatures: tuple[AcceptedSignature, ...] = ()
+    config: ImageConfig | None = None
+    demonstration: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """Give the exit code (DESIGN, section 3): 0 passed, 1 refused, 3 could not be judged."""
+        match self.decision:
+            case Decision.PASSED:
+                return 0
+            case Decision.REFUSED:
+                return EXIT_CODES[ReasonClass.FAIL]
+            case Decision.ERROR:
+                return EXIT_CODES[ReasonClass.ERROR]
+
+    @property
+    def digest(self) -> Digest | None:
+        """Give the digest that was judged."""
+        return self.root.digest if self.root is not None else None
