@@ -1,0 +1,62 @@
+# Each target works from a clean checkout with no other step, and says what it does while it does it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+READY := .venv/.installed
+# More than two at once only helps on larger machines: make test WORKERS=8
+WORKERS ?= 2
+
+.PHONY: help demo test lint bench docs tools lock clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+$(READY): requirements/dev.txt pyproject.toml hatch_build.py tools/environment.sh
+	@tools/environment.sh
+
+demo: $(READY) tools ## Build real images, scan, judge, sign and verify them on a real registry
+	@echo "demo: running"
+	@$(BIN)/python -m tools.demo
+
+test: lint tools ## Run every check and every test
+	@echo "test: pytest on $(WORKERS) workers, with branch coverage"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 --cov --cov-report term $(PYTEST_ARGS)
+
+lint: $(READY) ## Check style, types and the direction of imports
+	@echo "lint: ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@echo "lint: mypy"
+	@$(BIN)/mypy
+	@echo "lint: import contracts"
+	@$(BIN)/lint-imports
+
+bench: $(READY) tools ## Measure against the scanners themselves; writes bench/README.md
+	@echo "bench: running"
+	@$(BIN)/python -m bench
+
+docs: $(READY) ## Write the generated pages: docs/cli.md, docs/reasons.md
+	@$(BIN)/python -m tools.docs
+
+# The real programs, from pinned modules. A machine without Go skips the tests that need them, unless they are demanded.
+tools: $(READY)
+	@if command -v go >/dev/null || [[ "$${GATE_REQUIRE_TOOLS:-}" == 1 ]]; then \
+	  echo "tools: building what is not built yet"; \
+	  $(BIN)/python -m tools.build >/dev/null; \
+	else \
+	  echo "tools: Go is not here, so tests with real programs will be skipped"; \
+	fi
+
+lock: $(READY) ## Resolve the dependencies anew into requirements/*.txt
+	@for name in runtime dev; do \
+	  echo "lock: requirements/$$name.txt"; \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	    pyproject.toml $$([[ $$name == dev ]] && echo --group dev) --output-file requirements/$$name.txt; \
+	done
+
+clean: ## Remove what was made in the checkout (the caches outside stay)
+	@rm -rf .venv build dist .coverage .coverage.* .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

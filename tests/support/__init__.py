@@ -1,0 +1,1 @@
+"""What tests share: real programs, real registries, certificates. It starts things; it asserts nothing."""
