@@ -1,7 +1,7 @@
 """Base64, hexadecimal and numbers in text, each with one spelling a value.
 
-Python's readers take several texts for one value (`QR==` for `QQ==`, `7_3` and `+73` for 73); two spellings let what one
-reader compared differ from what another reads. All input is untrusted; a wrong spelling raises the caller's fault.
+Python's readers take several texts for one value (`QR==` for `QQ==`, `7_3` and `+73` for 73); two spellings let what
+one reader compared differ from what another reads. All input is untrusted; a wrong spelling raises the caller's fault.
 
 Specification: RFC 4648, section 4 (standard alphabet, with padding); formats reference, head.
 """
