@@ -29,6 +29,7 @@ class EvidenceKind(StrEnum):
     TRIVY = "trivy"
     GRYPE = "grype"
     SECRETS = "secrets"
+    RULES = "rules"
     ATTACHMENTS = "attachments"
 
 
@@ -224,11 +225,7 @@ class SubjectEvidence:
     trivy: ScanReport | Unobtained | None = None
     grype: ScanReport | Unobtained | None = None
     secrets: SecretEvidence | Unobtained | None = None
-    attachments: Attachments | Unobtained | None = None
 
-    def of(self, kind: EvidenceKind) -> object:
-        """Give the evidence of this kind, `Unobtained`, or None."""
-        return getattr(self, kind.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +267,8 @@ class EvidenceSet:
 
     `root` is the manifest or index that was asked for; None where the reference was refused before anything was fetched or
     nothing could be fetched (`fault` then says why). `fault` is about the image as a whole; a fault of one child stands in
-    its own `SubjectEvidence.manifest`. `index_attachments` hang on the index itself.
+    its own `SubjectEvidence.manifest`. `attachments` hang on the digest that was asked for, the index's or the manifest's:
+    a signature on an index covers its children, one on a child covers nothing else.
     """
 
     request: RequestFacts
@@ -278,7 +276,7 @@ class EvidenceSet:
     index: ImageIndex | None = None
     subjects: tuple[SubjectEvidence, ...] = ()
     skipped: tuple[SkippedChild, ...] = ()
-    index_attachments: Attachments | Unobtained | None = None
+    attachments: Attachments | Unobtained | None = None
     fault: Unobtained | None = None
     first_seen: FirstSeen = FirstSeen()
     threat_data: ThreatData = ThreatData()
