@@ -1,8 +1,8 @@
 """Manifests, indexes and listings: bytes whose digest was checked, into values that two readers see alike.
 
-Refuses what a second reader could read as another image: a media type that is absent or not the one it was served under,
-arrays of another kind of object, a key that equals a known one only when case is ignored (Go's reader ignores case),
-inline data that is not the blob, two children for one platform (attacks D05, D06, D09, D11).
+Refuses what a second reader could read as another image: a media type that is absent or not the one it was served
+under, arrays of another kind of object, a key that equals a known one only when case is ignored (Go's reader ignores
+case), inline data that is not the blob, two children for one platform (attacks D05, D06, D09, D11).
 
 Specification: OCI image-spec 1.1 and Docker schema 2; formats reference, sections 2.1 to 2.3.
 """

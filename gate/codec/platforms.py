@@ -36,8 +36,8 @@ def parse_platform(text: str) -> Platform:
     """
     if not _REQUEST.fullmatch(text):
         raise UsageError("not a platform", expected="os/architecture[/variant]", seen=ascii(text[:80]))
-    system, architecture, *variant = text.split("/")
-    return normal_platform(Platform(system, architecture, *variant))
+    system, architecture, variant = (*text.split("/"), "")[:3]
+    return normal_platform(Platform(system, architecture, variant))
 
 
 def normal_platform(platform: Platform) -> Platform:
@@ -59,9 +59,9 @@ def normal_platform(platform: Platform) -> Platform:
 
 
 def same_platform(asked: Platform, offered: Platform) -> bool:
-    """Say whether a child serves a request: equal after folding; a request without a variant takes only the implied one.
+    """Say whether a child serves a request: equal after folding.
 
-    `os.version` and `os.features` are compared only where the request names them.
+    A request without a variant takes only the implied one; `os.version` and `os.features` are compared only where the request names them.
     """
     left, right = normal_platform(asked), normal_platform(offered)
     return (
