@@ -1,0 +1,82 @@
+"""What decides knows no clock, file, environment or randomness (DESIGN rule 1).
+
+The import contracts keep out the modules; this keeps out what the allowed ones and the built-ins can do.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import calls, parse, python_files, relative
+
+PURE = (
+    "gate/decide.py",
+    "gate/checks",
+    "gate/findings",
+    "gate/verification",
+    "gate/codec",
+    "gate/model",
+    "gate/errors.py",
+)
+# The clock, files and streams, the terminal, code from text. `compile` is also re.compile, so it is not here.
+IMPURE_CALLS = frozenset(
+    {
+        "__import__",
+        "breakpoint",
+        "eval",
+        "exec",
+        "input",
+        "now",
+        "open",
+        "print",
+        "read_bytes",
+        "read_text",
+        "today",
+        "utcnow",
+        "write_bytes",
+        "write_text",
+    }
+)
+
+
+def imported(tree: ast.Module) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                names += [alias.name for alias in aliases]
+            case ast.ImportFrom(module=str(module), level=0):
+                names.append(module)
+            case _:
+                continue
+    return names
+
+
+@pytest.mark.parametrize("path", python_files(*PURE), ids=relative)
+def test_a_pure_file_calls_nothing_that_touches_the_world(path: Path) -> None:
+    assert [f"line {call.lineno}: {name}" for name, call in calls(parse(path)) if name in IMPURE_CALLS] == []
+
+
+@pytest.mark.parametrize("path", python_files("gate/model", "gate/errors.py"), ids=relative)
+def test_the_model_uses_the_standard_library_only(path: Path) -> None:
+    foreign = [
+        name
+        for name in imported(parse(path))
+        if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith(("gate.model", "gate.errors"))
+    ]
+    assert foreign == []
+
+
+@pytest.mark.parametrize("path", python_files("gate"), ids=relative)
+def test_a_broad_except_stands_at_the_outermost_edge_only(path: Path) -> None:
+    broad = [
+        node.lineno
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"BaseException", "Exception"}))
+    ]
+    assert len(broad) <= (1 if relative(path) == "gate/cli/main.py" else 0), broad
