@@ -61,7 +61,8 @@ def normal_platform(platform: Platform) -> Platform:
 def same_platform(asked: Platform, offered: Platform) -> bool:
     """Say whether a child serves a request: equal after folding.
 
-    A request without a variant takes only the implied one; `os.version` and `os.features` are compared only where the request names them.
+    A request without a variant takes only the implied one; `os.version` and `os.features` are compared only where the
+    request names them.
     """
     left, right = normal_platform(asked), normal_platform(offered)
     return (
