@@ -31,6 +31,7 @@ class EvidenceKind(StrEnum):
     SECRETS = "secrets"
     RULES = "rules"
     ATTACHMENTS = "attachments"
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +213,15 @@ class SecretEvidence:
     findings: tuple[SecretFinding, ...] = ()
     unopened: tuple[tuple[str, str], ...] = ()
     rules_digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """What one of the policy's own rules came to; `value` is None where it was neither true nor false, and `error` says why."""
+
+    id: str
+    value: bool | None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

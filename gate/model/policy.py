@@ -227,6 +227,7 @@ class Policy:
     image: ImagePolicy | None = None
     rules: tuple[Rule, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    waiver_max_duration: timedelta = DEFAULT_WAIVER_MAX_DURATION
     limits: LayerLimits = field(default_factory=LayerLimits)
     attest: AttestSettings = field(default_factory=AttestSettings)
     unpinned: tuple[str, ...] = ()
