@@ -31,7 +31,6 @@ class EvidenceKind(StrEnum):
     SECRETS = "secrets"
     RULES = "rules"
     ATTACHMENTS = "attachments"
-    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
