@@ -9,7 +9,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -36,9 +36,9 @@ def commands(group: click.Group = cli, path: str = "gate") -> Iterator[tuple[str
             yield words, click.Context(command, info_name=words)
 
 
-def render_cli() -> str:
+def render_cli(group: click.Group = cli) -> str:
     """Give the command reference: one section a command; what all take stands once, first."""
-    found = list(commands())
+    found = list(commands(group))
     common = _common_rows([_option_rows(context) for _, context in found])
     sections = [_command_section(words, context, common) for words, context in found]
     exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in _exit_codes())
@@ -70,7 +70,7 @@ def render_reasons() -> str:
     return "\n\n".join(sections) + "\n"
 
 
-PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
+PAGES: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "cli": (ROOT / "docs" / "cli.md", render_cli),
     "reasons": (ROOT / "docs" / "reasons.md", render_reasons),
 }

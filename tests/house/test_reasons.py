@@ -56,6 +56,19 @@ def test_each_raised_code_is_declared_with_the_class_of_its_error() -> None:
     assert wrong == []
 
 
+def test_each_text_that_looks_like_a_code_is_declared() -> None:
+    areas = {code.partition("_")[0] for code in REASONS if "_" in code}
+    shape = re.compile(rf"({'|'.join(sorted(areas))})(_[A-Z0-9]+)+")
+    undeclared = [
+        f"{relative(path)}:{node.lineno}: {node.value}"
+        for path in python_files("gate")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and shape.fullmatch(node.value)
+        if node.value not in REASONS
+    ]
+    assert undeclared == []
+
+
 def test_each_declared_code_is_used() -> None:
     reasons = GATE / "model" / "reasons.py"
     text = "".join(path.read_text(encoding="utf-8") for path in python_files("gate") if path != reasons)
