@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 # Patterns under the checkout's root; each must match, for a wheel without a policy judges nothing.
-DATA_PATTERNS = ("policies/**/*", "schemas/**/*", "tools.lock.yaml", "tools/*/go.mod", "tools/*/go.sum")
+DATA_PATTERNS = ("policies/**/*", "tools.lock.yaml", "tools/*/go.mod", "tools/*/go.sum")
 DATA_DIRECTORY = "gate/data"
 
 
