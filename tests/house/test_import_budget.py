@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tools.images.archive import file
 from tools.images.layout import ImageConfig, image, layer, write_layout
@@ -77,10 +79,13 @@ def test_help_loads_nothing_heavy(option: str) -> None:
 def test_verify_by_key_loads_no_sigstore_no_schema_and_no_scanner(tmp_path: Path) -> None:
     subject = image([layer([file("etc/os-release", "ID=none\n")], mtime=0)], ImageConfig(created=CREATED))
     write_layout(tmp_path / "image", subject)
-    status, _ = run(PROBE, "keys", "generate", "--output-key-prefix", str(tmp_path / "gate"), "--no-password")
-    assert status == 0
-    arguments = ("--key", str(tmp_path / "gate.pub"), "--policy", f"sha256:{'0' * 64}")
-    status, modules = run(PROBE, "verify", f"oci:{tmp_path / 'image'}", "--as", "127.0.0.1:5000/shop/web", *arguments)
+    (tmp_path / "gate.pub").write_bytes(
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    demanded = ("--key", str(tmp_path / "gate.pub"), "--policy", f"sha256:{'0' * 64}")
+    status, modules = run(PROBE, "verify", f"oci:{tmp_path / 'image'}", *demanded)
     assert status == 1, "nothing is attached, so it is refused: ATT_MISSING"
     assert top_level(modules) & (SERVERS | {"jsonschema", "sigstore", "pydantic", "sqlalchemy"}) == set()
     scanners = {name for name in modules if name.startswith("gate.") and name.rpartition(".")[2] in {"trivy", "grype"}}
