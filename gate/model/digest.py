@@ -26,7 +26,10 @@ class Digest:
         """Refuse any other spelling with `REF_DIGEST`."""
         if not _DIGEST.fullmatch(self.text):
             raise UsageError(
-                "not a digest", code="REF_DIGEST", expected="sha256: and 64 lower-case hex digits", seen=repr(self.text[:80])
+                "not a digest",
+                code="REF_DIGEST",
+                expected="sha256: and 64 lower-case hex digits",
+                seen=repr(self.text[:80]),
             )
 
     @property

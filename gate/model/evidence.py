@@ -236,7 +236,6 @@ class SubjectEvidence:
     secrets: SecretEvidence | Unobtained | None = None
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
     """What was asked: the reference as text, the repository it is judged as, its tag as a remark, platforms asked for.

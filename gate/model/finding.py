@@ -122,7 +122,7 @@ class Finding:
 
     `id` is the CVE where there is one; `aliases` hold every identity, `id` included. `severity` is the highest that a tool
     gives. `seen_by` has one entry a tool record. `fix_known_since` is the earliest believable date of a fix, or None.
-    `fingerprint` is stable over runs, tags and scanner versions: 16 hex of SHA-256 over id and package key without version path.
+    `fingerprint` is stable over runs, tags and scanner versions: 16 hex of SHA-256 over id and package key without its version.
     """
 
     id: str
@@ -159,7 +159,7 @@ class SecretFinding:
     """A plaintext secret, without the secret: no part of its value stands in any field.
 
     `location` is a path, or the name of the variable, label or history entry; `layer` is the digest of the layer for a file.
-    `hidden` says that a later layer deletes or overwrites the file. `fingerprint` is keyed, so that a short value cannot be guessed.
+    `hidden` says that a later layer deletes or overwrites the file. `fingerprint` is keyed: a short value cannot be guessed.
     """
 
     rule: str

@@ -134,6 +134,8 @@ _SCANS = (
     _fail("SCAN_OS_EOL", "The distribution's release is no longer supported.", "Build on a supported release."),
     _fail("SCAN_NO_PACKAGES", "The image holds no packages that could be judged.",
           "Keep the package database; list a scratch image under `vulnerabilities.emptyBase`."),
+    _error("SCAN_PKGDB_UNREADABLE", "The image's package database is in a form that the gate cannot read.",
+           "Use a base whose package database is dpkg, apk, rpm (SQLite) or pacman."),
     _fail("SCAN_INCOMPLETE", "The scanners and the gate do not see the same packages.",
           "Look at the packages that differ; usually a package database was moved, linked or edited."),
     _fail("SCAN_SBOM_EMBEDDED", "The image carries an SBOM that could speak for packages.", "Remove it from the image."),

@@ -1,7 +1,7 @@
 """Public keys that a policy trusts: an allow-list of algorithms, and the time in which a key may be used.
 
-Only what is strong enough exists in the type (attack S28): a key of another kind cannot be written down. The bytes are those
-of the key itself; nothing that comes with a signature ever becomes a `PublicKey`.
+Only what is strong enough exists in the type (attack S28): a key of another kind cannot be written down. The bytes are
+those of the key itself; nothing that comes with a signature ever becomes a `PublicKey`.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ class Decision(StrEnum):
 class Problem:
     """One reason of one check: what was expected, what was seen, what to do next.
 
-    `subject` is the child of an index that it is about. `waivable` names what a waiver must match (see `Waiver.match`);
-    empty: cannot be waived. `waived_by` is the id of the waiver that applies; a waived problem refuses nothing.
+    `subject` is the child of an index that it is about. `fingerprint`, `location` and `rule` are what a waiver can name
+    (see `Waiver.match`). `waived_by` is the id of the waiver that applies; a waived problem refuses nothing.
     """
 
     code: str
@@ -80,12 +80,13 @@ class CheckResult:
 class JudgedFinding:
     """A finding and what was decided of it, with the reasons in words.
 
-    `counts` says whether it refuses the image. `waived_by`, `vex` (document and status) and `grace_until` say why it does not.
+    `counts` says whether it refuses the image, `code` is the reason it then has. `waived_by`, `vex` (document and status) and `grace_until` say why it does not.
     """
 
     finding: Finding
     subject: Digest
     counts: bool
+    code: str
     because: str
     waived_by: str = ""
     vex: str = ""
@@ -115,7 +116,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedWaiver:
-    """A waiver of the policy and what became of it: `used`, `unused`, `expired`; `covers` counts what it excused."""
+    """A waiver of the policy and what became of it: `used`, `unused`, `expired`, or `elsewhere` (for other images); `covers` counts what it excused."""
 
     waiver: Waiver
     state: str

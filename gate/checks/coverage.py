@@ -1,0 +1,131 @@
+"""`coverage`: the proof that a look took place, before anything is read into its absence.
+
+Both scanners answer "I could not look" and "I looked and found nothing" with the same exit code and a report of the same
+form. So this check demands, for every runnable child: that it was judged at all; that the scanners read this image, with a
+fresh database that covers the release; that three readers see the same distribution and the same packages; that the canary
+is found and nothing was suppressed (`checks` reference, section 3; attacks D07, L01 to L05, V03 to V07, V10).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.checks._per_subject import over_subjects
+from gate.findings.completeness import layer_problems, report_problems
+from gate.model.check import Answer, Check
+from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
+from gate.model.finding import Tool
+from gate.model.unobtained import problem_of
+from gate.model.verdict import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import EvidenceSet, SubjectEvidence
+    from gate.model.policy import Policy
+
+_SCANS = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
+
+
+def _asked(policy: Policy) -> bool:
+    del policy  # that every child was judged is asked of every image
+    return True
+
+
+def _needs(policy: Policy) -> frozenset[EvidenceKind]:
+    layers = {EvidenceKind.CONFIG, EvidenceKind.LAYERS}
+    return frozenset({*(_SCANS[tool] for tool in _tools(policy)), *(layers if _reads_layers(policy) else ())})
+
+
+def _tools(policy: Policy) -> tuple[Tool, ...]:
+    scanning = policy.vulnerabilities.require if policy.vulnerabilities is not None else frozenset[Tool]()
+    secrets = {Tool.TRIVY} if policy.secrets is not None else set[Tool]()
+    return tuple(sorted(scanning | secrets))
+
+
+def _reads_layers(policy: Policy) -> bool:
+    return policy.vulnerabilities is not None or policy.secrets is not None
+
+
+def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
+    def ask(subject: SubjectEvidence) -> Iterable[Problem]:
+        return _problems(subject, evidence, policy, now)
+
+    problems = (*_unscanned(evidence), *_missing_platforms(evidence, policy), *over_subjects(evidence, ask))
+    return Answer(
+        message="every runnable image was read whole, by every scanner",
+        problems=problems,
+        counts=_counts(evidence),
+        notes=tuple(_notes(evidence)),
+    )
+
+
+def _unscanned(evidence: EvidenceSet) -> Iterator[Problem]:
+    """Demand that each child of the index was judged, or skipped by rule or by the user's own narrowing."""
+    known = {subject.subject.digest for subject in evidence.subjects} | {child.digest for child in evidence.skipped}
+    for child in evidence.index.manifests if evidence.index is not None else ():
+        if child.digest not in known:
+            yield _unscanned_problem(
+                "a child of the index was not judged", str(child.platform or "no platform"), child.digest
+            )
+
+
+def _missing_platforms(evidence: EvidenceSet, policy: Policy) -> Iterator[Problem]:
+    judged = {str(subject.subject.platform) for subject in evidence.subjects}
+    for platform in policy.platforms if evidence.index is not None else ():
+        if str(platform) not in judged:
+            yield _unscanned_problem(f"the index has no {platform}", ", ".join(sorted(judged)) or "none", None)
+
+
+def _unscanned_problem(message: str, seen: str, subject: Digest | None) -> Problem:
+    return Problem(
+        code="IMG_PLATFORM_UNSCANNED", message=message, expected="every platform is judged", seen=seen, subject=subject
+    )
+
+
+def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, now: datetime) -> Iterator[Problem]:
+    if not _reads_layers(policy):
+        return
+    digest = subject.subject.digest
+    for value, what in ((subject.config, "the configuration"), (subject.layers, "the reading of the layers")):
+        if value is None or isinstance(value, Unobtained):
+            yield problem_of(value, what, digest)
+    layers = subject.layers if isinstance(subject.layers, LayerFacts) else None
+    if layers is not None and policy.vulnerabilities is not None:
+        yield from layer_problems(layers, evidence.request, digest, policy.vulnerabilities, now)
+    for tool in _tools(policy):
+        yield from _scan_problems(tool, subject, layers, policy, now)
+
+
+def _scan_problems(
+    tool: Tool, subject: SubjectEvidence, layers: LayerFacts | None, policy: Policy, now: datetime
+) -> Iterable[Problem]:
+    report = subject.trivy if tool is Tool.TRIVY else subject.grype
+    if report is None or isinstance(report, Unobtained):
+        return (problem_of(report, f"the report of {tool.value}", subject.subject.digest),)
+    return report_problems(report, subject, layers, policy.vulnerabilities, now) if layers is not None else ()
+
+
+def _counts(evidence: EvidenceSet) -> tuple[tuple[str, int], ...]:
+    facts = [subject.layers for subject in evidence.subjects if isinstance(subject.layers, LayerFacts)]
+    return (
+        ("judged", len(evidence.subjects)),
+        ("layers", sum(len(layers.layers) for layers in facts)),
+        ("osPackages", sum(len(layers.os_packages) for layers in facts)),
+        ("skipped", len(evidence.skipped)),
+    )
+
+
+def _notes(evidence: EvidenceSet) -> Iterator[str]:
+    for subject in evidence.subjects:
+        if isinstance(subject.layers, LayerFacts) and subject.layers.embedded_sboms:
+            places = ", ".join(ascii(path)[1:-1] for path in subject.layers.embedded_sboms[:3])
+            yield f"SCAN_SBOM_EMBEDDED: the image carries SBOMs, which take nothing away: {places}"
+        for report in (subject.trivy, subject.grype):
+            if isinstance(report, ScanReport) and report.database.demonstration:
+                yield f"{report.kind.value} used demonstration data: this verdict says nothing about real vulnerabilities"
+
+
+CHECK = Check(id="coverage", title="Proof of completeness", asked=_asked, needs=_needs, judge=_judge)

@@ -1,0 +1,81 @@
+"""`image-config`: the configuration asks for nothing that the policy denies: ports and labels.
+
+NIST SP 800-190, 4.1.2. `containerd.io/*` labels are denied by default, because a runtime obeys them (CVE-2026-53488, attack
+D13). An exposed port is documentation: its absence proves nothing, its presence says what the author meant.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from gate.checks._per_subject import over_subjects, with_config
+from gate.model.check import Answer, Check
+from gate.model.evidence import EvidenceKind
+from gate.model.policy import ImagePolicy
+from gate.model.verdict import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import EvidenceSet
+    from gate.model.image import ImageConfig
+    from gate.model.policy import Policy
+
+
+def _asked(policy: Policy) -> bool:
+    return policy.image is not None and bool(policy.image.ports_deny or policy.image.labels_deny)
+
+
+def _needs(policy: Policy) -> frozenset[EvidenceKind]:
+    del policy
+    return frozenset({EvidenceKind.CONFIG})
+
+
+def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
+    del now
+    wanted = policy.image or ImagePolicy()
+
+    def ask(config: ImageConfig, digest: Digest) -> Iterable[Problem]:
+        return (*_ports(config, wanted, digest), *_labels(config, wanted, digest))
+
+    return Answer(message="asks for no denied port or label", problems=over_subjects(evidence, with_config(ask)))
+
+
+def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:
+    denied = {_port(text) for text in wanted.ports_deny}
+    for text in config.exposed_ports:
+        number, protocol = _port(text)
+        if (number, protocol or "tcp") in denied or (number, "") in denied:
+            yield Problem(
+                code="IMG_PORT",
+                message="a denied port is exposed",
+                expected=f"none of {', '.join(wanted.ports_deny)}",
+                seen=ascii(text[:80]),
+                subject=digest,
+                location=text,
+            )
+
+
+def _port(text: str) -> tuple[str, str]:
+    """Give number and protocol; in an image a protocol that is not given is tcp, in a policy it is any."""
+    number, slash, protocol = text.partition("/")
+    return number.lstrip("0") or "0", protocol.lower() if slash else ""
+
+
+def _labels(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:
+    for name in config.labels:
+        if any(fnmatchcase(name, pattern) for pattern in wanted.labels_deny):
+            yield Problem(
+                code="IMG_LABEL",
+                message="a denied label is set",
+                expected=f"no label {', '.join(wanted.labels_deny)}",
+                seen=ascii(name[:80]),
+                subject=digest,
+                location=name,
+            )
+
+
+CHECK = Check(id="image-config", title="Denied ports and labels", asked=_asked, needs=_needs, judge=_judge)

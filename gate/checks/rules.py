@@ -1,0 +1,67 @@
+"""`rules`: the policy's own rules, CEL expressions over documented evidence, are all true.
+
+The expressions were evaluated before, in a child that can be killed (`gate.collectors.rules`); here the results are read. An
+error or a value that is no boolean is `error`, never a pass (attack P04), and a rule without a result was not evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.checks._per_subject import over_subjects
+from gate.model.check import Answer, Check
+from gate.model.evidence import EvidenceKind, Unobtained
+from gate.model.unobtained import problem_of
+from gate.model.verdict import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import EvidenceSet, RuleResult, SubjectEvidence
+    from gate.model.policy import Policy, Rule
+
+
+def _asked(policy: Policy) -> bool:
+    return bool(policy.rules)
+
+
+def _needs(policy: Policy) -> frozenset[EvidenceKind]:
+    del policy
+    return frozenset({EvidenceKind.RULES})
+
+
+def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
+    del now
+
+    def ask(subject: SubjectEvidence) -> Iterable[Problem]:
+        digest = subject.subject.digest
+        if subject.rules is None or isinstance(subject.rules, Unobtained):
+            return (problem_of(subject.rules, "the evaluation of the rules", digest),)
+        results = {result.id: result for result in subject.rules}
+        answers = (_problem(rule, results.get(rule.id), digest) for rule in policy.rules)
+        return tuple(problem for problem in answers if problem is not None)
+
+    return Answer(message=f"all {len(policy.rules)} rules hold", problems=over_subjects(evidence, ask))
+
+
+def _problem(rule: Rule, result: RuleResult | None, digest: Digest) -> Problem | None:
+    if result is not None and result.value is True:
+        return None
+    if result is not None and result.value is False:
+        return Problem(
+            code="RULE_VIOLATED",
+            message=f"{rule.id}: {rule.message}",
+            expected=rule.cel,
+            seen="false",
+            subject=digest,
+            rule=rule.id,
+        )
+    seen = result.error if result is not None else "it was not evaluated"
+    return Problem(
+        code="RULE_ERROR", message=f"{rule.id} has no answer", expected="true or false", seen=seen, subject=digest
+    )
+
+
+CHECK = Check(id="rules", title="The policy's own rules", asked=_asked, needs=_needs, judge=_judge)

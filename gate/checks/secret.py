@@ -1,0 +1,148 @@
+"""`secret`: no plaintext secret is baked into the image, in no layer, the configuration or its history.
+
+NIST SP 800-190, 4.1.4. A secret that a later layer deletes can still be read by whoever pulls the image (attack X01), so
+`failOn: any` counts it; `live` counts only what the final file system shows, and says what it leaves. Findings of Trivy
+and of the gate are joined by place, so that one secret is one finding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.checks._per_subject import over_subjects
+from gate.model.check import Answer, Check
+from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
+from gate.model.finding import SecretFinding, SecretPlace, Tool
+from gate.model.policy import FailOrIgnore, SecretsFailOn, SecretsPolicy
+from gate.model.unobtained import missing
+from gate.model.verdict import JudgedSecret, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import EvidenceSet, SubjectEvidence
+    from gate.model.policy import Policy, SecretAllowance
+
+
+def _asked(policy: Policy) -> bool:
+    return policy.secrets is not None
+
+
+def _needs(policy: Policy) -> frozenset[EvidenceKind]:
+    del policy
+    return frozenset({EvidenceKind.CONFIG, EvidenceKind.TRIVY, EvidenceKind.SECRETS})
+
+
+def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
+    wanted = policy.secrets or SecretsPolicy()
+    judged = tuple(found for subject in evidence.subjects for found in _judged(subject, wanted, now))
+
+    def ask(subject: SubjectEvidence) -> Iterable[Problem]:
+        counting = (found for found in judged if found.counts and found.subject == subject.subject.digest)
+        return (*_unobtained(subject), *map(_problem, counting), *_unopened(subject, wanted))
+
+    left = sum(not found.counts for found in judged)
+    message = "no plaintext secret" + (f" that counts; {left} accepted or hidden" if left else "")
+    problems = over_subjects(evidence, ask)
+    return Answer(message=message, problems=problems, secrets=judged, counts=(("found", len(judged)),))
+
+
+def _unobtained(subject: SubjectEvidence) -> tuple[Problem, ...]:
+    sources = ((subject.trivy, "Trivy's search for secrets"), (subject.secrets, "the reading of the configuration"))
+    problems = (missing(value, what, subject.subject.digest) for value, what in sources)
+    return tuple(problem for problem in problems if problem is not None)
+
+
+def _judged(subject: SubjectEvidence, wanted: SecretsPolicy, now: datetime) -> tuple[JudgedSecret, ...]:
+    own = subject.secrets.findings if isinstance(subject.secrets, SecretEvidence) else ()
+    trivy = subject.trivy.secrets if isinstance(subject.trivy, ScanReport) else ()
+    return tuple(_judge_one(secret, subject.subject.digest, wanted, now) for secret in merge_secrets(own, trivy))
+
+
+def merge_secrets(own: Iterable[SecretFinding], trivy: Iterable[SecretFinding]) -> tuple[SecretFinding, ...]:
+    """Join by place: the gate's own finding stands for one of Trivy's at the same place, which names no variable or entry.
+
+    Trivy reports the whole configuration as one file, so its findings there are dropped only where the gate found some.
+    """
+    kept = list(own)
+    in_config = any(secret.place is not SecretPlace.FILE for secret in kept)
+    places = {(secret.layer, secret.location, secret.line) for secret in kept}
+    for secret in trivy:
+        known = (
+            in_config
+            if secret.place is not SecretPlace.FILE
+            else (secret.layer, secret.location, secret.line) in places
+        )
+        if not known:
+            kept.append(secret)
+    return tuple(
+        sorted(kept, key=lambda found: (found.place, found.location, found.line or 0, found.rule, found.fingerprint))
+    )
+
+
+def _judge_one(secret: SecretFinding, subject: Digest, wanted: SecretsPolicy, now: datetime) -> JudgedSecret:
+    allowed = next((entry for entry in wanted.allow if entry.fingerprint == secret.fingerprint), None)
+    counts, because = _decision(secret, allowed, wanted.fail_on, now)
+    return JudgedSecret(secret=secret, subject=subject, counts=counts, because=because)
+
+
+def _decision(
+    secret: SecretFinding, allowed: SecretAllowance | None, fail_on: SecretsFailOn, now: datetime
+) -> tuple[bool, str]:
+    if allowed is not None and now.date() <= allowed.expires:
+        return False, f"accepted until {allowed.expires} by {allowed.owner}: {allowed.reason}"
+    match fail_on:
+        case SecretsFailOn.NONE:
+            return False, "the policy does not fail on secrets"
+        case SecretsFailOn.LIVE if secret.hidden:
+            return False, "hidden by a later layer, and the policy fails on live ones only"
+        case SecretsFailOn.ANY | SecretsFailOn.LIVE:
+            return True, "a plaintext secret"
+
+
+def _problem(found: JudgedSecret) -> Problem:
+    secret = found.secret
+    return Problem(
+        code=_code(secret),
+        message=f"{secret.title} in {secret.place.value}",
+        expected="no plaintext secret",
+        seen=_where(secret),
+        subject=found.subject,
+        fingerprint=secret.fingerprint,
+        location=secret.location,
+    )
+
+
+def _code(secret: SecretFinding) -> str:
+    if secret.place is not SecretPlace.FILE:
+        return "SECRET_CONFIG"
+    return "SECRET_LAYER" if secret.hidden else "SECRET_FOUND"
+
+
+def _where(secret: SecretFinding) -> str:
+    line = f", line {secret.line}" if secret.line else ""
+    layer = f", layer {secret.layer.short}" if secret.layer else ""
+    return f"{ascii(secret.location)[1:-1]}{line}{layer}" + (
+        f" (seen by {secret.tool.value})" if secret.tool is not Tool.GATE else ""
+    )
+
+
+def _unopened(subject: SubjectEvidence, wanted: SecretsPolicy) -> tuple[Problem, ...]:
+    if wanted.unopened is FailOrIgnore.IGNORE or not isinstance(subject.secrets, SecretEvidence):
+        return ()
+    return tuple(
+        Problem(
+            code="SECRET_INCOMPLETE",
+            message="something could not be opened to look for secrets",
+            expected="everything can be read",
+            seen=f"{ascii(place)[1:-1]}: {reason}",
+            subject=subject.subject.digest,
+            location=place,
+        )
+        for place, reason in subject.secrets.unopened
+    )
+
+
+CHECK = Check(id="secret", title="No plaintext secrets", asked=_asked, needs=_needs, judge=_judge)

@@ -1,0 +1,193 @@
+"""`decide(evidence, policy, now) -> Verdict`: a pure and total function.
+
+It asks every check of this release, computes each outcome from the classes of the reason codes in one place, attaches waivers,
+and combines the outcomes. It knows no clock, network, file, environment or randomness (rule 1 of the design).
+
+- An image passes when every check that was asked says pass, and at least one check beside `reference` and `coverage` was asked.
+- One failed check refuses, whatever else could not be judged (`docs/adr/0003-fail-dominates-error.md`).
+- A waiver marks a problem; the problem stays in the verdict. What is `error` can never be waived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gate.checks import CHECKS
+from gate.findings.waivers import applies_to_image, excuses, is_active
+from gate.model.evidence import EvidenceKind, ScanReport
+from gate.model.image import ImageConfig
+from gate.model.reasons import ReasonClass, reason
+from gate.model.verdict import CheckResult, Decision, Outcome, PolicySummary, Problem, ToolUse, UsedWaiver, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from gate.model.check import Answer, Check
+    from gate.model.digest import Digest
+    from gate.model.evidence import EvidenceSet
+    from gate.model.finding import Finding
+    from gate.model.policy import Policy, Waiver
+    from gate.model.verdict import JudgedFinding, JudgedSecret
+
+_ALWAYS_ASKED = frozenset({"reference", "coverage"})
+
+
+def needed_evidence(policy: Policy) -> frozenset[EvidenceKind]:
+    """Give the kinds of evidence that the asked checks of a policy need, so that nothing else is gathered."""
+    return frozenset[EvidenceKind]().union(*(check.needs(policy) for check in CHECKS if check.asked(policy)))
+
+
+def decide(
+    evidence: EvidenceSet, policy: Policy, now: datetime, environments: tuple[str, ...] | None = None
+) -> Verdict:
+    """Judge an image.
+
+    Args:
+        evidence: what was obtained; anything missing is `Unobtained`, and the check that needs it says so.
+        policy: what the image must be.
+        now: aware; the moment that ages, graces and waivers are counted to.
+        environments: for which the verdict is to hold; None takes the policy's own list.
+
+    Returns:
+        The verdict, with every check of this release. Same arguments, same value.
+    """
+    waivers = _active_waivers(policy, evidence, now)
+    asked = [(check, check.judge(evidence, policy, now)) for check in CHECKS if check.asked(policy)]
+    answers = {check.id: _with_waivers(check, answer, waivers) for check, answer in asked}
+    checks = tuple(_result(check, answers.get(check.id)) for check in CHECKS)
+    judged = [answers[check.id] for check, _ in asked]
+    return Verdict(
+        request=evidence.request,
+        decision=_decision(checks),
+        evaluated_at=now,
+        policy=PolicySummary(name=policy.name, digest=policy.digest, uri=f"gate-policy:{policy.name}"),
+        environments=policy.attest.environments if environments is None else environments,
+        checks=checks,
+        root=evidence.root,
+        subjects=tuple(subject.subject for subject in evidence.subjects),
+        skipped=evidence.skipped,
+        findings=tuple(found for answer in judged for found in answer.findings),
+        secrets=tuple(found for answer in judged for found in answer.secrets),
+        disagreements=tuple(row for answer in judged for row in answer.disagreements),
+        waivers=_used_waivers(policy, evidence, judged, now),
+        notes=tuple(dict.fromkeys(note for answer in judged for note in answer.notes)),
+        tools=_tools(evidence),
+        reports=tuple(dict.fromkeys(report.report for report in _scan_reports(evidence))),
+        signatures=tuple(found for answer in judged for found in answer.signatures),
+        config=_config(evidence),
+        demonstration=any(report.database.demonstration for report in _scan_reports(evidence)),
+    )
+
+
+def _decision(checks: Sequence[CheckResult]) -> Decision:
+    outcomes = {check.outcome for check in checks}
+    if Outcome.FAIL in outcomes:
+        return Decision.REFUSED
+    asked = {check.id for check in checks if check.outcome is not Outcome.DISABLED}
+    if Outcome.ERROR in outcomes or not asked - _ALWAYS_ASKED:
+        return Decision.ERROR
+    return Decision.PASSED
+
+
+def _result(check: Check, answer: Answer | None) -> CheckResult:
+    if answer is None:
+        return CheckResult(id=check.id, outcome=Outcome.DISABLED, message="the policy does not ask for it")
+    outcome = _outcome(answer.problems)
+    message = answer.message if outcome is Outcome.PASS else _first_message(answer.problems)
+    return CheckResult(id=check.id, outcome=outcome, message=message, problems=answer.problems, counts=answer.counts)
+
+
+def _outcome(problems: Iterable[Problem]) -> Outcome:
+    """Give the outcome of what is not waived: anything that is the image's fault fails, anything else could not be judged."""
+    kinds = {reason(problem.code).kind for problem in problems if not problem.waived_by}
+    if ReasonClass.FAIL in kinds:
+        return Outcome.FAIL
+    return Outcome.ERROR if kinds else Outcome.PASS
+
+
+def _first_message(problems: Sequence[Problem]) -> str:
+    standing = [problem for problem in problems if not problem.waived_by]
+    more = f" (and {len(standing) - 1} more)" if len(standing) > 1 else ""
+    return standing[0].message + more
+
+
+def _active_waivers(policy: Policy, evidence: EvidenceSet, now: datetime) -> tuple[Waiver, ...]:
+    repository = evidence.request.repository
+    return tuple(waiver for waiver in policy.waivers if is_active(waiver, now) and applies_to_image(waiver, repository))
+
+
+def _with_waivers(check: Check, answer: Answer, waivers: Sequence[Waiver]) -> Answer:
+    findings: dict[tuple[str, Digest | None], Finding] = {
+        (found.finding.fingerprint, found.subject): found.finding for found in answer.findings
+    }
+    problems = tuple(
+        _waived(check.id, problem, waivers, findings.get((problem.fingerprint, problem.subject)))
+        for problem in answer.problems
+    )
+    excused = {(problem.fingerprint, problem.subject): problem.waived_by for problem in problems if problem.waived_by}
+    return replace(
+        answer,
+        problems=problems,
+        findings=tuple(
+            _excuse_finding(found, excused.get((found.finding.fingerprint, found.subject), ""))
+            for found in answer.findings
+        ),
+        secrets=tuple(
+            _excuse_secret(found, excused.get((found.secret.fingerprint, found.subject), ""))
+            for found in answer.secrets
+        ),
+    )
+
+
+def _waived(check: str, problem: Problem, waivers: Sequence[Waiver], finding: Finding | None) -> Problem:
+    if reason(problem.code).kind is not ReasonClass.FAIL:
+        return problem
+    excusing = next((waiver.id for waiver in waivers if excuses(waiver, check, problem, finding)), "")
+    return replace(problem, waived_by=excusing) if excusing else problem
+
+
+def _excuse_finding(found: JudgedFinding, waiver: str) -> JudgedFinding:
+    return replace(found, counts=False, waived_by=waiver) if waiver else found
+
+
+def _excuse_secret(found: JudgedSecret, waiver: str) -> JudgedSecret:
+    return replace(found, counts=False, waived_by=waiver) if waiver else found
+
+
+def _used_waivers(
+    policy: Policy, evidence: EvidenceSet, answers: Sequence[Answer], now: datetime
+) -> tuple[UsedWaiver, ...]:
+    used = [problem.waived_by for answer in answers for problem in answer.problems if problem.waived_by]
+    return tuple(
+        UsedWaiver(waiver=waiver, state=_waiver_state(waiver, evidence, used, now), covers=used.count(waiver.id))
+        for waiver in policy.waivers
+    )
+
+
+def _waiver_state(waiver: Waiver, evidence: EvidenceSet, used: Sequence[str], now: datetime) -> str:
+    if not applies_to_image(waiver, evidence.request.repository):
+        return "elsewhere"
+    if not is_active(waiver, now):
+        return "expired"
+    return "used" if waiver.id in used else "unused"
+
+
+def _scan_reports(evidence: EvidenceSet) -> tuple[ScanReport, ...]:
+    reports = (report for subject in evidence.subjects for report in (subject.trivy, subject.grype))
+    return tuple(report for report in reports if isinstance(report, ScanReport))
+
+
+def _tools(evidence: EvidenceSet) -> tuple[ToolUse, ...]:
+    return tuple(dict.fromkeys(_tool_use(report) for report in _scan_reports(evidence)))
+
+
+def _tool_use(report: ScanReport) -> ToolUse:
+    databases = (report.database,) if report.java_database is None else (report.database, report.java_database)
+    return ToolUse(tool=report.tool, databases=databases, isolation=report.isolation)
+
+
+def _config(evidence: EvidenceSet) -> ImageConfig | None:
+    configs = (subject.config for subject in evidence.subjects)
+    return next((config for config in configs if isinstance(config, ImageConfig)), None)

@@ -1,0 +1,288 @@
+"""The single demands of the proof of completeness, each with its own reason code (`checks` reference, section 3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gate.findings.distributions import agrees, is_known
+from gate.model.evidence import Unobtained
+from gate.model.glob import Glob
+from gate.model.policy import FailOrIgnore, VulnerabilityPolicy
+from gate.model.releases import Support, support_of
+from gate.model.unobtained import problem_of
+from gate.model.verdict import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from gate.model.digest import Digest
+    from gate.model.evidence import (
+        DatabaseIdentity,
+        Distribution,
+        LayerFacts,
+        RequestFacts,
+        ScanReport,
+        SubjectEvidence,
+    )
+
+_CLOCK_SKEW = timedelta(minutes=5)
+_JAVA_DATABASE_MAX_AGE = timedelta(days=14)  # published weekly, and it names jars only: it holds no advisories
+_SHOWN = 3
+
+
+def layer_problems(
+    layers: LayerFacts, request: RequestFacts, subject: Digest, policy: VulnerabilityPolicy, now: datetime
+) -> Iterator[Problem]:
+    """Judge the gate's own reading: distribution known and alive, package databases whole and where they belong."""
+    for path in layers.removed_databases:
+        yield Problem(
+            code="IMG_PKGDB_REMOVED",
+            message="a later layer removed or emptied the package database",
+            expected=f"{path} as the base had it",
+            seen="gone in the final file system",
+            subject=subject,
+        )
+    yield from _database_problems(layers, subject)
+    if layers.distribution is not None:
+        yield from _distribution_problems(layers.distribution, subject, policy, now)
+        if not layers.os_packages and not layers.removed_databases:
+            yield _no_packages(f"{layers.distribution.id} with no installed package", subject)
+    elif layers.package_databases or not _is_empty_base(request, subject, policy):
+        yield _os_unknown(
+            "no os-release in the image", "a distribution, or an entry in vulnerabilities.emptyBase", subject
+        )
+
+
+def _is_empty_base(request: RequestFacts, subject: Digest, policy: VulnerabilityPolicy) -> bool:
+    """Say whether the policy names this image, by digest or repository, as one that has no distribution."""
+    names = {str(subject), str(request.digest)}
+    repository = str(request.repository) if request.repository is not None else ""
+    return any(
+        entry in names or (":" not in entry[:7] and Glob(entry).matches(repository)) for entry in policy.empty_base
+    )
+
+
+def _database_problems(layers: LayerFacts, subject: Digest) -> Iterator[Problem]:
+    for database in layers.package_databases:
+        place = f"{database.kind} database at /{ascii(database.path)[1:-1]}"
+        if not database.readable:
+            yield Problem(
+                code="SCAN_PKGDB_UNREADABLE", message=f"the {place} cannot be read", expected="a form that the gate reads",
+                seen=database.problem or "unknown form", subject=subject,
+            )  # fmt: skip
+        if database.linked:
+            yield Problem(
+                code="SCAN_INCOMPLETE", message=f"the {place} is reached through a link", expected="a regular file",
+                seen="a link, which the scanners follow differently", subject=subject,
+            )  # fmt: skip
+
+
+def _distribution_problems(
+    found: Distribution, subject: Digest, policy: VulnerabilityPolicy, now: datetime
+) -> Iterator[Problem]:
+    for conflict in found.conflicts:
+        yield _os_unknown(conflict, "release files that name one distribution", subject)
+    if not is_known(found):
+        yield _os_unknown(ascii(found.id[:80]), "a distribution that both scanners know", subject)
+        return
+    if policy.end_of_life is FailOrIgnore.IGNORE:
+        return
+    match support_of(found.id, found.version_id, now.date()):
+        case Support.ENDED:
+            yield _end_of_life(f"{found.id} {ascii(found.version_id)[1:-1]}", subject)
+        case Support.UNKNOWN:
+            yield _os_unknown(
+                f"{found.id} {found.version_id[:40]!a}", "a release whose end of support is known", subject
+            )
+        case Support.SUPPORTED:
+            pass
+
+
+def _os_unknown(seen: str, expected: str, subject: Digest) -> Problem:
+    return Problem(
+        code="SCAN_OS_UNKNOWN", message="the distribution is not known", expected=expected, seen=seen, subject=subject
+    )
+
+
+def _end_of_life(seen: str, subject: Digest) -> Problem:
+    return Problem(
+        code="SCAN_OS_EOL",
+        message="the release is no longer supported",
+        expected="a supported release",
+        seen=seen,
+        subject=subject,
+    )
+
+
+def _no_packages(seen: str, subject: Digest) -> Problem:
+    return Problem(
+        code="SCAN_NO_PACKAGES",
+        message="there are no packages to judge",
+        expected="at least one",
+        seen=seen,
+        subject=subject,
+    )
+
+
+def report_problems(
+    report: ScanReport, subject: SubjectEvidence, layers: LayerFacts, policy: VulnerabilityPolicy | None, now: datetime
+) -> Iterator[Problem]:
+    """Judge one scanner's report: the right image, a fresh database, the same system and packages, the canary found."""
+    yield from _target_problems(report, subject, layers)
+    if policy is None:
+        return
+    yield from _age_problems(report, policy, subject.subject.digest, now)
+    yield from _same_system_problems(report, subject.subject.digest, layers, policy)
+    yield from _language_problems(report, subject, layers)
+    yield from _canary_problems(report, subject.subject.digest)
+    if report.suppressed:
+        yield _problem(
+            report,
+            subject.subject.digest,
+            "POL_SUPPRESSED",
+            "left findings out on its own",
+            "none",
+            ", ".join(report.suppressed[:_SHOWN]),
+        )
+
+
+def _problem(report: ScanReport, subject: Digest, code: str, message: str, expected: str, seen: str) -> Problem:
+    return Problem(code=code, message=f"{report.kind.value}: {message}", expected=expected, seen=seen, subject=subject)
+
+
+def _target_problems(report: ScanReport, subject: SubjectEvidence, layers: LayerFacts) -> Iterator[Problem]:
+    config = None if isinstance(subject.manifest, Unobtained) else subject.manifest.config.digest
+    expected = tuple(layer.diff_id for layer in layers.layers)
+    others = {report.target_config or config, report.target_manifest or subject.subject.digest} - {
+        config,
+        subject.subject.digest,
+    }
+    if (
+        report.target_diff_ids != expected
+        or others
+        or (report.target_config is None and report.target_manifest is None)
+    ):
+        seen = f"{len(report.target_diff_ids)} layers of {report.target_config or report.target_manifest or 'no image'}"
+        yield _problem(
+            report,
+            subject.subject.digest,
+            "SCAN_TARGET_MISMATCH",
+            "read another image",
+            f"{len(expected)} layers of this image",
+            seen,
+        )
+
+
+def _age_problems(report: ScanReport, policy: VulnerabilityPolicy, subject: Digest, now: datetime) -> Iterator[Problem]:
+    limits = [(report.database, policy.database_max_age)]
+    limits += (
+        [(report.java_database, max(policy.database_max_age, _JAVA_DATABASE_MAX_AGE))] if report.java_database else []
+    )
+    for database, limit in limits:
+        if not -_CLOCK_SKEW <= now - database.built_at <= limit:
+            yield _problem(
+                report,
+                subject,
+                "SCAN_DB_STALE",
+                "the database's age is not acceptable",
+                f"at most {_hours(limit)} old",
+                _age(database, now),
+            )
+
+
+def _age(database: DatabaseIdentity, now: datetime) -> str:
+    age = now - database.built_at
+    text = f"{_hours(age)} old" if age >= timedelta(0) else "from the future"
+    return f"{database.name} of {database.built_at:%Y-%m-%d %H:%M}Z, {text}"
+
+
+def _hours(span: timedelta) -> str:
+    hours = int(span.total_seconds() // 3600)
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"
+
+
+def _same_system_problems(
+    report: ScanReport, subject: Digest, layers: LayerFacts, policy: VulnerabilityPolicy
+) -> Iterator[Problem]:
+    found = layers.distribution
+    if found is None:
+        if report.distribution is not None:
+            yield _os_unknown(
+                f"{report.kind.value} sees {report.distribution.name}", "no distribution, as the gate reads it", subject
+            )
+        return
+    if not agrees(found, report.distribution, report.kind):
+        seen = (
+            f"{report.distribution.name} {report.distribution.version}"
+            if report.distribution is not None
+            else "no distribution"
+        )
+        yield _os_unknown(
+            f"{report.kind.value} sees {ascii(seen[:80])[1:-1]}", f"{found.id} {found.version_id}", subject
+        )
+    elif (
+        report.distribution is not None and report.distribution.end_of_life and policy.end_of_life is FailOrIgnore.FAIL
+    ):
+        yield _end_of_life(f"{found.id} {found.version_id}, says {report.kind.value}", subject)
+    if not report.covered:
+        yield _problem(
+            report,
+            subject,
+            "SCAN_OS_UNCOVERED",
+            "has no advisories for this release",
+            f"{found.id} {found.version_id} in its database",
+            "nothing",
+        )
+    yield from _package_problems(report, subject, layers)
+
+
+def _package_problems(report: ScanReport, subject: Digest, layers: LayerFacts) -> Iterator[Problem]:
+    only_gate = sorted(layers.os_packages - report.os_packages)
+    only_tool = sorted(report.os_packages - layers.os_packages)
+    if only_gate or only_tool:
+        example = " ".join((only_gate or only_tool)[0])
+        seen = f"{len(only_gate)} only the gate sees, {len(only_tool)} only {report.kind.value} sees, e.g. {ascii(example)[1:-1]}"
+        yield _problem(
+            report,
+            subject,
+            "SCAN_INCOMPLETE",
+            "does not see the same packages",
+            f"the {len(layers.os_packages)} that the gate reads",
+            seen,
+        )
+
+
+def _language_problems(report: ScanReport, subject: SubjectEvidence, layers: LayerFacts) -> Iterator[Problem]:
+    """Demand that the union of the scanners has every language package that the gate reads; each alone lacks some forms."""
+    reports = [
+        other for other in (subject.trivy, subject.grype) if other is not None and not isinstance(other, Unobtained)
+    ]
+    if report is not reports[0]:
+        return
+    seen = {
+        (package.key.type, package.key.name, package.key.version) for other in reports for package in other.packages
+    }
+    unseen = sorted(key for key in layers.language_packages if (key.type, key.name, key.version) not in seen)
+    if unseen:
+        yield Problem(
+            code="SCAN_INCOMPLETE", message="no scanner sees some language packages", expected="all that the gate reads",
+            seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]}", subject=subject.subject.digest,
+        )  # fmt: skip
+
+
+def _canary_problems(report: ScanReport, subject: Digest) -> Iterator[Problem]:
+    canary = report.canary
+    if canary is None or isinstance(canary, Unobtained):
+        yield problem_of(canary, f"the canary of {report.kind.value}", subject)
+    elif not canary.expected or not canary.expected <= canary.found:
+        lost = ", ".join(sorted(canary.expected - canary.found)[:_SHOWN]) or "nothing was planted"
+        yield _problem(
+            report,
+            subject,
+            "SCAN_CANARY",
+            "did not find the canary",
+            ", ".join(sorted(canary.expected)[:_SHOWN]),
+            f"missing {lost}",
+        )

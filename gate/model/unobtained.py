@@ -1,0 +1,32 @@
+"""From evidence that could not be had to the problem that a check reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.model.evidence import Unobtained
+from gate.model.verdict import Problem
+
+if TYPE_CHECKING:
+    from gate.model.digest import Digest
+
+
+def problem_of(unobtained: Unobtained | None, what: str, subject: Digest | None = None) -> Problem:
+    """Give the problem of evidence that is missing; None means that a check was asked and nobody looked, which is a defect."""
+    if unobtained is None:
+        return Problem(code="INTERNAL", message=f"{what} was needed and not gathered", subject=subject)
+    return Problem(
+        code=unobtained.code,
+        message=unobtained.reason,
+        expected=unobtained.expected,
+        seen=unobtained.seen,
+        next_step=unobtained.next_step,
+        subject=subject,
+    )
+
+
+def missing(value: object, what: str, subject: Digest | None = None) -> Problem | None:
+    """Give the problem where a piece of evidence is missing, else None."""
+    if isinstance(value, Unobtained):
+        return problem_of(value, what, subject)
+    return problem_of(None, what, subject) if value is None else None
