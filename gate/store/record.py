@@ -1,0 +1,232 @@
+"""The record: rows that are only ever appended, in SQLite or PostgreSQL.
+
+A row is canonical JSON (formats reference, section 12.1) with its leaf hash (RFC 9162: SHA-256 over a zero byte and the
+row), so that the Merkle tree of the audit can be built over rows that exist already. Beside the bytes stand the few columns
+that look-ups need; they repeat what the bytes say and decide nothing.
+
+Kinds of row: `verdict` (every verdict, refused references and unsigned runs included), `intent` (these bytes are about to be
+published there), `published` (they were read back). An intent without its `published` row was cut short, and is repaired from
+the recorded bytes: published again, never signed again.
+
+Refuses to change or remove a row. Locks out other writers for the moment of an append, so that numbers have no gaps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from gate.codec.strict_json import canonical_json
+from gate.errors import StorageError, UsageError
+from gate.store.evidence_folder import EvidenceFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gate.codec.strict_json import JsonValue
+
+_BUSY_SECONDS: Final = 30
+_METADATA = sa.MetaData()
+ROWS: Final = sa.Table(
+    "rows",
+    _METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("subject", sa.String(300), nullable=False),
+    sa.Column("inputs", sa.String(64), nullable=False),
+    sa.Column("refers_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+    sa.Column("leaf_hash", sa.String(64), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Index("rows_by_subject", "subject", "kind"),
+    sa.Index("rows_by_inputs", "inputs", "kind"),
+    sa.Index("rows_by_reference", "refers_to", "kind"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row as it stands: its number from 1, kind, and exact bytes.
+
+    `subject` is `repository@digest` or the reference as asked; `inputs` is a key over everything that a verdict depends on,
+    or empty; `refers_to` is the number of the row that this one belongs to.
+    """
+
+    number: int
+    kind: str
+    subject: str
+    inputs: str
+    content: bytes
+    refers_to: int | None = None
+
+
+class Record:
+    """The record at a place; opened at the first use, closed by `close`."""
+
+    def __init__(self, engine: sa.Engine, evidence: EvidenceFolder) -> None:
+        self._engine = engine
+        self.evidence = evidence
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def append(
+        self,
+        kind: str,
+        content: Mapping[str, JsonValue],
+        *,
+        subject: str,
+        inputs: str = "",
+        refers_to: int | None = None,
+    ) -> Row:
+        """Append a row and give it back with its number.
+
+        Raises:
+            StorageError: `STORE_UNAVAILABLE`, it is not written; then nothing that depends on it may happen.
+        """
+        data = canonical_json(dict(content))
+        with _storage_errors(), self._engine.begin() as connection:
+            self._lock(connection)
+            number = (connection.execute(sa.select(sa.func.max(ROWS.c.number))).scalar() or 0) + 1
+            row = Row(number=number, kind=kind, subject=subject, inputs=inputs, content=data, refers_to=refers_to)
+            connection.execute(ROWS.insert().values(_columns(row)))
+        return row
+
+    def verdicts_with_inputs(self, inputs: str) -> tuple[Row, ...]:
+        """Give the verdicts that were decided from exactly these inputs, newest first."""
+        return self._select(ROWS.c.kind == "verdict", ROWS.c.inputs == inputs, newest_first=True)
+
+    def verdicts_of(self, repository: str) -> Iterator[Row]:
+        """Give the verdicts on any digest of a repository, oldest first."""
+        wanted = ROWS.c.subject.startswith(f"{repository}@", autoescape=True)
+        yield from self._select(ROWS.c.kind == "verdict", wanted)
+
+    def unpublished(self, subject: str) -> tuple[Row, ...]:
+        """Give the intents on this subject that no `published` row answers, oldest first."""
+        answered = sa.select(ROWS.c.refers_to).where(ROWS.c.kind == "published", ROWS.c.refers_to.is_not(None))
+        return self._select(ROWS.c.kind == "intent", ROWS.c.subject == subject, ROWS.c.number.not_in(answered))
+
+    def answers(self, number: int, kind: str) -> tuple[Row, ...]:
+        """Give the rows of a kind that refer to a row."""
+        return self._select(ROWS.c.kind == kind, ROWS.c.refers_to == number)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Give every row, oldest first."""
+        return self._select()
+
+    def _select(self, *conditions: sa.ColumnElement[bool], newest_first: bool = False) -> tuple[Row, ...]:
+        order = ROWS.c.number.desc() if newest_first else ROWS.c.number
+        with _storage_errors(), self._engine.connect() as connection:
+            found = connection.execute(sa.select(ROWS).where(*conditions).order_by(order)).all()
+        return tuple(_row(columns) for columns in found)
+
+    def _lock(self, connection: sa.Connection) -> None:
+        """Keep other writers out until the transaction ends; SQLite's driver leaves transactions to us."""
+        statement = "LOCK TABLE rows IN EXCLUSIVE MODE" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
+        connection.exec_driver_sql(statement)
+
+
+def open_record(url: str, evidence_folder: Path) -> Record:
+    """Open the record at a SQLAlchemy URL, or at a path for SQLite; tables are made where there are none.
+
+    Raises:
+        UsageError: `USAGE`, the URL is not of a database that is known here.
+        StorageError: `STORE_UNAVAILABLE` or `STORE_CORRUPT`.
+    """
+    engine = _engine(url)
+    with _storage_errors():
+        _METADATA.create_all(engine)
+    return Record(engine, EvidenceFolder(evidence_folder))
+
+
+def _engine(url: str) -> sa.Engine:
+    if "://" not in url:
+        return _sqlite_engine(Path(url))
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(Path(parsed.database or ""))
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise UsageError(
+        "not a record that can be used", expected="a path, sqlite:///FILE or postgresql://...", seen=parsed.drivername
+    )
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise UsageError(
+            "not a record URL", expected="a path, sqlite:///FILE or postgresql://...", seen="other text"
+        ) from error
+
+
+def _sqlite_engine(path: Path) -> sa.Engine:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "the record's folder cannot be made", seen=error.strerror or "an input/output error"
+        ) from error
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: object, _: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # a DB-API connection
+        # FULL: a verdict that cannot be recorded is not issued, so a row must survive a power cut once it is committed.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def _columns(row: Row) -> dict[str, object]:
+    return {
+        "number": row.number,
+        "kind": row.kind,
+        "subject": row.subject,
+        "inputs": row.inputs,
+        "refers_to": row.refers_to,
+        "leaf_hash": hashlib.sha256(b"\0" + row.content).hexdigest(),
+        "content": row.content,
+    }
+
+
+def _row(columns: sa.Row[tuple[object, ...]]) -> Row:
+    values = columns._mapping  # noqa: SLF001 - SQLAlchemy's documented name
+    content = bytes(values["content"])
+    if hashlib.sha256(b"\0" + content).hexdigest() != values["leaf_hash"]:
+        raise StorageError("a row of the record was altered", code="STORE_CORRUPT", seen=f"row {values['number']}")
+    return Row(
+        number=values["number"],
+        kind=values["kind"],
+        subject=values["subject"],
+        inputs=values["inputs"],
+        content=content,
+        refers_to=values["refers_to"],
+    )
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DatabaseError as error:
+        code = (
+            "STORE_CORRUPT"
+            if "malformed" in str(error.orig) or "not a database" in str(error.orig)
+            else "STORE_UNAVAILABLE"
+        )
+        raise StorageError(
+            "the record cannot be used", code=code, seen=str(error.orig).splitlines()[0][:120]
+        ) from error
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        raise StorageError("the record cannot be used", seen=type(error).__name__) from error
