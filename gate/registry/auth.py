@@ -1,0 +1,146 @@
+"""Logins: what is sent to a registry so that it lets us in, and nowhere else.
+
+A credential is bound to the registry that it was stored for. A token is asked only from that registry's own host, a known
+partner or a host that the operator named; the scope is always the repository and actions that are needed, never the
+ones that the registry asks for (attack R05).
+
+Specification: distribution's token specification; formats reference, section 3.2.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from gate.codec.encodings import encode_base64
+from gate.codec.strict_json import Fault, ObjectView, parse_object
+from gate.errors import RegistryError
+from gate.model.reference import Repository
+from gate.registry.addresses import Target, check_realm, parse_derived
+from gate.registry.challenge import Challenge, parse_challenges
+from gate.registry.faults import status_fault
+from gate.registry.options import MAX_TOKEN_BYTES, Credential
+from gate.registry.transport import Answer, Request, Transport
+
+_TOKEN_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the token service's answer")
+_DEFAULT_LIFE_SECONDS: Final = 60
+# A token is renewed when a fifth of its life is left, so that none ends on the way.
+_USED_PART: Final = 0.8
+_NO_REFRESH_GRANT: Final = frozenset({404, 405})
+
+Actions = tuple[str, ...]
+PULL: Final[Actions] = ("pull",)
+PUSH: Final[Actions] = ("pull", "push")
+DELETE: Final[Actions] = ("pull", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    headers: Mapping[str, str]
+    ends: float
+
+
+class Authorizer:
+    """Keeps what one registry has granted, by repository and actions; safe to use from several threads."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._grants: dict[tuple[Repository, Actions], _Grant] = {}
+        self._credentials: dict[Repository, Credential | None] = {}
+        self._lock = threading.Lock()
+
+    def headers(self, repository: Repository, actions: Actions) -> Mapping[str, str]:
+        """Give the headers that were granted before and still hold, or none."""
+        with self._lock:
+            grant = self._grants.get((repository, actions))
+        return grant.headers if grant and grant.ends > self._transport.deadline.clock.monotonic() else {}
+
+    def answer(self, challenged: Answer, repository: Repository, actions: Actions) -> Mapping[str, str]:
+        """Meet a 401 and give the headers for the next try.
+
+        Raises:
+            RegistryError: `REG_AUTH` where there is nothing to meet it with, `REG_AUTH_LEAK`, `REG_MALFORMED` and others.
+        """
+        challenges = parse_challenges(challenged.header("WWW-Authenticate"))
+        if not challenges:
+            raise RegistryError(f"{self._transport.named} does not say how to log in", code="REG_AUTH")
+        # Held while the token is fetched, so that four layers at once ask for one token and not for four.
+        with self._lock:
+            earlier = self._grants.get((repository, actions))
+            if earlier and earlier.headers != challenged.request.credentials:
+                return earlier.headers
+            grant = self._granted(challenges[0], challenged, repository, actions)
+            self._grants[repository, actions] = grant
+        return grant.headers
+
+    def _granted(self, challenge: Challenge, answer: Answer, repository: Repository, actions: Actions) -> _Grant:
+        credential = self._find(repository)
+        if credential and credential.registry_token:
+            return _Grant(_bearer(credential.registry_token), float("inf"))
+        if challenge.scheme == "basic":
+            if not credential or not credential.password:
+                raise RegistryError(f"{self._transport.named} wants a login and none is stored for it", code="REG_AUTH")
+            return _Grant(_basic(credential), float("inf"))
+        realm = parse_derived(challenge.realm, answer.request.target, self._transport.named, self._transport.options)
+        check_realm(realm, self._transport.named, self._transport.options)
+        return self._ask(realm, challenge, credential, f"repository:{repository.path}:{','.join(actions)}")
+
+    def _find(self, repository: Repository) -> Credential | None:
+        if repository not in self._credentials:
+            self._credentials[repository] = self._transport.options.credentials.find(repository)
+        return self._credentials[repository]
+
+    def _ask(self, realm: Target, challenge: Challenge, credential: Credential | None, scope: str) -> _Grant:
+        asked = self._transport.deadline.clock.monotonic()
+        query = {"scope": scope, **({"service": challenge.service} if challenge.service else {})}
+        if credential and credential.identity_token:
+            answer, body = self._refresh(realm, query, credential)
+            if answer.status not in _NO_REFRESH_GRANT:
+                return self._token(answer, body, asked)
+        joined = f"{realm.path}{'&' if '?' in realm.path else '?'}{urlencode(query)}"
+        headers = _basic(credential) if credential and credential.password else {}
+        target = Target(realm.origin, joined, realm.derived)
+        answer, body = self._transport.fetch(
+            Request(method="GET", target=target, doing="asking for a token", headers=headers, redirects=False),
+            MAX_TOKEN_BYTES,
+        )
+        return self._token(answer, body, asked)
+
+    def _refresh(self, realm: Target, query: Mapping[str, str], credential: Credential) -> tuple[Answer, bytes]:
+        form = {
+            "grant_type": "refresh_token", "client_id": "gate", "refresh_token": credential.identity_token, **query,
+        }  # fmt: skip
+        request = Request(
+            method="POST",
+            target=realm,
+            doing="asking for a token",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(form).encode("ascii"),
+            idempotent=False,
+        )
+        return self._transport.fetch(request, MAX_TOKEN_BYTES)
+
+    def _token(self, answer: Answer, body: bytes, asked: float) -> _Grant:
+        if answer.status != 200:
+            raise status_fault(answer.status, body, answer.request.target.origin, "asking for a token")
+        view = parse_object(body, _TOKEN_FAULT, limit_bytes=MAX_TOKEN_BYTES)
+        token = view.optional_text("token") or view.optional_text("access_token")
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise _TOKEN_FAULT.refuse("holds no token")
+        return _Grant(_bearer(token), asked + _life_seconds(view) * _USED_PART)
+
+
+def _life_seconds(view: ObjectView) -> int:
+    return view.optional_integer("expires_in") or _DEFAULT_LIFE_SECONDS
+
+
+def _bearer(token: str) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _basic(credential: Credential) -> Mapping[str, str]:
+    pair = f"{credential.username}:{credential.password}".encode()
+    return {"Authorization": f"Basic {encode_base64(pair)}"}

@@ -1,0 +1,147 @@
+"""Connections that end on time and that look at whom they reached before they say anything.
+
+Python's time limits hold for one read, so a server that sends a byte a second never meets them; here headers and the
+TLS handshake end as a whole (attack R02). A connection to an address that the registry named compares the peer's
+address after connecting and before the first byte of the request (attack R04).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import urllib3.connection
+import urllib3.connectionpool
+from requests.adapters import HTTPAdapter
+from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.response import HTTPResponse
+
+from gate.registry.addresses import check_peer
+
+POOL_SIZE = 8
+
+
+@contextlib.contextmanager
+def cut_after(seconds: float | None, cut: Callable[[], object]) -> Iterator[None]:
+    """Call `cut` from another thread when the block takes longer; None waits for ever."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _quietly, (cut,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _quietly(cut: Callable[[], object]) -> None:
+    # The connection may have ended by itself in the same moment.
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        cut()
+
+
+class _BoundedHandshake(ssl.SSLSocket):
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of ssl
+        with cut_after(self.gettimeout(), lambda: self.shutdown(socket.SHUT_RDWR)):
+            super().do_handshake(block)
+
+
+class _HTTP(urllib3.connection.HTTPConnection):
+    public_only = False
+
+    def connect(self) -> None:
+        super().connect()
+        _look_at_peer(self, public_only=self.public_only)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # urllib3's own override does the same
+        with cut_after(self.timeout, lambda: _shut(self)):
+            return super().getresponse()
+
+
+class _HTTPS(urllib3.connection.HTTPSConnection):
+    public_only = False
+
+    def connect(self) -> None:
+        super().connect()
+        _look_at_peer(self, public_only=self.public_only)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # urllib3's own override does the same
+        with cut_after(self.timeout, lambda: _shut(self)):
+            return super().getresponse()
+
+
+class _PublicHTTP(_HTTP):
+    public_only = True
+
+
+class _PublicHTTPS(_HTTPS):
+    public_only = True
+
+
+# `ConnectionCls` is the documented way to choose connections; the type that it is declared with is private.
+class _HTTPPool(urllib3.connectionpool.HTTPConnectionPool):
+    ConnectionCls: Any = _HTTP
+
+
+class _HTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
+    ConnectionCls: Any = _HTTPS
+
+
+class _PublicHTTPPool(urllib3.connectionpool.HTTPConnectionPool):
+    ConnectionCls: Any = _PublicHTTP
+
+
+class _PublicHTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
+    ConnectionCls: Any = _PublicHTTPS
+
+
+def _look_at_peer(connection: urllib3.connection.HTTPConnection, *, public_only: bool) -> None:
+    # Behind a proxy the peer is the proxy, which the user named; the proxy resolves the name.
+    if public_only and connection.proxy is None:
+        check_peer(connection.host, connection.sock.getpeername()[0])
+
+
+def _shut(connection: urllib3.connection.HTTPConnection) -> None:
+    if connection.sock is not None:
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+class BoundedAdapter(HTTPAdapter):
+    """The transport of one session; with `public_only` it speaks to public addresses alone."""
+
+    def __init__(self, *, public_only: bool, ca_file: Path | None) -> None:
+        self._public_only = public_only
+        self._ca_file = ca_file
+        super().__init__(pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - the signature of requests
+        """Give the pools our connections and our trust."""
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context(), **pool_kwargs)
+        self._use_own_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> ProxyManager:  # noqa: ANN401 - the signature of requests
+        """Give the pools behind a proxy the same."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context(), **proxy_kwargs)
+        self._use_own_pools(manager)
+        return manager
+
+    def _use_own_pools(self, manager: PoolManager) -> None:
+        manager.pool_classes_by_scheme = (
+            {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
+            if self._public_only
+            else {"http": _HTTPPool, "https": _HTTPSPool}
+        )
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.sslsocket_class = _BoundedHandshake
+        if self._ca_file is not None:
+            context.load_verify_locations(cafile=str(self._ca_file))
+        return context

@@ -1,0 +1,83 @@
+"""How registries are talked to: what the user or operator chose, and the limits that hold against every registry.
+
+Nothing here is read from the environment: the command line reads the variables that it documents and hands them in
+(attack R10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from gate.model.reference import Repository
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+MAX_TOKEN_BYTES: Final = 64 * 1024
+MAX_REDIRECTS: Final = 5
+MAX_PAGES: Final = 20
+MAX_ATTACHMENTS: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What one registry accepts of this user; no text of it is ever shown.
+
+    Either `username` and `password` (Basic, or to get a token), `identity_token` (a refresh token), or
+    `registry_token` (a bearer token as it is).
+    """
+
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+
+class CredentialSource(Protocol):
+    """Finds the user's credential for a repository, or None: then the registry is asked without one."""
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Look the credential up; raises `REG_AUTH` where one exists and cannot be read."""
+
+
+class NoCredentials:
+    """A source without credentials."""
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Give None for every repository."""
+        del repository
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """Proxies that the user named: a URL a scheme, and the hosts that need none. A proxy resolves names itself."""
+
+    https: str = ""
+    http: str = ""
+    bypass: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """All settings of the client.
+
+    `plain_http` lets the registry that the user named be spoken to without TLS; literal loopback needs no permission,
+    and speaks TLS only if `ca_file` is given. `ca_file` is trusted beside the system's authorities. `trusted_hosts`
+    (`host` or `host:port`) are token services and storage hosts that the operator vouches for: they may have a private
+    address and be sent credentials for tokens. Times are in seconds; `stall_seconds` bounds a wait for the next byte,
+    `request_seconds` everything but a blob.
+    """
+
+    plain_http: bool = False
+    ca_file: Path | None = None
+    proxies: ProxySettings = field(default_factory=ProxySettings)
+    credentials: CredentialSource = field(default_factory=NoCredentials)
+    trusted_hosts: frozenset[str] = frozenset()
+    offline: bool = False
+    user_agent: str = "gate"
+    connect_seconds: float = 10.0
+    stall_seconds: float = 30.0
+    request_seconds: float = 60.0
+    tries: int = 4
+    first_pause_seconds: float = 0.25
