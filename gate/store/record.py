@@ -139,8 +139,11 @@ def open_record(url: str, evidence_folder: Path) -> Record:
         StorageError: `STORE_UNAVAILABLE` or `STORE_CORRUPT`.
     """
     engine = _engine(url)
-    with _storage_errors():
-        _METADATA.create_all(engine)
+    with _storage_errors(), engine.begin() as connection:
+        # IF NOT EXISTS rather than a look first: two runs may open a new record at the same moment.
+        connection.execute(sa.schema.CreateTable(ROWS, if_not_exists=True))
+        for index in sorted(ROWS.indexes, key=lambda index: str(index.name)):
+            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
     return Record(engine, EvidenceFolder(evidence_folder))
 
 
