@@ -1,0 +1,1 @@
+"""The main job: gather, decide, issue, demand. The only place that reads the clock."""

@@ -1,0 +1,55 @@
+"""`gate`: decide whether a container image may move on, and prove it.
+
+The Python API is what the commands call. Names are loaded at their first use, so that `import gate.model` loads nothing else::
+
+    import gate
+
+    run = gate.check("registry.example/shop/web@sha256:...", gate.CheckOptions(...))
+    run.verdict.decision
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gate.errors import GateError
+    from gate.pipeline.check import check
+    from gate.pipeline.options import AdHoc, CheckOptions, CheckRun, Places, VerifyOptions, VerifyRun
+    from gate.pipeline.places import default_places
+    from gate.pipeline.verify import verify
+
+__all__ = [
+    "AdHoc",
+    "CheckOptions",
+    "CheckRun",
+    "GateError",
+    "Places",
+    "VerifyOptions",
+    "VerifyRun",
+    "check",
+    "default_places",
+    "verify",
+]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AdHoc": "gate.pipeline.options",
+    "CheckOptions": "gate.pipeline.options",
+    "CheckRun": "gate.pipeline.options",
+    "GateError": "gate.errors",
+    "Places": "gate.pipeline.options",
+    "VerifyOptions": "gate.pipeline.options",
+    "VerifyRun": "gate.pipeline.options",
+    "check": "gate.pipeline.check",
+    "default_places": "gate.pipeline.places",
+    "verify": "gate.pipeline.verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gate' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
