@@ -52,7 +52,7 @@ WRONG: Final = MappingProxyType(
     {
         "clean": "nothing: Debian 12, fixed packages, user 10001, source and revision in its labels",
         "alpine-clean": "nothing: Alpine 3.22, fixed packages, user 10001",
-        "unsigned": "nothing but that nobody signs it: `clean` with another version, so another digest",
+        "unsigned": "nothing but that nobody signs it: `clean` with another title and revision, so another digest",
         "index-good": "nothing: amd64 and arm64, both as `clean`, each with BuildKit's unsigned provenance beside it",
         "index-bad-child": "the arm64 child holds secrets in `srv/app/.env`; the amd64 child is good",
         "vulnerable-python": "Flask 0.12.2, Jinja2 2.10, urllib3 1.24.1 and requests 2.19.1 with known vulnerabilities",

@@ -7,14 +7,14 @@ by one, so that memory does not grow with the size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from tools.images.archive import Entry, file, tar
+from tools.images.archive import BLOCK_BYTES, Entry, file, tar
 from tools.images.bases import debian_12
 from tools.images.catalog import BuiltImage, Workshop
 from tools.images.install import SITE_PACKAGES, wheel_entries, with_parents
@@ -23,6 +23,8 @@ from tools.images.parts import Part, Registry, read_part
 
 MEGABYTE: Final = 1_000_000
 LAYER_BYTES: Final = 64 * MEGABYTE
+# A header, and on average half a block of padding and the directories.
+_OVERHEAD_BYTES: Final = BLOCK_BYTES + BLOCK_BYTES // 2
 # Fast, and still within a tenth of the usual ratio; the time of a benchmark's set-up is not measured.
 _LEVEL: Final = 1
 LARGE_PARTS: Final = (
@@ -46,33 +48,31 @@ LARGE_PARTS: Final = (
 )
 
 
-def build_large(out: Path, created: datetime, parts: Path, *, megabytes: int) -> BuiltImage:
-    """Write an image whose inflated layers have that many megabytes to `out/large-<megabytes>`.
+def build_large(
+    out: Path, created: datetime, parts: Path, *, megabytes: int, wheels: Sequence[Part] = LARGE_PARTS
+) -> BuiltImage:
+    """Write an image whose inflated layers have about that many megabytes to `out/large-<megabytes>`.
 
     Raises PartError where the wheels were never fetched and their registry cannot be reached.
     """
     shop = Workshop(created=created, parts=parts)
     name = f"large-{megabytes}"
     folder = out / name
-    layers = [_stored(folder, part) for part in _layers(shop, megabytes * MEGABYTE)]
+    layers = [_stored(folder, part) for part in _layers(shop, wheels, megabytes * MEGABYTE)]
     root = image(layers, shop.config(name))
     write_layout(folder, root)
     return BuiltImage(name=name, layout=folder, digest=root.digest, expected="nothing but its size")
 
 
-def _layers(shop: Workshop, total_bytes: int) -> Iterator[Layer]:
+def _layers(shop: Workshop, wheels: Sequence[Part], total_bytes: int) -> Iterator[Layer]:
     yield shop.layer(debian_12(), "ADD debian-12.tar /")
-    left = total_bytes
-    for batch in _batches(_files(shop.parts)):
+    for batch in _batches(_files(shop.parts, wheels), total_bytes):
         archive = tar(with_parents(batch), mtime=int(shop.created.timestamp()))
         yield layer_of_tar(archive, created_by="RUN /bin/sh -c make install # buildkit", level=_LEVEL)
-        left -= len(archive)
-        if left <= 0:
-            return
 
 
-def _files(parts: Path) -> Iterator[Entry]:
-    installed = [entry for part in LARGE_PARTS for entry in wheel_entries(read_part(part, parts))]
+def _files(parts: Path, wheels: Sequence[Part]) -> Iterator[Entry]:
+    installed = [entry for part in wheels for entry in wheel_entries(read_part(part, parts))]
     yield from installed
     originals = [entry for entry in installed if ".dist-info/" not in entry.name]
     for number in count(1):
@@ -81,15 +81,18 @@ def _files(parts: Path) -> Iterator[Entry]:
             yield file(f"opt/copies/{number:03}/{entry.name.removeprefix(SITE_PACKAGES + '/')}", data)
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: Iterable[Entry], total_bytes: int) -> Iterator[list[Entry]]:
     batch: list[Entry] = []
-    size = 0
+    size, left = 0, total_bytes
     for entry in entries:
         batch.append(entry)
-        size += len(entry.data)
-        if size >= LAYER_BYTES:
+        size += len(entry.data) + _OVERHEAD_BYTES
+        if size >= min(LAYER_BYTES, left):
             yield batch
+            left -= size
             batch, size = [], 0
+        if left <= 0:
+            return
 
 
 def _stored(folder: Path, part: Layer) -> Layer:
