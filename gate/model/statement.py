@@ -8,15 +8,12 @@ Specification: in-toto Statement v1; SLSA 1.2 Verification Summary; formats refe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gate.model.digest import Digest
 from gate.model.string_map import StringMap
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.digest import Digest
 
 STATEMENT_V1: Final = "https://in-toto.io/Statement/v1"
 STATEMENT_V01: Final = "https://in-toto.io/Statement/v0.1"

@@ -1,0 +1,261 @@
+"""The gate's own evidence as a statement: why a verdict is what it is, signed beside the verdict that names it.
+
+Holds no secret value, no credential and no path of the machine that judged. Findings are cut to 5,000 and then to what
+fits into 4 MiB; the total is stated, and the raw reports are named by digest. What is read back is only what tells
+whether a verdict rests on the same inputs.
+
+Specification: formats reference, section 10.5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.statement import Statement, render_statement
+from gate.codec.strict_json import JsonValue, ObjectView
+from gate.codec.times import format_time, parse_time
+from gate.model.policy import DEFAULT_EVIDENCE_TYPE
+from gate.model.statement import (
+    EvidenceDatabase,
+    EvidenceSummary,
+    EvidenceTool,
+    NamedSubject,
+    VerificationResult,
+)
+from gate.model.verdict import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from gate.model.evidence import DatabaseIdentity
+    from gate.model.verdict import CheckResult, JudgedFinding, JudgedSecret, ToolUse, UsedWaiver, Verdict
+
+SCHEMA_VERSION: Final = "1.0"
+MAX_FINDINGS: Final = 5000
+# Base64 in an envelope in a bundle adds a third and some: the bundle stays within its 4 MiB.
+MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024 - 64 * 1024
+_REVISION: Final = "org.opencontainers.image.revision"
+_SOURCE: Final = "org.opencontainers.image.source"
+_BASE: Final = "org.opencontainers.image.base.digest"
+
+
+def render_evidence(
+    verdict: Verdict,
+    subjects: Sequence[NamedSubject],
+    *,
+    started_on: datetime,
+    finished_on: datetime,
+    predicate_type: str = DEFAULT_EVIDENCE_TYPE,
+) -> bytes:
+    """Write the statement that is signed, for a verdict that says passed or refused.
+
+    Same verdict and times, same bytes.
+
+    Raises:
+        ValueError: the verdict is an error, of which no evidence is signed: a defect of the caller.
+    """
+    predicate = _predicate(verdict)
+    predicate |= {"startedOn": format_time(started_on), "finishedOn": format_time(finished_on)}
+    findings = [_finding(item) for item in verdict.findings[:MAX_FINDINGS]]
+    while True:
+        predicate["findings"] = list[JsonValue](findings)
+        payload = render_statement(subjects, predicate_type, predicate)
+        if len(payload) <= MAX_PAYLOAD_BYTES or not findings:
+            return payload
+        findings = findings[: len(findings) // 2]
+
+
+def result_of(decision: Decision) -> VerificationResult:
+    """Give what a decision is signed as; raises ValueError for an error, which is never signed."""
+    match decision:
+        case Decision.PASSED:
+            return VerificationResult.PASSED
+        case Decision.REFUSED:
+            return VerificationResult.FAILED
+        case Decision.ERROR:
+            raise ValueError("nothing is signed where nothing was decided")
+
+
+def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "verdict": result_of(verdict.decision).value,
+        "evaluatedAt": format_time(verdict.evaluated_at),
+        "policy": {"name": verdict.policy.name, "uri": verdict.policy.uri, "digest": str(verdict.policy.digest)},
+        "environments": [*sorted(verdict.environments)],
+        "subjects": _subjects(verdict),
+        "checks": [_check(check) for check in sorted(verdict.checks, key=lambda check: check.id)],
+        "findingsTotal": len(verdict.findings),
+        "secrets": [_secret(item) for item in verdict.secrets[:MAX_FINDINGS]],
+        "waivers": [_waiver(item) for item in verdict.waivers],
+        "tools": [_tool(use) for use in verdict.tools],
+        "reports": [
+            {"name": item.name, "mediaType": item.media_type, "digest": str(item.digest), "size": item.size}
+            for item in verdict.reports
+        ],
+        "signatures": [
+            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or "")}
+            for item in verdict.signatures
+        ],
+        "image": _image(verdict),
+        "demonstration": verdict.demonstration,
+    }
+
+
+def _subjects(verdict: Verdict) -> list[JsonValue]:
+    judged: list[JsonValue] = [
+        {"digest": str(item.digest), "platform": str(item.platform or ""), "judged": True, "reason": ""}
+        for item in verdict.subjects
+    ]
+    skipped: list[JsonValue] = [
+        {"digest": str(item.digest), "platform": item.platform, "judged": False, "reason": item.reason}
+        for item in verdict.skipped
+    ]
+    return judged + skipped
+
+
+def _check(check: CheckResult) -> dict[str, JsonValue]:
+    return {
+        "id": check.id,
+        "outcome": check.outcome.value,
+        "codes": [*check.codes],
+        "message": check.message,
+        "counts": dict(check.counts),
+    }
+
+
+def _finding(item: JudgedFinding) -> dict[str, JsonValue]:
+    finding = item.finding
+    fields: dict[str, JsonValue] = {
+        "fingerprint": finding.fingerprint,
+        "id": finding.id,
+        "severity": finding.severity.value,
+        "tools": [*sorted(tool.value for tool in finding.tools)],
+        "package": str(finding.package.key),
+        "location": finding.package.key.path,
+        "subject": str(item.subject),
+        "counts": item.counts,
+        "because": item.because,
+    }
+    return fields | {name: value for name, value in (("waivedBy", item.waived_by), ("vex", item.vex)) if value}
+
+
+def _secret(item: JudgedSecret) -> dict[str, JsonValue]:
+    secret = item.secret
+    return {
+        "fingerprint": secret.fingerprint,
+        "rule": secret.rule,
+        "place": secret.place.value,
+        "location": secret.location,
+        "layer": str(secret.layer or ""),
+        "subject": str(item.subject),
+        "counts": item.counts,
+        "because": item.because,
+        "waivedBy": item.waived_by,
+    }
+
+
+def _waiver(item: UsedWaiver) -> dict[str, JsonValue]:
+    waiver = item.waiver
+    return {
+        "id": waiver.id,
+        "check": waiver.check,
+        "match": dict(waiver.match),
+        "reason": waiver.reason,
+        "owner": waiver.owner,
+        "approvedBy": waiver.approved_by,
+        "expires": waiver.expires.isoformat(),
+        "used": item.state == "used",
+        "state": item.state,
+        "covers": item.covers,
+    }
+
+
+def _tool(use: ToolUse) -> dict[str, JsonValue]:
+    return {
+        "name": use.tool.name,
+        "version": use.tool.version,
+        "digest": str(use.tool.digest),
+        "isolation": use.isolation.value,
+        "databases": [_database(item) for item in use.databases],
+    }
+
+
+def _database(item: DatabaseIdentity) -> dict[str, JsonValue]:
+    return {
+        "name": item.name,
+        "builtAt": format_time(item.built_at),
+        "digest": str(item.digest),
+        "schema": item.schema,
+        "source": item.source,
+        "demonstration": item.demonstration,
+    }
+
+
+def _image(verdict: Verdict) -> dict[str, JsonValue]:
+    config = verdict.config
+    if config is None:
+        return {}
+    return {
+        "created": format_time(config.created) if config.created is not None else "",
+        "user": config.user,
+        "revision": config.labels.get(_REVISION, ""),
+        "source": config.labels.get(_SOURCE, ""),
+        "baseDigest": config.labels.get(_BASE, ""),
+    }
+
+
+def parse_evidence(statement: Statement, *, types: Sequence[str]) -> EvidenceSummary:
+    """Read evidence of the gate from a statement whose signature was verified.
+
+    Raises:
+        AttestationError: `ATT_TYPE` for a predicate type that is not one of `types`; `ATT_MALFORMED`, also for another
+            major version of the schema.
+    """
+    if statement.predicate_type not in types:
+        raise statement.view.refuse(
+            "predicateType",
+            "is of another type",
+            code="ATT_TYPE",
+            expected=" or ".join(types),
+            seen=statement.predicate_type,
+        )
+    predicate = statement.view.object("predicate")
+    version = predicate.text("schemaVersion")
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise predicate.refuse("schemaVersion", "is of another major version", expected=SCHEMA_VERSION, seen=version)
+    return EvidenceSummary(
+        result=_result(predicate),
+        evaluated_at=parse_time(predicate.text("evaluatedAt"), predicate.fault, "evaluatedAt"),
+        policy_digest=predicate.object("policy").digest("digest"),
+        environments=predicate.texts("environments"),
+        outcomes=tuple((check.text("id"), check.text("outcome")) for check in predicate.objects("checks")),
+        tools=tuple(_read_tool(tool) for tool in predicate.objects("tools")),
+        reports=tuple(report.digest("digest") for report in predicate.objects("reports")),
+    )
+
+
+def _result(predicate: ObjectView) -> VerificationResult:
+    word = predicate.text("verdict")
+    for result in VerificationResult:
+        if word == result.value:
+            return result
+    raise predicate.refuse("verdict", "is no verdict", expected="PASSED or FAILED", seen=word)
+
+
+def _read_tool(view: ObjectView) -> EvidenceTool:
+    return EvidenceTool(
+        name=view.text("name"),
+        version=view.text("version"),
+        digest=view.digest("digest"),
+        databases=tuple(_read_database(item) for item in view.objects("databases")),
+    )
+
+
+def _read_database(view: ObjectView) -> EvidenceDatabase:
+    return EvidenceDatabase(
+        name=view.text("name"),
+        digest=view.digest("digest"),
+        built_at=parse_time(view.text("builtAt"), view.fault, "builtAt"),
+    )
