@@ -170,11 +170,11 @@ class Transport:
             try:
                 return attempt()
             except TransientError as error:
-                if number + 1 == tries or not self._pause(number, error.retry_after):
+                if number + 1 == tries or not self.pause(number, error.retry_after):
                     raise error.fault from error
         raise RegistryError("no request was tried", code="REG_UNREACHABLE")
 
-    def _pause(self, number: int, retry_after: float | None) -> bool:
+    def pause(self, number: int, retry_after: float | None) -> bool:
         """Wait before the next try; say whether there is time for one."""
         backoff = self._random.uniform(0.0, self.options.first_pause_seconds * 2.0**number)
         seconds = backoff if retry_after is None else max(retry_after, backoff)
