@@ -1,0 +1,85 @@
+"""The files that a policy points to: read through whoever knows the policy's folder, compared with their digest.
+
+A policy's own digest stands in every verdict, so a file that decides must stand in it with its digest. A file without one
+is read, and its name noted: such a policy can judge, and its verdict cannot be signed. Refuses paths that leave the
+policy's folder; reading itself is I/O and is handed in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gate.codec.policy_keys import FILE_KEYS
+from gate.model.digest import Digest
+
+if TYPE_CHECKING:
+    from gate.codec.yaml_node import Fields, Node
+
+_PATH: Final = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[\w.+@ -]+(?:/[\w.+@ -]+)*", re.ASCII)
+_HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_MAX_PATH_BYTES: Final = 1024
+
+
+class PolicyFiles(Protocol):
+    """Whoever can read files of the policy's folder."""
+
+    def read(self, path: str) -> bytes:
+        """Give the bytes of a file, bounded; `path` is relative, with forward slashes, and has no `..`.
+
+        Raises:
+            PolicyError: `POL_FILE`, the file is not there, is no plain file, is too large or lies outside the folder.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """A file that was read: its path as the policy writes it, its bytes and their digest."""
+
+    path: str
+    data: bytes
+    digest: Digest
+
+
+@dataclass(slots=True)
+class FileReader:
+    """Read the files of one document and note those that are not pinned, in the order of the document."""
+
+    files: PolicyFiles
+    unpinned: list[str] = field(default_factory=list)
+
+    def node(self, node: Node) -> PolicyFile:
+        """Read `{file, sha256}`."""
+        return self.fields(node.fields(FILE_KEYS))
+
+    def fields(self, fields: Fields) -> PolicyFile:
+        """Read the file that the keys `file` and `sha256` of a mapping name.
+
+        Raises:
+            PolicyError: `POL_FILE`, the file cannot be read or has another digest.
+        """
+        path = fields.demand("file", _path)
+        pinned = fields.get("sha256", read_sha256, None)
+        data = self.files.read(path)
+        seen = Digest.of(data)
+        if pinned is None and path not in self.unpinned:
+            self.unpinned.append(path)
+        if pinned not in {None, seen}:
+            node = fields.values["sha256"]
+            message = f"is not the digest of {path}"
+            raise node.refuse(message, code="POL_FILE", expected=str(pinned), seen=str(seen))
+        return PolicyFile(path=path, data=data, digest=seen)
+
+
+def read_sha256(node: Node) -> Digest:
+    """Read 64 hexadecimal digits."""
+    return Digest.from_hex(node.matching(_HEX, "64 lower-case hexadecimal digits"))
+
+
+def _path(node: Node) -> str:
+    path = node.text(max_bytes=_MAX_PATH_BYTES)
+    if not _PATH.fullmatch(path):
+        raise node.refuse("is not a path below the policy's folder", expected="a relative path without ..", seen=path)
+    return path

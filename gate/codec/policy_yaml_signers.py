@@ -1,0 +1,116 @@
+"""Signers in policies and requirements: public keys from pinned files or inline, with the time in which they count.
+
+Refuses empty lists and empty texts wherever they would read as "anybody" (attack I06), and the same key twice, which would
+count one signer as two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gate.codec.keys import parse_public_key
+from gate.codec.policy_keys import KEY_KEYS, LATER, POLICY_KEYS, SIGNER_KEYS
+from gate.codec.policy_yaml_patterns import distinct, read_glob
+from gate.codec.yaml_node import MAX_TEXT_BYTES
+from gate.errors import KeyFileError
+from gate.model.policy import KeySigner, SignatureRule
+from gate.model.signer import RsaScheme
+from gate.model.string_map import StringMap
+
+if TYPE_CHECKING:
+    from gate.codec.policy_yaml_files import FileReader
+    from gate.codec.yaml_node import Fields, Node
+    from gate.model.glob import Glob
+    from gate.model.policy import Signer
+    from gate.model.signer import PublicKey
+
+_EMPTY = "POL_EMPTY_IDENTITY"
+
+
+def read_signature_rules(node: Node, files: FileReader) -> tuple[SignatureRule, ...]:
+    """Read `spec.signature`: a list that is not empty."""
+    return tuple(_signature_rule(item, files) for item in node.items(empty_code=_EMPTY))
+
+
+def _signature_rule(node: Node, files: FileReader) -> SignatureRule:
+    fields = node.fields(POLICY_KEYS["spec.signature[]"], later=LATER["spec.signature[]"])
+    return read_signers(fields, fields.demand("images", read_glob), files)
+
+
+def read_signers(fields: Fields, images: Glob, files: FileReader) -> SignatureRule:
+    """Read `anyOf` or `allOf`, and `annotations`, of a mapping."""
+    which = fields.one_of("anyOf", "allOf")
+    signers = fields.demand(which, partial(_signers, files=files))
+    return SignatureRule(
+        images=images,
+        any_of=signers if which == "anyOf" else (),
+        all_of=signers if which == "allOf" else (),
+        annotations=fields.get("annotations", _annotations, StringMap()),
+    )
+
+
+def _signers(node: Node, files: FileReader) -> tuple[Signer, ...]:
+    signers = tuple(read_signer(item, files) for item in node.items(most=100, empty_code=_EMPTY))
+    distinct(node, (signer.key.key_id for signer in signers), "key")
+    return signers
+
+
+def read_signer(node: Node, files: FileReader) -> Signer:
+    """Read one signer: `{key: ...}`."""
+    fields = node.fields(SIGNER_KEYS, later=LATER["signer"], missing=_EMPTY)
+    return KeySigner(key=fields.demand("key", partial(read_key, files=files)))
+
+
+def read_key(node: Node, files: FileReader) -> PublicKey:
+    """Read a public key: `{file, sha256}` or `{pem}`, with `notBefore`, `notAfter` (whole days, UTC) and `rsaScheme`.
+
+    Raises:
+        PolicyError: the keys are wrong, or `POL_FILE`.
+        KeyFileError: `KEY_MALFORMED` or `KEY_WEAK`, the bytes are no key that is accepted.
+    """
+    fields = node.fields(KEY_KEYS, missing=_EMPTY)
+    if fields.one_of("file", "pem") == "pem" and "sha256" in fields:
+        raise node.refuse("pins an inline key", expected="sha256 beside file only", seen="pem and sha256")
+    pem = files.fields(fields).data if "file" in fields else fields.demand("pem", _pem)
+    not_before = fields.get("notBefore", _first_moment, None)
+    not_after = fields.get("notAfter", _last_moment, None)
+    if not_before and not_after and not_after < not_before:
+        raise node.refuse("is never valid", expected="notBefore before notAfter")
+    scheme = fields.get("rsaScheme", _rsa_scheme, RsaScheme.PKCS1)
+    try:
+        return parse_public_key(pem, rsa_scheme=scheme, not_before=not_before, not_after=not_after)
+    except KeyFileError as error:
+        message = f"{node.document}:{node.line}:{node.column}: {node.path}: {error.message}"
+        raise KeyFileError(message, code=error.code, expected=error.expected, seen=error.seen) from error
+
+
+def _pem(node: Node) -> bytes:
+    return node.text(max_bytes=4 * MAX_TEXT_BYTES).encode()
+
+
+def _rsa_scheme(node: Node) -> RsaScheme:
+    return node.choice(RsaScheme)
+
+
+def _first_moment(node: Node) -> datetime:
+    return datetime.combine(node.date(), time.min, UTC)
+
+
+def _last_moment(node: Node) -> datetime:
+    return datetime.combine(node.date(), time.max, UTC)
+
+
+def _annotations(node: Node) -> StringMap:
+    entries = node.entries(most=32)
+    if not entries or not all(entry.key for entry in entries):
+        raise node.refuse("demands nothing", code=_EMPTY, expected="at least one annotation, each with a name")
+    return StringMap.of({entry.key: _claim(entry.node) for entry in entries})
+
+
+def _claim(node: Node) -> str:
+    """Read a value that is compared: an empty one is refused, because empty must never equal absent."""
+    if node.kind == "scalar" and not getattr(node.value, "text", "").strip():
+        raise node.refuse("is empty", code=_EMPTY, expected="the text that the signature must carry")
+    return node.text()

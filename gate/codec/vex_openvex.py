@@ -1,0 +1,141 @@
+"""OpenVEX 0.2.0 documents as statements.
+
+Refuses other versions of the format (their products are written differently), fields that the specification does not have
+(a misspelt `subcomponents` would change what is cleared), `not_affected` without a reason, and times without a zone. Whether
+the document may speak, and of what, is judged elsewhere.
+
+Specification: OpenVEX specification v0.2.0; checks reference, section 5.6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.strict_json import parse_object
+from gate.codec.times import parse_time
+from gate.model.digest import Digest
+from gate.model.vex import VexDocument, VexStatement, VexStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.codec.strict_json import Fault, ObjectView
+
+CONTEXT: Final = "https://openvex.dev/ns/v0.2.0"
+MAX_VEX_BYTES: Final = 16 * 1024 * 1024
+JUSTIFICATIONS: Final = frozenset(
+    {
+        "component_not_present",
+        "vulnerable_code_not_present",
+        "vulnerable_code_not_in_execute_path",
+        "vulnerable_code_cannot_be_controlled_by_adversary",
+        "inline_mitigations_already_exist",
+    }
+)
+_DOCUMENT: Final = (
+    "@context", "@id", "author", "role", "timestamp", "last_updated", "version", "tooling", "statements",
+)  # fmt: skip
+_STATEMENT: Final = (
+    "@id", "version", "vulnerability", "timestamp", "last_updated", "products", "status", "supplier", "status_notes",
+    "justification", "impact_statement", "action_statement", "action_statement_timestamp",
+)  # fmt: skip
+_COMPONENT: Final = ("@id", "identifiers", "hashes", "supplier")
+
+
+def parse_openvex(data: bytes, fault: Fault, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
+    """Parse bytes whose digest or signature was checked; `source` and `products` are kept as they are given.
+
+    Raises:
+        GateError: of the class and code of `fault`.
+    """
+    view = parse_object(data, fault, limit_bytes=MAX_VEX_BYTES)
+    return read_openvex(view, Digest.of(data), source=source, products=products)
+
+
+def read_openvex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
+    """Read a document that was parsed already, alone or as the predicate of a verified statement with this digest."""
+    fault = view.fault
+    view.only(_DOCUMENT)
+    if view.text("@context") != CONTEXT:
+        raise view.refuse("@context", "is of another version", expected=CONTEXT, seen=view.text("@context"))
+    view.integer("version", minimum=1)
+    issued = parse_time(view.text("timestamp"), fault, "timestamp")
+    return VexDocument(
+        id=view.text("@id"),
+        author=view.text("author"),
+        digest=digest,
+        source=source,
+        statements=tuple(
+            statement for item in view.objects("statements") for statement in _statements(item, fault, issued)
+        ),
+        products=products,
+    )
+
+
+def _statements(view: ObjectView, fault: Fault, issued: datetime) -> tuple[VexStatement, ...]:
+    """Give one statement a product, because each has packages of its own inside it."""
+    view.only(_STATEMENT)
+    status = _status(view)
+    made = view.optional_text("last_updated") or view.optional_text("timestamp")
+    moment = parse_time(made, fault, "statement") if made else issued
+    ids = _ids(view.object("vulnerability"))
+    reason = _reason(view, status)
+    return tuple(
+        VexStatement(
+            vulnerability=ids,
+            products=_names(product),
+            subcomponents=tuple(
+                name for part in product.optional_objects("subcomponents") for name in _component(part)
+            ),
+            status=status,
+            justification=reason,
+            timestamp=moment,
+        )
+        for product in view.objects("products")
+    )
+
+
+def _status(view: ObjectView) -> VexStatus:
+    try:
+        return VexStatus(view.text("status"))
+    except ValueError as error:
+        expected = " | ".join(VexStatus)
+        raise view.refuse("status", "has an unknown status", expected=expected, seen=view.text("status")) from error
+
+
+def _reason(view: ObjectView, status: VexStatus) -> str:
+    word, impact = view.optional_text("justification"), view.optional_text("impact_statement").strip()
+    if word and (word not in JUSTIFICATIONS or status is not VexStatus.NOT_AFFECTED):
+        raise view.refuse("justification", "has a wrong reason", expected=" | ".join(sorted(JUSTIFICATIONS)), seen=word)
+    if status is VexStatus.NOT_AFFECTED and not word and not impact:
+        expected = "justification or impact_statement"
+        raise view.refuse("status", "says not_affected without a reason", expected=expected)
+    return word or (impact if status is VexStatus.NOT_AFFECTED else "")
+
+
+def _ids(view: ObjectView) -> frozenset[str]:
+    view.only(("@id", "name", "description", "aliases"))
+    ids = frozenset({view.text("name"), *view.optional_texts("aliases")})
+    if "" in ids:
+        raise view.refuse("name", "has an empty id", expected="the id of a vulnerability")
+    return ids
+
+
+def _names(view: ObjectView) -> tuple[str, ...]:
+    view.only((*_COMPONENT, "subcomponents"))
+    return _identifiers(view)
+
+
+def _component(view: ObjectView) -> tuple[str, ...]:
+    view.only(_COMPONENT)
+    return _identifiers(view)
+
+
+def _identifiers(view: ObjectView) -> tuple[str, ...]:
+    """Give what names the component: its IRI and its purl, each once; neither is a document that names nothing."""
+    identifiers = view.optional_object("identifiers")
+    found = (view.optional_text("@id"), identifiers.optional_text("purl") if identifiers else "")
+    names = tuple(dict.fromkeys(name for name in found if name))
+    if not names:
+        raise view.refuse("", "names no component", expected="@id or identifiers.purl")
+    return names

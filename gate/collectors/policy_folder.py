@@ -1,0 +1,67 @@
+"""Read the files that a policy points to, from the policy's own folder and nowhere else.
+
+Refuses a path that leaves the folder, by `..` or by a symbolic link (one that stays inside is followed: Kubernetes mounts
+its volumes that way), what is no plain file, and more than `MAX_FILE_BYTES`. Whether the bytes are the pinned ones is
+compared by whoever asked.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gate.errors import PolicyError
+
+# The largest file that a policy points to is the daily EPSS file: 9 MB in 2025.
+MAX_FILE_BYTES: Final = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """The folder of one policy; fits `gate.codec.policy_yaml_files.PolicyFiles`."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, policy: Path) -> PolicyFolder:
+        """Give the folder of a policy file; a link to the policy counts where it stands, not where it leads."""
+        return cls(policy.absolute().parent)
+
+    def read(self, path: str) -> bytes:
+        """Give the bytes of a file, by its path relative to the folder.
+
+        Raises:
+            PolicyError: `POL_FILE`.
+        """
+        try:
+            real = (self.folder / path).resolve(strict=True)
+            if not real.is_relative_to(self.folder.resolve(strict=True)):
+                raise _refusal(path, "it lies outside the policy's folder")
+            return _read_plain(real, path)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "the path cannot be followed"
+            raise _refusal(path, reason) from error
+
+
+def _read_plain(real: Path, path: str) -> bytes:
+    # Not blocking, so that a pipe cannot hold the gate; not following, so that the checked path is the opened one.
+    descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _refusal(path, "it is no plain file")
+        data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise _refusal(path, f"it has more than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def _refusal(path: str, reason: str) -> PolicyError:
+    return PolicyError(
+        f"the file {path!a}, which the policy points to, cannot be read",
+        code="POL_FILE",
+        expected="a plain file in the policy's folder",
+        seen=reason,
+    )
