@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gate.model.digest import Digest
 from gate.model.string_map import StringMap
-
-if TYPE_CHECKING:
-    from gate.model.digest import Digest
 
 BUNDLE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
 BUNDLE_V03: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from gate.model.evidence import EvidenceKind, EvidenceSet
-    from gate.model.policy import Policy
-    from gate.model.verdict import AcceptedSignature, Disagreement, JudgedFinding, JudgedSecret, Problem
+from gate.model.evidence import EvidenceKind, EvidenceSet
+from gate.model.policy import Policy
+from gate.model.verdict import AcceptedSignature, Disagreement, JudgedFinding, JudgedSecret, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

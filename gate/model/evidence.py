@@ -7,18 +7,15 @@ Nothing here judges. Values are frozen and picklable, because a worker may gathe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.attachment import Attachments
-    from gate.model.digest import Digest
-    from gate.model.finding import Package, PackageKey, SecretFinding, Tool, ToolFinding
-    from gate.model.image import Descriptor, ImageConfig, ImageIndex, ImageManifest, Platform
-    from gate.model.reference import Repository
-    from gate.model.subject import SkippedChild, Subject
+from gate.model.attachment import Attachments
+from gate.model.digest import Digest
+from gate.model.finding import Package, PackageKey, SecretFinding, Tool, ToolFinding
+from gate.model.image import Descriptor, ImageConfig, ImageIndex, ImageManifest, Platform
+from gate.model.reference import Repository
+from gate.model.subject import SkippedChild, Subject
 
 
 class EvidenceKind(StrEnum):
@@ -234,6 +231,7 @@ class SubjectEvidence:
     trivy: ScanReport | Unobtained | None = None
     grype: ScanReport | Unobtained | None = None
     secrets: SecretEvidence | Unobtained | None = None
+    rules: tuple[RuleResult, ...] | Unobtained | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,10 @@ order, which the policy must place; nothing compares it with a threshold directl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.digest import Digest
+from gate.model.digest import Digest
 
 
 class Severity(StrEnum):

@@ -7,14 +7,11 @@ by `gate.codec.oci` alone, from bytes whose digest was checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
+from gate.model.digest import Digest
 from gate.model.string_map import StringMap
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.digest import Digest
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

@@ -14,7 +14,7 @@ class LayerLimits:
 
     `layers` is what overlayfs can stack. `uncompressed_bytes` and `entries` are sums over the image. `ratio` is the
     most uncompressed bytes for one compressed byte, over each window of `ratio_window_bytes` of output.
-    `seconds_per_gib` is the processor time of a GiB of uncompressed bytes; every layer is granted one such span.
+    `seconds_per_gib` is the processor time of a GiB of uncompressed bytes; one such span is granted beforehand.
     """
 
     layers: int = 127

@@ -10,18 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gate.model.digest import Digest
 from gate.model.finding import Severity, Tool
+from gate.model.glob import Glob
+from gate.model.image import Platform
 from gate.model.limits import LayerLimits
+from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
-
-if TYPE_CHECKING:
-    from gate.model.digest import Digest
-    from gate.model.glob import Glob
-    from gate.model.image import Platform
-    from gate.model.signer import PublicKey
-    from gate.model.vex import VexDocument
+from gate.model.vex import VexDocument
 
 DEFAULT_MAX_AGE: Final = timedelta(days=7)
 DEFAULT_DATABASE_MAX_AGE: Final = timedelta(hours=48)

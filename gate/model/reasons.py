@@ -244,7 +244,7 @@ _REGISTRIES = (
     _error("REG_INSECURE", "The registry speaks plain HTTP.", "Use HTTPS; for your own test registry give `--plain-http`."),
     _error("REG_TLS", "The registry's certificate does not verify.", "Give the authority's certificate with `--ca-file`."),
     _error("REG_PUSH", "The registry did not take what was pushed.", "Ask for write access to the repository."),
-    _error("REG_READ_BACK", "What was pushed does not read back as it was.", "The verdict is recorded; run the same command again."),
+    _error("REG_READ_BACK", "What was pushed does not read back as it was.", "The verdict is recorded: run the command again."),
     _error("REG_OFFLINE", "A registry was needed and `--offline` forbids it.", "Use a layout, an archive or the cache."),
     _error("LIMIT_RESPONSE", "The registry's answer is larger than it may be.", _RETRY),
     _error("LIMIT_PAGES", "The registry's listing does not end.", _RETRY),
@@ -292,7 +292,7 @@ _POLICIES = (
 _STORAGE = (
     _error("DB_MISSING", "A vulnerability database is not there.", "Run `gate db update` or `gate db import`."),
     _error("DB_MALFORMED", "A vulnerability database cannot be read.", "Run `gate db update` or `gate db import`."),
-    _error("DB_DIGEST", "A vulnerability database is not the one that was imported.", "Run `gate db update` or `gate db import`."),
+    _error("DB_DIGEST", "A vulnerability database is not what was imported.", "Run `gate db update` or `gate db import`."),
     _error("DB_SOURCE", "A vulnerability database cannot be fetched.", "Try again, or use a mirror: `gate db update --mirror`."),
     _error("STORE_UNAVAILABLE", "The record cannot be written or read.", "Look at the disk and at `--record`; `gate doctor`."),
     _error("STORE_CORRUPT", "The record holds something that it cannot have written.", "Keep the file and restore a copy."),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gate.model.digest import Digest
-    from gate.model.image import Platform
+from gate.model.digest import Digest
+from gate.model.image import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

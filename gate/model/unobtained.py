@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 from gate.model.verdict import Problem
-
-if TYPE_CHECKING:
-    from gate.model.digest import Digest
 
 
 def problem_of(unobtained: Unobtained | None, what: str, subject: Digest | None = None) -> Problem:

@@ -7,26 +7,22 @@ refuses even where another could not be judged, because nothing that could still
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from gate.model.digest import Digest
+from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
+from gate.model.finding import Finding, SecretFinding
+from gate.model.image import Descriptor, ImageConfig
+from gate.model.policy import Waiver
 from gate.model.reasons import EXIT_CODES, ReasonClass
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.digest import Digest
-    from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
-    from gate.model.finding import Finding, SecretFinding
-    from gate.model.image import Descriptor, ImageConfig
-    from gate.model.policy import Waiver
-    from gate.model.subject import SkippedChild, Subject
+from gate.model.subject import SkippedChild, Subject
 
 
 class Outcome(StrEnum):
     """What one check answers (rule 3)."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - an outcome, no password
     FAIL = "fail"
     ERROR = "error"
     DISABLED = "disabled"
@@ -80,7 +76,8 @@ class CheckResult:
 class JudgedFinding:
     """A finding and what was decided of it, with the reasons in words.
 
-    `counts` says whether it refuses the image, `code` is the reason it then has. `waived_by`, `vex` (document and status) and `grace_until` say why it does not.
+    `counts` says whether it refuses the image, `code` is the reason it then has. `waived_by`, `vex` (document and status) and
+    `grace_until` say why it does not.
     """
 
     finding: Finding
@@ -116,7 +113,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedWaiver:
-    """A waiver of the policy and what became of it: `used`, `unused`, `expired`, or `elsewhere` (for other images); `covers` counts what it excused."""
+    """A waiver of the policy and what became of it: `used`, `unused`, `expired`, or `elsewhere` (for other images).
+
+    `covers` counts what it excused.
+    """
 
     waiver: Waiver
     state: str

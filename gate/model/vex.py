@@ -7,13 +7,10 @@ and only if its document is pinned by the policy or signed by an author whom the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gate.model.digest import Digest
+from gate.model.digest import Digest
 
 
 class VexStatus(StrEnum):
