@@ -1,0 +1,28 @@
+"""Sign what the gate signs: statements as envelopes, and Cosign's signed JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate.codec.bundle import render_key_bundle
+from gate.codec.dsse import IN_TOTO_PAYLOAD, pre_authentication_encoding
+from gate.model.bundle import Envelope
+
+if TYPE_CHECKING:
+    from gate.signers.signer import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedStatement:
+    """A signed statement: the envelope, and the Sigstore bundle v0.3 around it, as it is recorded and pushed."""
+
+    envelope: Envelope
+    bundle: bytes
+
+
+def sign_statement(signer: Signer, payload: bytes) -> SignedStatement:
+    """Sign the payload of a statement, as `gate.codec.statement` wrote it."""
+    signature = signer.sign(pre_authentication_encoding(IN_TOTO_PAYLOAD, payload))
+    envelope = Envelope(payload_type=IN_TOTO_PAYLOAD, payload=payload, signature=signature)
+    return SignedStatement(envelope=envelope, bundle=render_key_bundle(envelope, signer.public_key))
