@@ -1,0 +1,191 @@
+"""Say whether a vulnerability database has advisories for a release of a distribution.
+
+Both scanners answer "no findings" for a release that their database does not know, and Grype then looks among all
+releases of the same major version. So the gate reads the lists itself: Trivy's names of buckets, Grype's table of
+operating systems that have at least one affected package. The lists are computed once per database and kept by its
+digest. It knows nothing of an image and judges nothing.
+
+Specification: checks reference, sections 2.2 and 3.2; trivy-db `pkg/vulnsrc/bucket`; Grype v0.115 `grype/db/v6`
+(`operating_system_store.go`: overrides, and the fall-back that is not repeated here).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from gate.codec.strict_json import Fault, parse_object
+from gate.collectors.content import write_atomically
+from gate.collectors.database_facts import open_bolt, query
+from gate.collectors.database_store import Database, DatabaseKind
+from gate.errors import DatabaseError, GateError
+from gate.model.evidence import Distribution
+
+_FAULT: Final = Fault(DatabaseError, "DB_MALFORMED", "a cached coverage list")
+_VERSION: Final = "1"  # of the cached form
+_MAX_LIST_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageList:
+    """The releases that one database covers, as lower-case texts in that database's own spelling."""
+
+    releases: frozenset[str]
+
+
+def _major(version: str) -> str:
+    return version.split(".", 1)[0]
+
+
+def _major_minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _nothing(_version: str) -> str:
+    return ""
+
+
+# os-release ID -> (Trivy's bucket before the version, the part of VERSION_ID that follows).
+_TRIVY_BUCKETS: Final[Mapping[str, tuple[str, Callable[[str], str]]]] = MappingProxyType(
+    {
+        "debian": ("debian", _major),
+        "ubuntu": ("ubuntu", _major_minor),
+        "alpine": ("alpine", _major_minor),
+        "wolfi": ("wolfi", _nothing),
+        "chainguard": ("chainguard", _nothing),
+        "rhel": ("red hat", _nothing),
+        "centos": ("red hat", _nothing),
+        "rocky": ("rocky", _major),
+        "almalinux": ("alma", _major),
+        "ol": ("oracle linux", _major),
+        "amzn": ("amazon linux", _major),
+        "mariner": ("cbl-mariner", _major_minor),
+        "azurelinux": ("azure linux", _major_minor),
+        "opensuse-leap": ("opensuse leap", _major_minor),
+        "sles": ("suse linux enterprise", _major_minor),
+        "photon": ("photon os", _major_minor),
+    }
+)
+# os-release ID -> the name in Grype's table of operating systems, where it differs.
+_GRYPE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"rhel": "redhat", "rocky": "rockylinux", "ol": "oraclelinux", "amzn": "amazonlinux", "opensuse-leap": "opensuse"}
+)
+
+_ROLLING: Final = frozenset({"wolfi", "chainguard"})
+
+
+def covers(kind: DatabaseKind, listed: CoverageList, distribution: Distribution) -> bool:
+    """Say whether the list of a database of this kind names the release of a distribution."""
+    match kind:
+        case DatabaseKind.TRIVY:
+            return _trivy_covers(listed, distribution)
+        case DatabaseKind.GRYPE:
+            return _grype_covers(listed, distribution)
+        case DatabaseKind.JAVA:
+            return False
+
+
+def _trivy_covers(listed: CoverageList, distribution: Distribution) -> bool:
+    known = _TRIVY_BUCKETS.get(distribution.id)
+    if known is None:
+        return False
+    return f"{known[0]} {known[1](distribution.version_id)}".strip() in listed.releases
+
+
+def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:
+    return any(spelling in listed.releases for spelling in grype_spellings(distribution))
+
+
+def grype_spellings(distribution: Distribution) -> tuple[str, ...]:
+    """Give the releases, as `name major.minor codename` of Grype's table, any of which covers this distribution.
+
+    Grype asks for the codename too where the image has one, so a row with another codename does not count. Its builder
+    writes minor versions without leading zeros (22.04 is 22 and 4).
+    """
+    names = {distribution.id, _GRYPE_NAMES.get(distribution.id, distribution.id)}
+    parts = distribution.version_id.split(".")
+    major = "" if distribution.id in _ROLLING else parts[0]
+    minors = {""} | ({parts[1], parts[1].lstrip("0")} if len(parts) > 1 else set())
+    codenames = {"", distribution.codename.lower()}
+    return tuple(f"{name} {major}.{minor} {codename}" for name in names for minor in minors for codename in codenames)
+
+
+def coverage_list(database: Database, cache: Path | None) -> CoverageList:
+    """Give the list of a database, from `cache` (a private directory) or by reading the database.
+
+    The database was verified by the caller. A cached list that is damaged is computed anew.
+
+    Raises:
+        DatabaseError: `DB_MALFORMED`.
+    """
+    place = cache / f"coverage-{_VERSION}-{database.kind.value}-{database.identity.digest.hex}.json" if cache else None
+    if place is not None and (known := _cached(place)) is not None:
+        return known
+    computed = _read_list(database)
+    if place is not None:
+        # Without the cache the list is computed again: nothing else is lost.
+        with contextlib.suppress(OSError):
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(place, json.dumps({"releases": sorted(computed.releases)}).encode())
+    return computed
+
+
+def _read_list(database: Database) -> CoverageList:
+    match database.kind:
+        case DatabaseKind.TRIVY:
+            return _trivy_list(database.main_file)
+        case DatabaseKind.GRYPE:
+            return _grype_list(database.main_file)
+        case DatabaseKind.JAVA:
+            return CoverageList(frozenset())
+
+
+def _cached(place: Path) -> CoverageList | None:
+    try:
+        content = place.read_bytes()
+    except OSError:
+        return None
+    try:
+        view = parse_object(content, _FAULT, limit_bytes=_MAX_LIST_BYTES)
+        return CoverageList(frozenset(view.texts("releases")))
+    except GateError:
+        return None
+
+
+def _trivy_list(path: Path) -> CoverageList:
+    with open_bolt(path) as root:
+        names = [name.decode("utf-8", "replace").lower() for name in root.bucket_names()]
+        filled = [name for name in names if "::" not in name]
+    return CoverageList(frozenset(filled))
+
+
+def _grype_list(path: Path) -> CoverageList:
+    rows = query(
+        path,
+        "SELECT name, release_id, major_version, minor_version, codename FROM operating_systems AS os"
+        " WHERE EXISTS (SELECT 1 FROM affected_package_handles WHERE operating_system_id = os.id)",
+    )
+    # A row is found by its name (`redhat`) and by its release id (`rhel`).
+    releases = {_spelling(name, *row[2:]) for row in rows for name in row[:2]}
+    overrides = query(
+        path,
+        "SELECT alias, replacement FROM operating_system_specifier_overrides"
+        " WHERE COALESCE(replacement, '') != '' AND COALESCE(version, '') = '' AND COALESCE(version_pattern, '') = ''",
+    )
+    aliases = [(str(alias).lower(), str(replacement).lower() + " ") for alias, replacement in overrides]
+    replaced = {
+        f"{alias} {release.removeprefix(replacement)}"
+        for alias, replacement in aliases
+        for release in releases
+        if release.startswith(replacement)
+    }
+    return CoverageList(frozenset(releases | replaced))
+
+
+def _spelling(name: object, major: object, minor: object, codename: object) -> str:
+    return f"{str(name).lower()} {major or ''}.{minor or ''} {str(codename or '').lower()}"
