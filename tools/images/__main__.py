@@ -1,4 +1,4 @@
-"""Build the images: `python -m tools.images build --out DIR`, `large --out DIR --megabytes N`, `record`."""
+"""Build the images: `python -m tools.images build --out DIR`, `large --out DIR --megabytes N`, `today`, `record`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tools.images.catalog import WRONG, build_images
 from tools.images.large import build_large
 from tools.images.parts import RECORDED, SMALL_PARTS, PartError, default_cache, fetch_part
+from tools.images.today import build_today
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"{image.name:22} {image.digest}  {image.expected}")
             case "large":
                 image = build_large(options.out, options.created, options.wheels_cache, megabytes=options.megabytes)
+                print(f"{image.name:22} {image.digest}  {image.expected}")
+            case "today":
+                image = build_today(options.out, options.created)
                 print(f"{image.name:22} {image.digest}  {image.expected}")
             case _:
                 _record()
@@ -50,9 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(WRONG), help="these alone")
     large = commands.add_parser("large", help="write one larger image for the benchmarks")
     large.add_argument("--megabytes", type=int, required=True, help="size of its inflated layers")
-    for command in (build, large):
+    today = commands.add_parser("today", help="write a whole Debian of today, with mmdebstrap")
+    for command in (build, large, today):
         command.add_argument("--out", type=Path, required=True, help="folder that gets one folder an image")
         command.add_argument("--created", type=_moment, default=datetime.now(UTC), help="RFC 3339 time; default: now")
+    for command in (build, large):
         command.add_argument("--wheels-cache", type=Path, default=default_cache(), help="where fetched parts are kept")
     commands.add_parser("record", help="fetch the small parts from their registries into fixtures/images/parts")
     return parser

@@ -5,8 +5,7 @@ The names are stable. The same `created` gives the same bytes; nothing is random
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,36 +15,11 @@ from typing import Final
 from tools.images import planted
 from tools.images.archive import Entry, file, whiteout
 from tools.images.bases import DEBIAN, DEBIAN_12_0, USER, alpine_3_22, debian_11, debian_12, unknown_os
-from tools.images.install import jar_entry, npm_entries, wheel_entries, with_parents
-from tools.images.layout import (
-    AMD64,
-    ARM64,
-    Blob,
-    ImageConfig,
-    Json,
-    Layer,
-    Platform,
-    attestation_child,
-    image,
-    index,
-    layer,
-    write_layout,
-)
-from tools.images.parts import (
-    COMMONS_TEXT,
-    FLASK,
-    ITSDANGEROUS,
-    JINJA2,
-    LODASH,
-    MINIMIST,
-    REQUESTS,
-    SIX,
-    URLLIB3,
-    Part,
-    read_part,
-)
+from tools.images.install import jar_entry, npm_entries
+from tools.images.layout import AMD64, ARM64, Blob, Json, Layer, attestation_child, image, index, write_layout
+from tools.images.parts import COMMONS_TEXT, FLASK, JINJA2, LODASH, MINIMIST, REQUESTS, URLLIB3, read_part
+from tools.images.workshop import SOURCE, Workshop
 
-SOURCE: Final = "https://git.shop.example/shop/web"
 PROVENANCE_TYPE: Final = "https://slsa.dev/provenance/v1"
 
 WRONG: Final = MappingProxyType(
@@ -80,58 +54,6 @@ class BuiltImage:
     layout: Path
     digest: str
     expected: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """What a recipe needs: the time that everything carries, and where fetched parts are kept."""
-
-    created: datetime
-    parts: Path
-
-    def layer(self, entries: Iterable[Entry], created_by: str) -> Layer:
-        """Give a layer of the entries and the directories above them."""
-        mtime = int(self.created.timestamp())
-        return layer(with_parents(entries), mtime=mtime, created_by=f"{created_by} # buildkit")
-
-    def wheels(self, *wheels: Part) -> Layer:
-        """Give a layer with the wheels installed."""
-        entries = [entry for part in wheels for entry in wheel_entries(read_part(part, self.parts))]
-        names = " ".join(f"{part.name}=={part.version}" for part in wheels)
-        return self.layer(entries, f"RUN /bin/sh -c pip install {names}")
-
-    def clean(self, platform: Platform = AMD64) -> tuple[Layer, ...]:
-        """Give the layers of an image with nothing wrong: what all the others are built on."""
-        base = self.layer(debian_12(platform), "ADD debian-12.tar /")
-        return base, self.wheels(SIX, ITSDANGEROUS), self.application()
-
-    def application(self) -> Layer:
-        """Give the layer of the shop's own program."""
-        return self.layer([file("srv/app/main.py", 'print("shop")\n')], "COPY main.py /srv/app/")
-
-    def config(self, name: str, platform: Platform = AMD64) -> ImageConfig:
-        """Give the configuration of an image with nothing wrong."""
-        return ImageConfig(
-            created=self.created,
-            platform=platform,
-            user=f"{USER}:{USER}",
-            working_dir="/srv/app",
-            entrypoint=("/usr/bin/clear",),
-            exposed_ports=("8080/tcp",),
-            labels=labels(name),
-            extra_history=(f"USER {USER}:{USER}", 'ENTRYPOINT ["/usr/bin/clear"]'),
-        )
-
-
-def labels(name: str) -> tuple[tuple[str, str], ...]:
-    """Give the labels of an image; the revision is made up, the same for the same name."""
-    revision = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
-    return (
-        ("org.opencontainers.image.revision", revision),
-        ("org.opencontainers.image.source", SOURCE),
-        ("org.opencontainers.image.title", name),
-        ("org.opencontainers.image.version", "1.0.0"),
-    )
 
 
 def build_images(

@@ -16,10 +16,11 @@ from typing import Final
 
 from tools.images.archive import BLOCK_BYTES, Entry, file, tar
 from tools.images.bases import debian_12
-from tools.images.catalog import BuiltImage, Workshop
+from tools.images.catalog import BuiltImage
 from tools.images.install import SITE_PACKAGES, wheel_entries, with_parents
 from tools.images.layout import Layer, image, layer_of_tar, write_blob, write_layout
 from tools.images.parts import Part, Registry, read_part
+from tools.images.workshop import Workshop
 
 MEGABYTE: Final = 1_000_000
 LAYER_BYTES: Final = 64 * MEGABYTE
