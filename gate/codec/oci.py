@@ -34,7 +34,7 @@ MAX_LAYERS: Final = 127  # what the overlay file system of common kernels mounts
 
 MANIFEST_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the manifest")
 INDEX_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the index")
-LISTING_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the list of referrers")
+LISTING_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the list of referrers", single=True)
 
 IN_TOTO: Final = "application/vnd.in-toto+json"
 LAYER_TYPES: Final = frozenset(
@@ -102,15 +102,15 @@ def parse_index(data: bytes, *, media_type: str) -> ImageIndex:
     )
 
 
-def parse_listing(data: bytes, *, fault: Fault = LISTING_FAULT, limit_bytes: int = MAX_MANIFEST_BYTES) -> ImageIndex:
+def parse_listing(data: bytes, *, fault: Fault = LISTING_FAULT) -> ImageIndex:
     """Parse a list of descriptors of any type: a registry's referrers, a fallback tag, a layout's `index.json`.
 
     All of it is unsigned hints. The caller bounds the number of entries.
 
     Raises:
-        GateError: of `fault`; for a registry's list `REG_MALFORMED`, and `LIMIT_RESPONSE` for more bytes.
+        GateError: of `fault`; for a registry's list `REG_MALFORMED`.
     """
-    view = parse_object(data, fault, limit_bytes=limit_bytes, limit_code="LIMIT_RESPONSE")
+    view = parse_object(data, fault, limit_bytes=MAX_MANIFEST_BYTES, limit_code="LIMIT_INDEX")
     refuse_folded(view, _TOP)
     if view.optional_text("mediaType") not in {"", OCI_INDEX} or view.integer("schemaVersion") != 2:
         raise view.refuse("mediaType", "is not an OCI index", expected=OCI_INDEX, seen=view.optional_text("mediaType"))

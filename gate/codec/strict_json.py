@@ -34,15 +34,25 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a malformed document becomes: the class and code of the error, and what people call the document."""
+    """What a malformed document becomes: the class and code of the error, and what people call the document.
+
+    `single` says that every refusal has this code, also those for which a codec has a code of its own: a list of a
+    registry's is never the image's fault, whatever is wrong with it.
+    """
 
     error: type[GateError]
     code: str
     document: str
+    single: bool = False
 
     def refuse(self, message: str, *, code: str = "", expected: str = "", seen: str = "") -> GateError:
         """Make (not raise) the error; `message` continues the document's name, `seen` is cut and escaped here."""
-        return self.error(f"{self.document} {message}", code=code or self.code, expected=expected, seen=printable(seen))
+        return self.error(
+            f"{self.document} {message}",
+            code=self.code if self.single else code or self.code,
+            expected=expected,
+            seen=printable(seen),
+        )
 
 
 class _RefusedValueError(ValueError):

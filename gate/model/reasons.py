@@ -88,6 +88,9 @@ _REFERENCES = (
 
 _IMAGES = (
     _fail("IMG_MALFORMED", "A manifest, index or configuration is not what the OCI specification demands.", _REBUILD),
+    _error("IMG_UNREADABLE", "The layout or archive cannot be read, or a part of the image is not in it.",
+           "Look at the path and its permissions; copy the image again, whole."),
+    _error("IMG_BLOB_MISMATCH", "A blob in the layout or archive is not what its name says.", "Copy the image again."),
     _fail("IMG_AMBIGUOUS", "Two readers would see two different images in these bytes.", _REBUILD),
     _fail("IMG_MEDIA_TYPE", "The media type is not one of an image that can be judged.", _REBUILD),
     _fail("IMG_SIZE", "A descriptor's size is not the size of its bytes.", _REBUILD),

@@ -44,7 +44,7 @@ class TransientError(Exception):
 def network_fault(error: Exception, origin: Origin, *, timed_out: bool) -> RegistryError | TransientError:
     """Give the error for a failure below HTTP, transient or final. `timed_out` if the time for it was over."""
     causes = tuple(_causes(error))
-    if timed_out or any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
+    if timed_out or any(_is_timeout(cause) for cause in causes):
         return TransientError(RegistryError(f"{origin} did not answer in time", code="REG_TIMEOUT"))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
@@ -86,6 +86,12 @@ def _tls_fault(error: ssl.SSLError, origin: Origin) -> RegistryError | Transient
     )
     # A handshake that was cut off is a broken connection; a refused one stays refused.
     return TransientError(fault) if isinstance(error, ssl.SSLEOFError) else fault
+
+
+def _is_timeout(cause: BaseException) -> bool:
+    # urllib3 derives "refused" and "does not resolve" from its time-out.
+    refused = isinstance(cause, urllib3.exceptions.NewConnectionError)
+    return isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) and not refused
 
 
 def _is_malformed(cause: BaseException) -> bool:
