@@ -1,0 +1,59 @@
+"""The dpkg database: `status`, or one file a package in `status.d` (distroless).
+
+Counts what both scanners count: packages whose third word of `Status` is `installed`, and those without `Status`.
+Refuses to read a file in part: one stanza that is not understood makes the whole file unread.
+Specification: deb-control(5), dpkg's `lib/dpkg/parse.c`; checks reference, section 3.3.
+"""
+
+from __future__ import annotations
+
+from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+
+
+def parse_status(body: bytes) -> Reading:
+    """Read a status file, or a file of `status.d`, from an image (untrusted)."""
+    # Maintainers' names may be in any old encoding; what is used of a stanza is checked to be ASCII.
+    packages: set[OsPackage] = set()
+    for number, stanza in enumerate(body.decode("latin-1").split("\n\n"), start=1):
+        fields = _fields(stanza)
+        if fields is None:
+            return Reading(problem=f"stanza {number} is malformed")
+        if not fields:
+            continue
+        package = _package(fields)
+        if package is None:
+            return Reading(problem=f"stanza {number} has no usable name, version or status")
+        if _is_installed(fields):
+            packages.add(package)
+    return Reading(frozenset(packages))
+
+
+def _fields(stanza: str) -> dict[str, str] | None:
+    fields: dict[str, str] = {}
+    for line in stanza.split("\n"):
+        if not line:
+            continue
+        if line[0] in " \t":
+            if not fields or not line.strip():
+                return None
+            continue
+        key, colon, value = line.partition(":")
+        if not colon or not is_plain(key) or key.lower() in fields:
+            return None
+        fields[key.lower()] = value.strip()
+    return fields
+
+
+def _package(fields: dict[str, str]) -> OsPackage | None:
+    name, version = fields.get("package", ""), fields.get("version", "")
+    architecture, status = fields.get("architecture", ""), fields.get("status")
+    if not name or (status is not None and len(status.split()) != 3):
+        return None
+    if _is_installed(fields) and not version:
+        return None
+    return os_package("deb", name, version, architecture) if is_plain(name, version, architecture) else None
+
+
+def _is_installed(fields: dict[str, str]) -> bool:
+    status = fields.get("status")
+    return status is None or status.split()[2:] == ["installed"]

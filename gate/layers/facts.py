@@ -1,0 +1,113 @@
+"""The facts of an image's layers: one reading over all of them, concluded from the merged view.
+
+`BodyReader`s that look at every layer's bodies (a search for secrets) are added beside the gate's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from gate.layers.databases import DatabaseReader
+from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind
+from gate.layers.languages import LanguageReader
+from gate.layers.layer_reader import LayerReader
+from gate.layers.merged_view import MergedView
+from gate.layers.meter import LayerMeter
+from gate.layers.os_release import ReleaseReader
+from gate.layers.passwd import PasswdReader
+from gate.model.digest import Digest
+from gate.model.evidence import LayerFacts, LayerSummary, PrivilegedFile
+from gate.model.image import Descriptor
+from gate.model.limits import LayerLimits
+
+# Names under which the scanners look for SBOMs (Trivy `analyzer/sbom`, Syft `sbom-cataloger`), and CycloneDX's own.
+_SBOM_NAME = re.compile(rb"(?:^|.*\.)(?:bom|sbom|spdx|cdx)(?:\.[^.]*)?|.*\.syft\.json", re.DOTALL)
+_SET_ID_BITS: Final = 0o6000
+
+
+class ImageReading:
+    """Read the layers of one image in order, then conclude.
+
+    `not_after` is the newest modification time that is believed. Raises what `LayerReader.read` raises.
+    """
+
+    def __init__(
+        self,
+        limits: LayerLimits,
+        *,
+        not_after: datetime,
+        clock: Callable[[], float],
+        check_deadline: Callable[[], None],
+        readers: Sequence[BodyReader] = (),
+    ) -> None:
+        self._view = MergedView()
+        self._databases = DatabaseReader()
+        self._releases = ReleaseReader()
+        self._languages = LanguageReader()
+        self._passwd = PasswdReader()
+        self._times = _NewestTime(not_after)
+        own = (self._times, self._databases, self._releases, self._languages, self._passwd)
+        self._reader = LayerReader(self._view, (*own, *readers), LayerMeter(limits, clock, check_deadline))
+        self._summaries: list[LayerSummary] = []
+
+    def read(self, blob: Iterable[bytes], descriptor: Descriptor, diff_id: Digest) -> None:
+        """Read the next layer."""
+        self._summaries.append(self._reader.read(blob, descriptor, diff_id))
+
+    def conclude(self) -> LayerFacts:
+        """Give the facts, after the last layer."""
+        databases = self._databases.conclude(self._view)
+        privileged, sboms, files = self._look_over()
+        return LayerFacts(
+            layers=tuple(self._summaries),
+            distribution=self._releases.conclude(self._view),
+            package_databases=databases.databases,
+            removed_databases=databases.removed,
+            os_packages=databases.packages,
+            language_packages=self._languages.conclude(self._view),
+            privileged_files=privileged,
+            embedded_sboms=sboms,
+            users=self._passwd.conclude(self._view),
+            newest_file=self._times.newest,
+            files=files,
+        )
+
+    def _look_over(self) -> tuple[tuple[PrivilegedFile, ...], tuple[str, ...], int]:
+        privileged: list[PrivilegedFile] = []
+        sboms: list[str] = []
+        files = 0
+        for folder, name, node in self._view.files():
+            if node.kind is EntryKind.FILE:
+                files += 1
+                if node.mode & _SET_ID_BITS or node.capabilities:
+                    path = _text(folder, name)
+                    privileged.append(PrivilegedFile(path=path, mode=node.mode, capabilities=node.capabilities))
+            if _SBOM_NAME.fullmatch(name):
+                sboms.append(_text(folder, name))
+        return tuple(sorted(privileged, key=lambda file: file.path)), tuple(sorted(sboms)), files
+
+
+class _NewestTime:
+    """The newest modification time of a regular file that is not in the future."""
+
+    def __init__(self, not_after: datetime) -> None:
+        self._not_after = int(not_after.timestamp())
+        self._seconds = 0
+
+    def begin(self, entry: Entry, layer: int) -> BodySink | None:  # noqa: ARG002 - looks at times, takes no body
+        """Note the time of a file."""
+        if self._seconds < entry.mtime <= self._not_after:
+            self._seconds = entry.mtime
+        return None
+
+    @property
+    def newest(self) -> datetime | None:
+        """Give the time; None where no file has one after 1970."""
+        return datetime.fromtimestamp(self._seconds, UTC) if self._seconds else None
+
+
+def _text(folder: bytes, name: bytes) -> str:
+    return (folder + b"/" + name if folder else name).decode("utf-8", "backslashreplace")
