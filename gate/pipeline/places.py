@@ -30,7 +30,12 @@ def default_places(
     place = record or str(state / "record.db")
     evidence = state / "evidence" if "://" in place else Path(place).absolute().parent / "evidence"
     return Places(
-        cache=cache_root, databases=databases or cache_root / "databases", tools=tools, state=state, record=place, evidence=evidence
+        cache=cache_root,
+        databases=databases or cache_root / "databases",
+        tools=tools,
+        state=state,
+        record=place,
+        evidence=evidence,
     )
 
 

@@ -64,6 +64,18 @@ class Row:
     refers_to: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row to be appended; `refers_to_first` makes it refer to the first row of the same call."""
+
+    kind: str
+    content: Mapping[str, JsonValue]
+    subject: str
+    inputs: str = ""
+    refers_to: int | None = None
+    refers_to_first: bool = False
+
+
 class Record:
     """The record at a place; opened at the first use, closed by `close`."""
 
@@ -75,27 +87,22 @@ class Record:
         """Give the connections back."""
         self._engine.dispose()
 
-    def append(
-        self,
-        kind: str,
-        content: Mapping[str, JsonValue],
-        *,
-        subject: str,
-        inputs: str = "",
-        refers_to: int | None = None,
-    ) -> Row:
-        """Append a row and give it back with its number.
+    def append(self, *entries: Entry) -> tuple[Row, ...]:
+        """Append rows, all or none, and give them back with their numbers.
 
         Raises:
-            StorageError: `STORE_UNAVAILABLE`, it is not written; then nothing that depends on it may happen.
+            StorageError: `STORE_UNAVAILABLE`, none is written; then nothing that depends on them may happen.
         """
-        data = canonical_json(dict(content))
+        rows: list[Row] = []
         with _storage_errors(), self._engine.begin() as connection:
             self._lock(connection)
-            number = (connection.execute(sa.select(sa.func.max(ROWS.c.number))).scalar() or 0) + 1
-            row = Row(number=number, kind=kind, subject=subject, inputs=inputs, content=data, refers_to=refers_to)
-            connection.execute(ROWS.insert().values(_columns(row)))
-        return row
+            number = connection.execute(sa.select(sa.func.max(ROWS.c.number))).scalar() or 0
+            for entry in entries:
+                number += 1
+                refers_to = rows[0].number if entry.refers_to_first else entry.refers_to
+                rows.append(_numbered(entry, number, refers_to))
+            connection.execute(ROWS.insert(), [_columns(row) for row in rows])
+        return tuple(rows)
 
     def verdicts_with_inputs(self, inputs: str) -> tuple[Row, ...]:
         """Give the verdicts that were decided from exactly these inputs, newest first."""
@@ -127,7 +134,9 @@ class Record:
 
     def _lock(self, connection: sa.Connection) -> None:
         """Keep other writers out until the transaction ends; SQLite's driver leaves transactions to us."""
-        statement = "LOCK TABLE rows IN EXCLUSIVE MODE" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
+        statement = (
+            "LOCK TABLE rows IN EXCLUSIVE MODE" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
+        )
         connection.exec_driver_sql(statement)
 
 
@@ -189,6 +198,13 @@ def _sqlite_engine(path: Path) -> sa.Engine:
         cursor.close()
 
     return engine
+
+
+def _numbered(entry: Entry, number: int, refers_to: int | None) -> Row:
+    content = canonical_json(dict(entry.content))
+    return Row(
+        number=number, kind=entry.kind, subject=entry.subject, inputs=entry.inputs, content=content, refers_to=refers_to
+    )
 
 
 def _columns(row: Row) -> dict[str, object]:

@@ -1,0 +1,121 @@
+"""Load the policy of a run: the named file, or the shipped baseline with what the user laid over it.
+
+A policy is read once; its bytes are kept with the verdict. Data files that it pins (known exploited vulnerabilities, EPSS) are
+read here too, because they are evidence: their digests are compared and recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.keys import parse_public_key
+from gate.codec.policy_yaml import check_policy_dates, parse_policy
+from gate.codec.strict_json import Fault
+from gate.codec.threat_data import parse_epss, parse_kev
+from gate.codec.vex import parse_vex
+from gate.collectors.package_data import data_path
+from gate.collectors.policy_folder import PolicyFolder
+from gate.errors import PolicyError
+from gate.model.digest import Digest
+from gate.model.evidence import ThreatData
+from gate.model.glob import Glob
+from gate.model.policy import KeySigner, Policy, SignatureRule, VulnerabilityPolicy
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.model.vex import VexDocument
+    from gate.pipeline.options import AdHoc
+
+BASELINE: Final = "policies/baseline.yaml"
+_ALL_IMAGES: Final = Glob("**")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPolicy:
+    """A policy with its bytes and folder; `obstacle` says why no verdict may be signed under it, or is empty."""
+
+    policy: Policy
+    content: bytes
+    folder: PolicyFolder
+    obstacle: str = ""
+
+
+def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy:
+    """Load and check a policy.
+
+    Raises:
+        PolicyError: one of `POL_*`; KeyFileError for a key that it points to.
+    """
+    place = path if path is not None else data_path(BASELINE)
+    folder = PolicyFolder.of(place)
+    content = folder.read(place.name)
+    policy = parse_policy(content, name=place.name if path is None else str(path), files=folder)
+    check_policy_dates(policy, now)
+    if not ad_hoc.is_given:
+        obstacle = (
+            f"the policy points to files without a digest ({', '.join(policy.unpinned)})" if policy.unpinned else ""
+        )
+        return LoadedPolicy(policy=policy, content=content, folder=folder, obstacle=obstacle)
+    if path is not None:
+        raise PolicyError(
+            "settings on the command line cannot be mixed with a policy", code="USAGE", expected="one of the two"
+        )
+    laid_over = _lay_over(policy, ad_hoc)
+    return LoadedPolicy(
+        policy=laid_over, content=content, folder=folder, obstacle="it was made with settings on the command line"
+    )
+
+
+def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
+    """Give the baseline with the user's settings; its name says so, and nothing made with it is signed."""
+    wanted = policy.vulnerabilities or VulnerabilityPolicy()
+    wanted = replace(
+        wanted, fail_on=ad_hoc.fail_on or wanted.fail_on, ignore_unfixed=ad_hoc.ignore_unfixed or wanted.ignore_unfixed
+    )
+    documents = tuple(_vex_document(path) for path in ad_hoc.vex)
+    signature = policy.signature
+    if ad_hoc.signature_key is not None:
+        key = parse_public_key(_read(ad_hoc.signature_key))
+        signature = (SignatureRule(images=_ALL_IMAGES, any_of=(KeySigner(key=key),)),)
+    vulnerabilities = replace(wanted, vex=(*wanted.vex, *documents))
+    return replace(policy, name=f"{policy.name}+command-line", vulnerabilities=vulnerabilities, signature=signature)
+
+
+def _vex_document(path: Path) -> VexDocument:
+    return parse_vex(
+        _read(path), Fault(PolicyError, "POL_FILE", f"the VEX file {path.name!a}"), source="named on the command line"
+    )
+
+
+def _read(path: Path) -> bytes:
+    return PolicyFolder.of(path).read(path.name)
+
+
+def read_threat_data(loaded: LoadedPolicy) -> ThreatData:
+    """Read the data files that the policy pins; their digests were given by the policy and are compared again.
+
+    Raises:
+        PolicyError: `POL_FILE`, a file is missing, is another, or cannot be parsed.
+    """
+    data = ThreatData()
+    if loaded.policy.kev_file is not None:
+        content, digest = _pinned(loaded, *loaded.policy.kev_file)
+        catalogue = parse_kev(content, Fault(PolicyError, "POL_FILE", "the catalogue of exploited vulnerabilities"))
+        data = replace(data, kev=catalogue.cves, kev_digest=digest)
+    if loaded.policy.epss_file is not None:
+        content, digest = _pinned(loaded, *loaded.policy.epss_file)
+        scores = parse_epss(content, Fault(PolicyError, "POL_FILE", "the EPSS scores"))
+        data = replace(data, epss=scores.scores, epss_digest=digest, epss_date=scores.date)
+    return data
+
+
+def _pinned(loaded: LoadedPolicy, path: str, digest: Digest) -> tuple[bytes, Digest]:
+    content = loaded.folder.read(path)
+    if Digest.of(content) != digest:
+        raise PolicyError(
+            "a file of the policy was changed", code="POL_FILE", expected=str(digest), seen=str(Digest.of(content))
+        )
+    return content, digest
