@@ -27,9 +27,17 @@ def _asked(policy: Policy) -> bool:
     return bool(policy.rules)
 
 
+# What a variable of the expressions is made of: a rule over findings that nobody looked for would hold for every image.
+_VARIABLES = {
+    "packages": frozenset({EvidenceKind.TRIVY, EvidenceKind.GRYPE, EvidenceKind.LAYERS}),
+    "findings": frozenset({EvidenceKind.TRIVY, EvidenceKind.GRYPE}),
+    "signatures": frozenset({EvidenceKind.ATTACHMENTS}),
+}
+
+
 def _needs(policy: Policy) -> frozenset[EvidenceKind]:
-    del policy
-    return frozenset({EvidenceKind.RULES})
+    spoken_of = (kinds for name, kinds in _VARIABLES.items() if any(name in rule.cel for rule in policy.rules))
+    return frozenset({EvidenceKind.RULES, EvidenceKind.CONFIG}).union(*spoken_of)
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
