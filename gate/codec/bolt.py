@@ -60,14 +60,15 @@ def _malformed(message: str, *, expected: str = "", seen: object = "") -> Databa
 
 @dataclass(slots=True)
 class _Budget:
-    """The count of elements that one walk may still visit."""
+    """How many elements may be visited through one `parse_bolt`, over all walks and look-ups."""
 
-    left: int
+    limit: int
+    spent: int = 0
 
     def spend(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise _malformed("it holds more elements than any database of its kind", expected=f"at most {MAX_ELEMENTS}")
+        self.spent += count
+        if self.spent > self.limit:
+            raise _malformed("it holds more elements than any database of its kind", expected=f"at most {self.limit}")
 
 
 @dataclass(frozen=True, slots=True)

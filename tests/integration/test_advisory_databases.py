@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import io
 import json
+import shutil
+import sqlite3
 import subprocess
+import threading
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +21,11 @@ from typing import Any
 import pytest
 
 from tests.support.programs import Tools
-from tools.advisories import BuiltDatabases, Ecosystem, Scanner, build_databases
+from tests.support.registries import run_olareg
+from tools.advisories import DEMONSTRATION, BuiltDatabases, Ecosystem, Scanner, build_databases
 from tools.advisories.catalog import CANARY_ID, CANARY_OS_PACKAGE, CANARY_PACKAGES
 from tools.advisories.expected import ExpectedFinding, PlantedPackage, expected_findings
+from tools.advisories.go_binary import go_binary
 from tools.advisories.model import CODENAMES
 from tools.images.archive import Entry, file
 from tools.images.layout import ImageConfig, image, layer, write_layout
@@ -69,6 +78,7 @@ LANGUAGES = (
             ("accesscontrol", "4.2"),
             ("distributed", "2021.9.0"),
             ("py", "1.11.0"),
+            ("zope", "4.5"),
             ("adyen", "2.3.0"),
             ("flask", "2.3.1"),
         )
@@ -88,10 +98,15 @@ LANGUAGES = (
             ("log4j:log4j", "1.2.17"),
         )
     ),
+    *(PlantedPackage(ecosystem=ecosystem, name=name, version="0.9.0") for ecosystem, name in CANARY_PACKAGES.items()),
     *(
-        PlantedPackage(ecosystem=ecosystem, name=name, version="0.9.0")
-        for ecosystem, name in CANARY_PACKAGES.items()
-        if ecosystem is not Ecosystem.GO
+        PlantedPackage(ecosystem=Ecosystem.GO, name=name, version=version)
+        for name, version in (
+            ("golang.org/x/net", "0.17.0"),
+            ("golang.org/x/crypto", "0.16.0"),
+            ("golang.org/x/text", "0.14.0"),
+            ("github.com/dgrijalva/jwt-go", "3.2.0"),
+        )
     ),
 )
 
@@ -133,8 +148,7 @@ def test_every_release_has_a_canary_that_both_scanners_find(
 def test_grype_carries_exploitation_and_prediction_of_a_cve(
     databases: BuiltDatabases, tools: Tools, tmp_path: Path
 ) -> None:
-    planted = (LANGUAGES[13],)
-    assert planted[0].name == "org.apache.logging.log4j:log4j-core"
+    planted = [package for package in LANGUAGES if package.name == "org.apache.logging.log4j:log4j-core"]
     report = _grype_report(tools.grype, databases, _layout(tmp_path / "layout", (*DEBIAN_12[-1:], *planted)), tmp_path)
     log4shell = next(
         match["vulnerability"] for match in report["matches"] if match["vulnerability"]["id"] == "GHSA-jfh8-c2jp-5v3q"
@@ -144,6 +158,65 @@ def test_grype_carries_exploitation_and_prediction_of_a_cve(
     ]
     assert [(entry["cve"], entry["epss"]) for entry in log4shell["epss"]] == [("CVE-2021-44228", 0.9436)]
     assert log4shell["fix"]["available"][0]["date"].startswith("2021-12-10")
+
+
+def test_trivy_downloads_both_artifacts_by_digest_from_a_registry(
+    databases: BuiltDatabases, tools: Tools, tmp_path: Path
+) -> None:
+    assert databases.trivy_artifact
+    assert databases.trivy_java_artifact
+    storage = tmp_path / "registry" / "storage"
+    shutil.copytree(databases.trivy_artifact, storage / "trivy-db")
+    shutil.copytree(databases.trivy_java_artifact, storage / "trivy-java-db")
+    with run_olareg(tools.olareg, tmp_path / "registry", read_only=True) as registry:
+        for name, what in (("trivy-db", "db"), ("trivy-java-db", "java-db")):
+            digest = json.loads((storage / name / "index.json").read_text())["manifests"][0]["digest"]
+            repository = f"{registry.host}/{name}@{digest}"
+            flags = [
+                f"--download-{what}-only",
+                f"--{what}-repository",
+                repository,
+                "--cache-dir",
+                str(tmp_path / "cache"),
+            ]
+            _run([str(tools.trivy), "image", *flags, "--no-progress"], tmp_path)
+    for file_name in ("db/trivy.db", "java-db/trivy-java.db"):
+        assert (tmp_path / "cache" / file_name).read_bytes() == (databases.out / "trivy" / file_name).read_bytes()
+
+
+def test_grype_updates_from_the_mirror(databases: BuiltDatabases, tools: Tools, tmp_path: Path) -> None:
+    with _served(databases.out / "artifacts" / "grype") as address:
+        _run(
+            [str(tools.grype), "db", "update"],
+            tmp_path,
+            GRYPE_DB_CACHE_DIR=str(tmp_path / "cache"),
+            GRYPE_DB_UPDATE_URL=address,
+            GRYPE_DB_VALIDATE_AGE="false",
+            GRYPE_CHECK_FOR_APP_UPDATE="false",
+        )
+    with closing(sqlite3.connect(tmp_path / "cache" / "6" / "vulnerability.db")) as database:
+        assert database.execute("SELECT build_timestamp FROM db_metadata").fetchall() == [
+            ("2026-01-02 03:04:05+00:00",)
+        ]
+        assert (DEMONSTRATION,) in database.execute("SELECT id FROM providers").fetchall()
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Say nothing: the output belongs to pytest."""
+
+
+@contextlib.contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _layout(folder: Path, planted: Iterable[PlantedPackage]) -> Path:
@@ -201,6 +274,9 @@ def _language_files(package: PlantedPackage) -> list[Entry]:
         case Ecosystem.MAVEN:
             group, _, artifact = package.name.partition(":")
             return [file(f"app/{artifact}-{package.version}.jar", _jar(group, artifact, package.version))]
+        case Ecosystem.GO:
+            content = go_binary({package.name: f"v{package.version}"})
+            return [file(f"app/{package.name.replace('/', '-')}", content, mode=0o755)]
         case _:
             return []
 
@@ -250,7 +326,7 @@ def _trivy_finding(found: dict[str, Any]) -> ExpectedFinding:
         scanner=Scanner.TRIVY,
         ecosystem=_ecosystem(found["PkgIdentifier"]["PURL"]),
         package=found["PkgName"],
-        version=found["InstalledVersion"],
+        version=found["InstalledVersion"].removeprefix("v"),
         id=found["VulnerabilityID"],
         aliases=tuple(sorted(found.get("VendorIDs", ()))),
         severity=found["Severity"],
@@ -283,7 +359,7 @@ def _grype_finding(match: dict[str, Any]) -> ExpectedFinding:
         scanner=Scanner.GRYPE,
         ecosystem=_ecosystem(artifact["purl"]),
         package=artifact["name"],
-        version=artifact["version"],
+        version=artifact["version"].removeprefix("v"),
         id=vulnerability["id"],
         aliases=tuple(sorted({related["id"] for related in match["relatedVulnerabilities"]} - {vulnerability["id"]})),
         severity=vulnerability["severity"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,9 @@ GRYPE_ARCHIVE: Final = "vulnerability-db.tar.gz"
 
 def write_trivy_artifact(folder: Path, files: tuple[Path, ...], *, layer_type: str, tag: str) -> str:
     """Write an OCI layout of the artifact with one layer of the files; give the manifest's digest."""
-    layer = blob(layer_type, _archive(files))
+    # Trivy refuses a layer without a file name.
+    title = ("org.opencontainers.image.title", f"{files[0].stem}.tar.gz")
+    layer = replace(blob(layer_type, _archive(files)), annotations=(title,))
     root = manifest(blob(CONFIG_TYPE, b"{}"), [layer])
     write_layout(folder, root, ref_name=tag)
     return root.digest

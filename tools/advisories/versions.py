@@ -134,11 +134,16 @@ def _semver_identifier(text: str) -> tuple[int, int, str]:
 
 
 def _maven_key(version: str) -> tuple[object, ...]:
-    tokens = list(_maven_tokens(version.lower()))
-    while tokens and tokens[-1] == (0, 0):
-        tokens.pop()
-    # (0, 0) closes: a further qualifier before a release sorts under it, a further number over it.
-    return (*tokens, (0, 0))
+    key: list[tuple[int, int]] = []
+    # (0, 0) closes: a further qualifier before a release sorts under it, a further number over it. Zeros say nothing
+    # at the end and before a qualifier.
+    for token in (*_maven_tokens(version.lower()), (0, 0)):
+        while token[0] <= 0 and token != (0, 0) and key and key[-1] == (0, 0):
+            key.pop()
+        key.append(token)
+    while len(key) > 1 and key[-2] == (0, 0):
+        key.pop()
+    return tuple(key)
 
 
 def _maven_tokens(version: str) -> Iterator[tuple[int, int]]:
