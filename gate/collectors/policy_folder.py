@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gate.codec.strict_json import printable
 from gate.errors import PolicyError
 
 # The largest file that a policy points to is the daily EPSS file: 9 MB in 2025.
@@ -42,8 +43,29 @@ class PolicyFolder:
                 raise _refusal(path, "it lies outside the policy's folder")
             return _read_plain(real, path)
         except (OSError, RuntimeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "the path cannot be followed"
-            raise _refusal(path, reason) from error
+            raise _refusal(path, _reason(error)) from error
+
+
+def document_name(path: Path) -> str:
+    """Give a policy's or requirement's name for messages: its path, cut and printable."""
+    return printable(str(path), 200)
+
+
+def read_document(path: Path) -> bytes:
+    """Give the bytes of the policy or requirement that the user named; links are followed wherever they lead.
+
+    Raises:
+        PolicyError: `POL_MALFORMED`, the file cannot be read.
+    """
+    try:
+        return _read_plain(path.resolve(strict=True), path.name)
+    except (OSError, RuntimeError, ValueError) as error:
+        message = f"{document_name(path)}: the document cannot be read"
+        raise PolicyError(message, expected="a readable file", seen=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else "the path cannot be followed"
 
 
 def _read_plain(real: Path, path: str) -> bytes:
