@@ -10,7 +10,10 @@ Specification: OCI image-spec 1.1 `layer.md`, `descriptor.md`; checks reference,
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
 from gate.errors import ImageError, RegistryError
 from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind
@@ -21,6 +24,8 @@ from gate.layers.tar_stream import TarStream
 from gate.model.digest import Digest
 from gate.model.evidence import LayerSummary
 from gate.model.image import Descriptor
+
+_CHUNKS_BEHIND: Final = 8
 
 
 class LayerReader:
@@ -43,21 +48,14 @@ class LayerReader:
         coding = coding_of(descriptor.media_type)
         self._begin()
         source = _HashedBlob(blob, descriptor)
-        tar, size = hashlib.sha256(), 0
-        stream = TarStream(self)
         try:
-            for chunk in inflate(source, coding, self._meter):
-                tar.update(chunk)
-                size += len(chunk)
-                stream.feed(chunk)
-            stream.finish()
-            self._view.end_layer()
+            seen, size = self._read_tar(inflate(source, coding, self._meter))
         except ImageError:
             source.drain()
             source.check()
             raise
         source.check()
-        self._check_diff_id(Digest.from_hex(tar.hexdigest()), diff_id)
+        self._check_diff_id(seen, diff_id)
         return LayerSummary(
             digest=descriptor.digest,
             size=descriptor.size,
@@ -75,6 +73,18 @@ class LayerReader:
             return ()
         return [sink for reader in self._readers if (sink := reader.begin(entry, self._layer)) is not None]
 
+    def _read_tar(self, chunks: Iterator[bytes]) -> tuple[Digest, int]:
+        stream, size = TarStream(self), 0
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            digest = _SideDigest(pool)
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                stream.feed(chunk)
+            stream.finish()
+            self._view.end_layer()
+            return digest.result(), size
+
     def _begin(self) -> None:
         self._layer += 1
         self._entries = 0
@@ -85,6 +95,27 @@ class LayerReader:
         if seen != expected:
             what = f"layer {self._layer} is not the one that the configuration names"
             raise ImageError(what, code="IMG_DIFFID", expected=str(expected), seen=str(seen))
+
+
+class _SideDigest:
+    """A SHA-256 that is computed in a thread beside: hashing frees the interpreter, and the tar is read meanwhile."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._sha256 = hashlib.sha256()
+        self._pending: deque[Future[None]] = deque()
+
+    def update(self, chunk: bytes) -> None:
+        """Add a chunk; waits where the thread is several chunks behind."""
+        self._pending.append(self._pool.submit(self._sha256.update, chunk))
+        while len(self._pending) > _CHUNKS_BEHIND:
+            self._pending.popleft().result()
+
+    def result(self) -> Digest:
+        """Give the digest of all chunks."""
+        while self._pending:
+            self._pending.popleft().result()
+        return Digest.from_hex(self._sha256.hexdigest())
 
 
 class _HashedBlob:

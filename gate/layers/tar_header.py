@@ -7,8 +7,9 @@ Specification: POSIX.1-2017 ustar, GNU tar's `tar.h`; the rules are those of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import re
+from typing import Final, NamedTuple
+from zlib import adler32
 
 from gate.errors import ImageError
 from gate.layers.faults import malformed, shown
@@ -18,12 +19,13 @@ ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
 
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \x00"
+# How Go, GNU tar and Python write the numbers; any other spelling takes the slow way.
+_USUAL_NUMBERS: Final = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 ")
 _BLANK_CHECKSUM: Final = 8 * ord(" ")
 _MAX_NUMBER: Final = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TarHeader:
+class TarHeader(NamedTuple):
     """The fields of one block; `flag` is the type flag, `position` the block's first byte in the tar."""
 
     position: int
@@ -43,41 +45,52 @@ def parse_header(block: bytes, position: int) -> TarHeader:
     Raises:
         ImageError: `IMG_LAYER_MALFORMED`.
     """
-    _check_sum(block, position)
+    mode, uid, gid, size, mtime, checksum = _numbers(block, position)
+    # The low half of Adler-32 is one more than the sum of up to 256 bytes (65,280 is under its modulus): fifty times
+    # faster than adding bytes in Python.
+    seen = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+    seen += _BLANK_CHECKSUM - sum(block[148:156])
+    if checksum != seen:
+        raise malformed("a tar header's checksum is wrong", at=position, expected=str(seen), seen=str(checksum))
+    name = _prefix(block, position) + _text(block, 0, 100)
+    return TarHeader(position, name, block[156:157], mode, uid, gid, size, mtime, _text(block, 157, 257))
+
+
+def _prefix(block: bytes, position: int) -> bytes:
     magic = block[257:265]
-    name = _text(block, 0, 100)
     if magic == _USTAR:
-        prefix = _text(block, 345, 500)
-        name = prefix + b"/" + name if prefix else name
         if block[508:512] == b"tar\0":
             # The star format has a shorter prefix, which Go knows and Python does not.
             raise malformed("a tar header is in the star format", at=position, expected="ustar or GNU")
-    elif magic == _GNU:
-        _check_gnu_fields(block, position)
-    else:
+        prefix = _text(block, 345, 500)
+        return prefix + b"/" if prefix else b""
+    if magic != _GNU:
         raise malformed("a tar header has no known magic", at=position, expected="ustar or GNU", seen=shown(magic))
-    return TarHeader(
-        position=position,
-        name=name,
-        flag=block[156:157],
-        mode=_number(block, 100, 108, "mode", position),
-        uid=_number(block, 108, 116, "uid", position),
-        gid=_number(block, 116, 124, "gid", position),
-        size=_size(block, position),
-        mtime=_number(block, 136, 148, "mtime", position, signed=True),
-        link=_text(block, 157, 257),
+    _check_gnu_fields(block, position)
+    return b""
+
+
+def _numbers(block: bytes, position: int) -> tuple[int, int, int, int, int, int]:
+    usual = _USUAL_NUMBERS.fullmatch(block, 100, 156)
+    if usual:
+        mode, uid, gid, size, mtime, checksum = usual.groups()
+        return int(mode, 8), int(uid, 8), int(gid, 8), int(size, 8), int(mtime, 8), int(checksum, 8)
+    if not block[124:136].strip(b" \0"):
+        raise malformed("a tar header has no size", at=position, expected="an octal number")
+    return (
+        _number(block, 100, 108, "mode", position),
+        _number(block, 108, 116, "uid", position),
+        _number(block, 116, 124, "gid", position),
+        _number(block, 124, 136, "size", position),
+        _number(block, 136, 148, "mtime", position, signed=True),
+        _number(block, 148, 156, "checksum", position),
     )
-
-
-def _check_sum(block: bytes, position: int) -> None:
-    stored = _number(block, 148, 156, "checksum", position)
-    seen = sum(block) - sum(block[148:156]) + _BLANK_CHECKSUM
-    if stored != seen:
-        raise malformed("a tar header's checksum is wrong", at=position, expected=str(seen), seen=str(stored))
 
 
 def _check_gnu_fields(block: bytes, position: int) -> None:
     # Where atime or ctime is no number, Go takes the field for a name prefix; offset and sparse fields move the body.
+    if not any(block[345:500]):
+        return
     for start, what in ((345, "atime"), (357, "ctime")):
         _number(block, start, start + 12, what, position, signed=True)
     if any(block[369:500]):
@@ -85,13 +98,7 @@ def _check_gnu_fields(block: bytes, position: int) -> None:
 
 
 def _text(block: bytes, start: int, end: int) -> bytes:
-    return block[start:end].split(b"\0", 1)[0]
-
-
-def _size(block: bytes, position: int) -> int:
-    if not block[124:136].strip(b" \0"):
-        raise malformed("a tar header has no size", at=position, expected="an octal number")
-    return _number(block, 124, 136, "size", position)
+    return block[start:end].split(b"\0", 1)[0] if block[start] else b""
 
 
 def _number(block: bytes, start: int, end: int, what: str, position: int, *, signed: bool = False) -> int:
