@@ -91,10 +91,13 @@ def covers(kind: DatabaseKind, listed: CoverageList, distribution: Distribution)
 
 
 def _trivy_covers(listed: CoverageList, distribution: Distribution) -> bool:
+    return trivy_bucket(distribution) in listed.releases
+
+
+def trivy_bucket(distribution: Distribution) -> str:
+    """Give the lower-case name of Trivy's bucket for a release; empty for a distribution that Trivy does not judge."""
     known = _TRIVY_BUCKETS.get(distribution.id)
-    if known is None:
-        return False
-    return f"{known[0]} {known[1](distribution.version_id)}".strip() in listed.releases
+    return f"{known[0]} {known[1](distribution.version_id)}".strip() if known else ""
 
 
 def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:

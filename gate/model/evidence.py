@@ -109,7 +109,8 @@ class ScanReport:
     `target_config` (Trivy) or `target_manifest` (Grype) and `target_diff_ids` say which image it read. `packages` are all
     packages that it saw; `os_packages` (name, version, architecture) are those of the distribution's database.
     `suppressed` are ids that the tool left out on its own. `covered` says whether its database has advisories for the
-    distribution's release; None where the image has no distribution. `secrets` only from Trivy.
+    distribution's release; None where the image has no distribution. `secrets` only from Trivy. `package_report` is the
+    second document of a run whose first does not name every package (Grype).
     """
 
     tool: ToolIdentity
@@ -117,6 +118,7 @@ class ScanReport:
     database: DatabaseIdentity
     java_database: DatabaseIdentity | None = None
     report: RawReport
+    package_report: RawReport | None = None
     isolation: Isolation
     target_diff_ids: tuple[Digest, ...]
     target_config: Digest | None = None
