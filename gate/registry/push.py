@@ -129,8 +129,7 @@ def list_under_tag(api: RegistryApi, repository: Repository, subject: Digest, ma
         if number >= _PAUSE_FROM_ROUND:
             api.deadline.check("waiting for another writer")
             transport.deadline.clock.sleep(secrets.SystemRandom().uniform(0.05, 0.5))
-        index: JsonValue = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*entries, _as_json(entry)]}
-        push_manifest(api, repository, canonical_json(index), OCI_INDEX, fallback_tag(subject))
+        push_manifest(api, repository, _index([*entries, _as_json(entry)]), OCI_INDEX, fallback_tag(subject))
     raise RegistryError(
         f"another writer keeps taking our entry out of the fallback tag in {repository}", code="REG_PUSH"
     )
@@ -150,6 +149,13 @@ def _fallback_entries(api: RegistryApi, repository: Repository, subject: Digest)
         )
     view = parse_object(fetched.content, _FALLBACK_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
     return [dict(item.fields) for item in view.optional_objects("manifests")]
+
+
+def _index(entries: list[JsonValue]) -> bytes:
+    try:
+        return canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+    except TypeError as error:
+        raise _FALLBACK_FAULT.refuse("has numbers that cannot be written again as they are") from error
 
 
 def _as_json(entry: Descriptor) -> dict[str, JsonValue]:

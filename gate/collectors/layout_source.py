@@ -1,0 +1,156 @@
+"""An OCI image layout as a source, in a folder or in an archive.
+
+One candidate is demanded where no digest is given; entries with a `subject` and those under tags of the form
+`sha256-...` are attachments, never candidates (DESIGN section 3). Every blob is hashed whenever it is read: scanners
+read layouts without doing so (checks reference, section 7.1).
+
+Specification: OCI image-layout; formats reference, section 2.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gate.codec.oci import MAX_MANIFEST_BYTES, parse_listing
+from gate.codec.strict_json import Fault, parse_object
+from gate.collectors.blobs import BlobReader
+from gate.collectors.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
+from gate.collectors.layout_writer import LayoutWriter
+from gate.errors import EvidenceError, GateError, ImageError, UsageError
+from gate.model.digest import Digest
+from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, Descriptor, ImageIndex
+from gate.registry.referrers import check_count, fallback_tag
+
+MAX_ENTRIES: Final = 2000
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+LAYOUT_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the layout", single=True)
+
+_VERSION: Final = "1.0.0"
+_ATTACHMENT_TAG: Final = re.compile(r"sha256-[0-9a-f]{64}(?:\.[a-z]+)?", re.ASCII)
+
+
+class LayoutSource:
+    """One image of a layout; `writer` is None for an archive."""
+
+    attestable = True
+
+    def __init__(self, blobs: BlobReader, digest: Digest | None, writer: LayoutWriter | None = None) -> None:
+        self._blobs = blobs
+        self._digest = digest
+        self._writer = writer
+
+    @property
+    def writer(self) -> AttachmentWriter | None:
+        """Give the folder, for a layout."""
+        return self._writer
+
+    def root(self) -> FetchedManifest:
+        """Give the image that was asked for, or the only one.
+
+        Raises:
+            UsageError: `REF_AMBIGUOUS` for several candidates.
+            ImageError: `IMG_MALFORMED` for none, or for what is no layout.
+            EvidenceError: `IMG_UNREADABLE`, `IMG_BLOB_MISMATCH`.
+        """
+        entries = self._index().manifests
+        chosen = self._named(entries, self._digest) if self._digest else self._only(entries)
+        return self._fetch(chosen)
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """Give a child of this digest and size."""
+        return self._blobs.read(descriptor, MAX_MANIFEST_BYTES)
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Stream a blob."""
+        return self._blobs.chunks(descriptor)
+
+    def listed(self, digest: Digest) -> ListedAttachments:
+        """List by `subject`, and by the list under the fallback tag."""
+        entries = self._index().manifests
+        referrers = tuple(entry for entry in entries if self._subject(entry) == digest)
+        fallback = self.tagged(fallback_tag(digest))
+        listed: tuple[Descriptor, ...] = ()
+        if fallback is not None and fallback.media_type == OCI_INDEX:
+            listed = parse_listing(fallback.content, fault=LAYOUT_FAULT).manifests
+        check_count(len({item.digest for item in (*referrers, *listed)}), "the layout")
+        return ListedAttachments(referrers, listed)
+
+    def by_digest(self, digest: Digest) -> FetchedManifest | None:
+        """Give a manifest whose type its own bytes say; None if it is not there."""
+        size = self._blobs.size(digest)
+        if size is None:
+            return None
+        content = self._blobs.read(Descriptor(media_type="", digest=digest, size=size), MAX_MANIFEST_BYTES)
+        view = parse_object(content, LAYOUT_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
+        return FetchedManifest(media_type=view.optional_text("mediaType"), digest=digest, content=content)
+
+    def tagged(self, tag: str) -> FetchedManifest | None:
+        """Give the last entry with this tag, as other tools read it; None if there is none."""
+        named = [entry for entry in self._index().manifests if entry.annotations.get(REF_NAME) == tag]
+        return self._fetch(named[-1]) if named else None
+
+    def _index(self) -> ImageIndex:
+        """Read `index.json` anew each time: attachments may have been written since."""
+        mark = parse_object(self._blobs.file("oci-layout"), LAYOUT_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
+        if mark.optional_text("imageLayoutVersion") != _VERSION:
+            raise LAYOUT_FAULT.refuse("is of an unknown version", expected=_VERSION)
+        index = parse_listing(self._blobs.file("index.json"), fault=LAYOUT_FAULT)
+        if len(index.manifests) > MAX_ENTRIES:
+            raise ImageError("the layout has too many entries", code="LIMIT_INDEX", expected=f"at most {MAX_ENTRIES}")
+        return index
+
+    def _only(self, entries: tuple[Descriptor, ...]) -> Descriptor:
+        found = {entry.digest: entry for entry in entries if self._is_candidate(entry)}
+        if not found:
+            raise LAYOUT_FAULT.refuse("holds no image")
+        if len(found) > 1:
+            names = ", ".join(digest.short for digest in list(found)[:5])
+            raise UsageError(
+                "the layout holds several images", code="REF_AMBIGUOUS", expected="one, or a digest", seen=names
+            )
+        return next(iter(found.values()))
+
+    def _named(self, entries: tuple[Descriptor, ...], digest: Digest) -> Descriptor:
+        for entry in entries:
+            if entry.digest == digest:
+                return entry
+        for entry in entries:
+            for child in self._children(entry):
+                if child.digest == digest:
+                    return child
+        raise EvidenceError("the layout does not hold this digest", code="IMG_UNREADABLE", expected=str(digest))
+
+    def _children(self, entry: Descriptor) -> tuple[Descriptor, ...]:
+        if entry.media_type not in INDEX_TYPES:
+            return ()
+        try:
+            view = parse_object(self.manifest(entry), LAYOUT_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
+            listing = [item for item in view.optional_objects("manifests") if item.optional_text("digest")]
+            return tuple(
+                Descriptor(media_type=item.text("mediaType"), digest=item.digest("digest"), size=item.integer("size"))
+                for item in listing
+            )
+        except ImageError:
+            # Another entry's defect: it is refused where that entry is judged.
+            return ()
+
+    def _is_candidate(self, entry: Descriptor) -> bool:
+        return not _ATTACHMENT_TAG.fullmatch(entry.annotations.get(REF_NAME, "")) and self._subject(entry) is None
+
+    def _subject(self, entry: Descriptor) -> Digest | None:
+        """Give what a manifest hangs on; None for what cannot be parsed, which is then judged and refused as it is."""
+        if entry.media_type not in MANIFEST_TYPES | INDEX_TYPES:
+            return None
+        content = self._blobs.read(entry, MAX_MANIFEST_BYTES)
+        try:
+            view = parse_object(content, LAYOUT_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
+            subject = view.optional_object("subject")
+            return subject.digest("digest") if subject else None
+        except GateError:
+            return None
+
+    def _fetch(self, entry: Descriptor) -> FetchedManifest:
+        content = self._blobs.read(entry, MAX_MANIFEST_BYTES)
+        return FetchedManifest(media_type=entry.media_type, digest=entry.digest, content=content)

@@ -1,0 +1,91 @@
+"""Blobs from a source into the local store, several at once: each is streamed once and hashed on the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Final, Protocol
+
+from gate.collectors.blob_store import BlobStore
+from gate.errors import ImageError
+from gate.model.image import Descriptor
+
+WORKERS: Final = 4  # as Docker's own default for downloads at once
+
+Progress = Callable[[Descriptor, int], None]
+
+
+class BlobSource(Protocol):
+    """What is pulled from."""
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Stream a blob; the end is reached only if digest and size are the descriptor's."""
+
+
+class _StoppedError(Exception):
+    """Another blob failed: this one ends as well, and its error is not the one that is told."""
+
+
+def pull_blobs(
+    source: BlobSource,
+    store: BlobStore,
+    descriptors: Iterable[Descriptor],
+    *,
+    limit_bytes: int,
+    progress: Progress | None = None,
+    workers: int = WORKERS,
+) -> None:
+    """Bring every blob into the store; those that are there are not fetched.
+
+    `progress` gets each blob with the number of bytes that came, from several threads; for a blob that is there, once
+    with its size. `limit_bytes` bounds their sum, before anything is fetched.
+
+    Raises:
+        ImageError: `LIMIT_BLOB`.
+        GateError: the first error of source or store; the other transfers are stopped.
+    """
+    wanted = tuple({item.digest: item for item in descriptors}.values())
+    total = sum(item.size for item in wanted)
+    if total > limit_bytes:
+        raise ImageError(
+            "the image is too large", code="LIMIT_BLOB", expected=f"at most {limit_bytes} bytes", seen=f"{total} bytes"
+        )
+    report = progress or _silent
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="gate-pull") as pool:
+        futures = [pool.submit(_pull, source, store, item, stop, report) for item in wanted]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            # Also when the user interrupts: the pool waits for its threads.
+            stop.set()
+            for future in futures:
+                future.cancel()
+    failures = [future.exception() for future in futures if not future.cancelled()]
+    for failure in sorted(failures, key=lambda error: isinstance(error, _StoppedError)):
+        if failure is not None:
+            raise failure
+
+
+def _pull(
+    source: BlobSource, store: BlobStore, descriptor: Descriptor, stop: threading.Event, report: Progress
+) -> None:
+    if store.contains(descriptor):
+        report(descriptor, descriptor.size)
+        return
+    store.put(descriptor, _counted(source.blob(descriptor), descriptor, stop, report))
+
+
+def _counted(
+    chunks: Iterator[bytes], descriptor: Descriptor, stop: threading.Event, report: Progress
+) -> Iterator[bytes]:
+    for chunk in chunks:
+        if stop.is_set():
+            raise _StoppedError
+        report(descriptor, len(chunk))
+        yield chunk
+
+
+def _silent(descriptor: Descriptor, size: int) -> None:
+    del descriptor, size
