@@ -1,0 +1,49 @@
+"""The formats by name. A new one is a file beside this one and an arm here.
+
+The format never changes what was decided, nor the exit code (rule 8 of the design). A renderer is loaded when it is asked
+for: neither a JSON report nor a line of `gate verify` loads the terminal's library.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, assert_never
+
+from gate.report.content import Document, Listing, Report
+from gate.report.lines import Style, render_lines
+
+if TYPE_CHECKING:
+    from gate.report.content import Content
+
+
+class Format(StrEnum):
+    """What a report can be written as."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def render(content: Content, form: Format, style: Style) -> str:
+    """Give the content in this format, with a newline at its end; `style` is for a terminal and ignored by the others."""
+    match content:
+        case Document():
+            return content.text
+        case Report() if form is Format.TABLE and not any(image.checked for image in content.images):
+            return render_lines(content, style)
+        case Report() | Listing():
+            return _rendered(content, form, style)
+        case _:
+            assert_never(content)
+
+
+def _rendered(content: Report | Listing, form: Format, style: Style) -> str:
+    function = "render_report" if isinstance(content, Report) else "render_listing"
+    match form:
+        case Format.TABLE:
+            rendered: str = getattr(import_module("gate.report.table"), function)(content, style)
+        case Format.JSON:
+            rendered = getattr(import_module("gate.report.json_report"), function)(content)
+        case _:
+            assert_never(form)
+    return rendered

@@ -1,0 +1,76 @@
+"""One line an image: its decision, and what let it in or why it was not judged.
+
+Written without the terminal's library, because `gate verify` stands in front of every deployment and answers in
+milliseconds. The codes of colours are those of ECMA-48.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.model.verdict import Decision
+from gate.report.escape import guard_lines, identifier, visible
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.report.content import ImageReport, Report, VerifiedImage
+
+# As wide as a report is where no terminal says otherwise: a file, a pipe, the log of a CI step.
+DEFAULT_WIDTH: Final = 120
+# Bold green, red, yellow.
+_COLORS: Final = {Decision.PASSED: "1;32", Decision.REFUSED: "1;31", Decision.ERROR: "1;33"}
+_KEY_LENGTH: Final = len("sha256:") + 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How a terminal wants its text; `width` in columns."""
+
+    width: int = DEFAULT_WIDTH
+    color: bool = False
+
+
+def render_lines(report: Report, style: Style) -> str:
+    """Give one line for each image, in the order of the request."""
+    return guard_lines("".join(f"{image_line(image, report.now, style)}\n" for image in report.images))
+
+
+def image_line(image: ImageReport, now: datetime, style: Style) -> str:
+    """Give the line of an image that was verified or not judged; of one that was checked, its decision alone."""
+    details: tuple[str, ...] = ()
+    if image.verified is not None:
+        details = _details(image.verified, now)
+    elif image.error is not None:
+        details = (image.error.code,)
+    return headline(image.decision, image.reference, details, style)
+
+
+def headline(decision: Decision, reference: str, details: tuple[str, ...], style: Style) -> str:
+    """Give decision, reference (whole: it is copied from here) and details, which may be empty."""
+    word = decision.value.upper()
+    shown = f"\x1b[{_COLORS[decision]}m{word}\x1b[0m" if style.color else word
+    return "  ".join([shown, identifier(reference, limit=4096), *(visible(detail) for detail in details if detail)])
+
+
+def _details(found: VerifiedImage, now: datetime) -> tuple[str, ...]:
+    moment = found.trusted_time or found.time_verified
+    return (
+        f"policy {found.policy.short}" if found.policy is not None else "signed",
+        f"for {', '.join(found.environments)}" if found.environments else "",
+        f"{age(now, moment)} old" if moment is not None else "",
+        f"key {found.key_id[:_KEY_LENGTH]}",
+    )
+
+
+def age(now: datetime, moment: datetime) -> str:
+    """Give an age in its two largest units, `3d4h`; a moment in the future has none: `0s`."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    units = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+    parts = []
+    for size, name in units:
+        count, seconds = divmod(seconds, size)
+        parts.append(f"{count}{name}" if count else "")
+    first = next((place for place, part in enumerate(parts) if part), len(parts) - 1)
+    return "".join(parts[first : first + 2]) or "0s"

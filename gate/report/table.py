@@ -1,0 +1,242 @@
+"""The report for a person at a terminal: what refused first, why, and what to do.
+
+Standard output is the report and nothing else; colour and width come from whoever knows the terminal. All foreign text goes
+through `gate.report.escape` first, and no text is ever read as markup.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from gate.codec.times import format_time
+from gate.model.verdict import Decision, Outcome
+from gate.report.content import next_step
+from gate.report.escape import guard_lines, identifier, visible
+from gate.report.lines import Style, image_line
+from gate.report.table_findings import disagreements, excused, left_out, secrets, vulnerabilities, waivers
+from gate.report.table_style import plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gate.model.verdict import CheckResult, Problem, Verdict
+    from gate.report.content import Cell, CheckedImage, ImageReport, Listing, Report
+
+MIN_WIDTH: Final = 60
+# More problems of one check than this are counted; the JSON report holds all.
+MOST_PROBLEMS: Final = 5
+_OUTCOME_STYLES: Final = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "red",
+    Outcome.ERROR: "yellow",
+    Outcome.DISABLED: "bright_black",
+}
+_OUTCOME_ORDER: Final = (Outcome.FAIL, Outcome.ERROR, Outcome.PASS, Outcome.DISABLED)
+_DEMONSTRATION: Final = "DEMONSTRATION DATA: this verdict says nothing about real vulnerabilities"
+
+
+def render_report(report: Report, style: Style) -> str:
+    """Give all images, in the order of the request, and how many there are of each decision."""
+
+    def draw(console: Console) -> None:
+        for number, image in enumerate(report.images):
+            if number:
+                console.print()
+            _image(console, image, report, style)
+        if len(report.images) > 1:
+            _totals(console, report)
+
+    return _drawn(draw, style)
+
+
+def render_listing(listing: Listing, style: Style) -> str:
+    """Give the rows below their columns' names; the column `state` in its colour."""
+
+    def draw(console: Console) -> None:
+        if len(listing.rows) == 1:
+            _one_row(console, listing)
+        elif listing.rows:
+            console.print(_rows(listing))
+        for note in listing.notes:
+            console.print(Text(visible(note)), soft_wrap=True)
+
+    return _drawn(draw, style)
+
+
+def _drawn(draw: Callable[[Console], None], style: Style) -> str:
+    output = io.StringIO()
+    console = Console(
+        file=output,
+        width=max(style.width, MIN_WIDTH),
+        height=100,
+        force_terminal=style.color,
+        color_system="standard" if style.color else None,
+        no_color=not style.color,
+        legacy_windows=False,
+        force_interactive=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    draw(console)
+    return guard_lines("".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines()))
+
+
+def _image(console: Console, image: ImageReport, report: Report, style: Style) -> None:
+    # A digest is copied from this line: it is never wrapped by the report itself.
+    console.print(Text.from_ansi(image_line(image, report.now, style)), soft_wrap=True)
+    if image.checked is not None:
+        _checked(console, image.checked, report)
+
+
+def _checked(console: Console, run: CheckedImage, report: Report) -> None:
+    verdict = run.verdict
+    if verdict.demonstration:
+        console.print(Text(_DEMONSTRATION, style="bold black on yellow"))
+    _facts(console, run)
+    for outcome, title in ((Outcome.FAIL, "Why it is refused"), (Outcome.ERROR, "What could not be judged")):
+        _problems(console, title, verdict, outcome)
+    for title, table in (
+        ("Vulnerabilities that refuse the image", vulnerabilities(verdict, report.severities)),
+        ("Secrets", secrets(verdict, report.severities)),
+        ("Vulnerabilities that are excused", excused(verdict, report.severities)),
+        ("Scanners disagree", disagreements(verdict)),
+        ("Waivers", waivers(verdict)),
+        ("Checks", _checks(verdict)),
+    ):
+        if table is not None:
+            _section(console, title)
+            console.print(table)
+    notes = [*left_out(verdict, report.severities), *verdict.notes]
+    _list(
+        console, "Notes", [visible(note) for note in notes if not (verdict.demonstration and "demonstration" in note)]
+    )
+    _list(console, "", [visible(notice) for notice in run.notices])
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold underline"))
+
+
+def _facts(console: Console, run: CheckedImage) -> None:
+    verdict = run.verdict
+    for name, value in _fact_lines(run):
+        console.print(Text.assemble((f"  {name:<10}", "bright_black"), value), soft_wrap=True)
+    for issued in run.attestations:
+        manifest = f" {issued.manifest}" if issued.manifest is not None else ""
+        value = f"{identifier(issued.predicate_type)} in {identifier(issued.place)}{manifest}"
+        console.print(Text.assemble(("  attested  ", "bright_black"), value), soft_wrap=True)
+    if verdict.request.hint is not None:
+        now = f"the tag names {verdict.request.hint} now"
+        console.print(Text.assemble(("  hint      ", "bright_black"), now), soft_wrap=True)
+
+
+def _fact_lines(run: CheckedImage) -> Iterable[tuple[str, str]]:
+    verdict = run.verdict
+    yield "policy", f"{identifier(verdict.policy.name)} {verdict.policy.digest}"
+    if verdict.digest is not None and str(verdict.digest) not in str(verdict.request.reference):
+        yield "digest", str(verdict.digest)
+    platforms = [str(subject.platform) for subject in verdict.subjects if subject.platform is not None]
+    skipped = f", {len(verdict.skipped)} children skipped by rule" if verdict.skipped else ""
+    if platforms:
+        yield "platforms", identifier(", ".join(platforms)) + skipped
+    if verdict.environments:
+        yield "for", identifier(", ".join(verdict.environments))
+    if verdict.tools:
+        yield "scanned", identifier(", ".join(_tool_texts(verdict)))
+    again = ", given again: nothing has changed" if run.reused else ""
+    yield "judged", format_time(verdict.evaluated_at) + again
+
+
+def _tool_texts(verdict: Verdict) -> Iterable[str]:
+    seen = {(use.tool.name, use.tool.version): use for use in verdict.tools}
+    for use in seen.values():
+        built = min(database.built_at for database in use.databases) if use.databases else None
+        age = f" (database of {format_time(built)})" if built is not None else ""
+        yield f"{use.tool.name} {use.tool.version}{age}"
+
+
+def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) -> None:
+    checks = [check for check in verdict.checks if check.outcome is outcome]
+    if not checks:
+        return
+    _section(console, title)
+    for check in checks:
+        standing = [problem for problem in check.problems if not problem.waived_by]
+        for code in check.codes:
+            group = [problem for problem in standing if problem.code == code]
+            _problem_group(console, check, group, several=len(verdict.subjects) > 1)
+
+
+def _problem_group(console: Console, check: CheckResult, problems: list[Problem], *, several: bool) -> None:
+    """Give the problems of one check with one code: messages first, then what to do, once for each step."""
+    head = Text.assemble((problems[0].code, _OUTCOME_STYLES[check.outcome]), "  ", (check.id, "bright_black"))
+    console.print(Padding(head, (0, 0, 0, 2)))
+    for problem in problems[:MOST_PROBLEMS]:
+        console.print(Padding(Text(_sentence(problem, several=several)), (0, 0, 0, 4)))
+    if len(problems) > MOST_PROBLEMS:
+        console.print(Padding(Text(f"and {len(problems) - MOST_PROBLEMS} more"), (0, 0, 0, 4)))
+    for step in dict.fromkeys(next_step(problem.code, problem.next_step) for problem in problems[:MOST_PROBLEMS]):
+        console.print(Padding(Text.assemble(("→ ", "cyan"), visible(step)), (0, 0, 0, 4)))
+
+
+def _sentence(problem: Problem, *, several: bool) -> str:
+    details = [f"expected {problem.expected}"] if problem.expected else []
+    details += [f"saw {problem.seen}"] if problem.seen else []
+    # Which image is meant has to be said only where there are several.
+    place = f" [{problem.subject.short}]" if several and problem.subject is not None else ""
+    return visible(problem.message + (f" ({', '.join(details)})" if details else "")) + place
+
+
+def _checks(verdict: Verdict) -> Table:
+    table = plain_table("outcome", "check", "message")
+    for check in sorted(verdict.checks, key=lambda check: (_OUTCOME_ORDER.index(check.outcome), check.id)):
+        outcome = Text(check.outcome.value, style=_OUTCOME_STYLES[check.outcome])
+        table.add_row(outcome, Text(check.id), Text(visible(check.message)))
+    return table
+
+
+def _list(console: Console, title: str, lines: list[str]) -> None:
+    if lines and title:
+        _section(console, title)
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _totals(console: Console, report: Report) -> None:
+    counts = [f"{sum(image.decision is item for image in report.images)} {item.value}" for item in Decision]
+    console.print()
+    console.print(Text(f"{len(report.images)} images: {', '.join(counts)}", style="bold"))
+
+
+def _rows(listing: Listing) -> Table:
+    table = plain_table(*listing.columns)
+    for row in listing.rows:
+        table.add_row(*(_cell(column, cell, listing) for column, cell in zip(listing.columns, row, strict=True)))
+    return table
+
+
+def _one_row(console: Console, listing: Listing) -> None:
+    """Give a single row as lines: a digest or a path then stays whole, to be copied."""
+    width = max(map(len, listing.columns))
+    for column, cell in zip(listing.columns, listing.rows[0], strict=True):
+        name = (f"{column:<{width}}  ", "bright_black")
+        console.print(Text.assemble(name, _cell(column, cell, listing)), soft_wrap=True)
+
+
+def _cell(column: str, cell: Cell, listing: Listing) -> Text:
+    if isinstance(cell, bool):
+        return Text("yes" if cell else "no")
+    if isinstance(cell, datetime):
+        return Text(format_time(cell))
+    if column == listing.state:
+        return Text(visible(str(cell)), style="green" if cell == "ok" else "yellow")
+    return Text("" if cell is None else visible(str(cell)))

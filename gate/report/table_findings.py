@@ -1,0 +1,181 @@
+"""The tables of what was found in an image: vulnerabilities by package, secrets, disagreements, waivers.
+
+A vulnerability that several platforms of an index share is one row. What the policy does not count for its severity alone is
+counted, not listed, unless `--severity` asks for it: the person looks for what refuses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from gate.model.finding import Severity
+from gate.report.escape import identifier, visible
+from gate.report.table_style import plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gate.model.finding import Finding
+    from gate.model.verdict import JudgedFinding, JudgedSecret, Verdict
+
+_SEVERITY_STYLES: Final = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "blue",
+    Severity.NEGLIGIBLE: "bright_black",
+    Severity.UNKNOWN: "magenta",
+}
+_USED: Final = "used"
+
+
+def vulnerabilities(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
+    """Give what refuses the image, by package, the worst package first."""
+    return _findings_table([found for found in verdict.findings if found.counts and _asked(found, severities)])
+
+
+def excused(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
+    """Give what does not count: waived, cleared by VEX, in grace; and all else that does not, where severities are asked for."""
+    rows = [found for found in verdict.findings if not found.counts and _asked(found, severities)]
+    return _findings_table([found for found in rows if severities is not None or _has_excuse(found)])
+
+
+def left_out(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
+    """Give a sentence for findings that the tables leave out."""
+    hidden = [found for found in _distinct(verdict.findings) if not _asked(found, severities)]
+    if hidden:
+        yield f"{_numbers(hidden)} not shown, because --severity does not name them"
+    quiet = [found for found in _distinct(verdict.findings) if not found.counts and not _has_excuse(found)]
+    if severities is None and quiet:
+        yield f"{_numbers(quiet)} that the policy does not count; --format json lists them"
+
+
+def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
+    """Give every secret without its value, those that refuse first."""
+    chosen = [row for row in verdict.secrets if severities is None or row.secret.severity in severities]
+    if not chosen:
+        return None
+    table = plain_table("refuses", "rule", "where", "layer", "seen by", "because")
+    for row in sorted(dict.fromkeys(chosen), key=_secret_order):
+        because = f"waived by {row.waived_by}" if row.waived_by else row.because
+        table.add_row(
+            Text("yes", style="red") if row.counts else Text("no"),
+            Text(identifier(row.secret.rule)),
+            Text(_where(row)),
+            Text(row.secret.layer.short if row.secret.layer is not None else ""),
+            Text(row.secret.tool.value),
+            Text(visible(because)),
+        )
+    return table
+
+
+def disagreements(verdict: Verdict) -> Table | None:
+    """Give what one scanner saw and the other did not."""
+    if not verdict.disagreements:
+        return None
+    table = plain_table("vulnerability", "package", "detail")
+    rows = dict.fromkeys((row.finding, row.package, row.detail) for row in verdict.disagreements)
+    for finding, package, detail in rows:
+        table.add_row(Text(identifier(finding)), Text(identifier(package)), Text(visible(detail)))
+    return table
+
+
+def waivers(verdict: Verdict) -> Table | None:
+    """Give the waivers that were used, and those that are of no use here (unused, expired)."""
+    shown = [used for used in verdict.waivers if used.state != "elsewhere"]
+    if not shown:
+        return None
+    table = plain_table("waiver", "state", "covers", "check", "ends", "owner", "reason")
+    for used in sorted(shown, key=lambda used: (used.state != _USED, used.waiver.id)):
+        waiver = used.waiver
+        table.add_row(
+            Text(identifier(waiver.id)),
+            Text(used.state, style="" if used.state == _USED else "yellow"),
+            Text(str(used.covers)),
+            Text(identifier(waiver.check)),
+            Text(waiver.expires.isoformat()),
+            Text(visible(waiver.owner)),
+            Text(visible(waiver.reason)),
+        )
+    return table
+
+
+def _findings_table(rows: Sequence[JudgedFinding]) -> Table | None:
+    if not rows:
+        return None
+    table = plain_table("package", "version", "severity", "vulnerability", "fixed in", "seen by", "because")
+    previous = ("", "")
+    for row in _worst_first(rows):
+        package = _package(row.finding)
+        head = package if package != previous else ("", "")
+        previous = package
+        severity = row.finding.severity
+        table.add_row(
+            *(Text(identifier(part)) for part in head),
+            Text(severity.value, style=_SEVERITY_STYLES[severity]),
+            Text(identifier(row.finding.id)),
+            Text(identifier(", ".join(row.finding.fixed_versions) or row.finding.fix_state.value)),
+            Text(", ".join(sorted(tool.value for tool in row.finding.tools))),
+            Text(visible(_because(row))),
+        )
+    return table
+
+
+def _distinct(rows: Iterable[JudgedFinding]) -> list[JudgedFinding]:
+    """Give each finding once where several children of an index have it and the same was decided of it."""
+    return list({(_package(row.finding), row.finding.fingerprint, row.counts): row for row in rows}.values())
+
+
+def _worst_first(rows: Sequence[JudgedFinding]) -> list[JudgedFinding]:
+    """Give the rows by package: the package with the highest severity first, within it the highest first."""
+    worst: dict[tuple[str, str], int] = {}
+    for row in rows:
+        package = _package(row.finding)
+        worst[package] = max(worst.get(package, 0), row.finding.severity.rank)
+
+    def order(row: JudgedFinding) -> tuple[int, tuple[str, str], int, str]:
+        package = _package(row.finding)
+        return -worst[package], package, -row.finding.severity.rank, row.finding.id
+
+    return sorted(_distinct(rows), key=order)
+
+
+def _package(finding: Finding) -> tuple[str, str]:
+    path = f" ({finding.package.key.path})" if finding.package.key.path else ""
+    return finding.package.name + path, finding.package.version
+
+
+def _because(row: JudgedFinding) -> str:
+    if row.waived_by:
+        return f"waived by {row.waived_by}"
+    return row.because
+
+
+def _asked(row: JudgedFinding, severities: frozenset[Severity] | None) -> bool:
+    return severities is None or row.finding.severity in severities
+
+
+def _has_excuse(row: JudgedFinding) -> bool:
+    return bool(row.waived_by or row.grace_until or (row.vex and not row.counts))
+
+
+def _numbers(rows: Iterable[JudgedFinding]) -> str:
+    counted = Counter(row.finding.severity for row in rows)
+    parts = [f"{counted[severity]} {severity.value}" for severity in reversed(Severity) if counted[severity]]
+    total = sum(counted.values())
+    return f"{total} {'vulnerability' if total == 1 else 'vulnerabilities'} ({', '.join(parts)})"
+
+
+def _where(row: JudgedSecret) -> str:
+    secret = row.secret
+    line = f":{secret.line}" if secret.line is not None else ""
+    hidden = " (hidden by a later layer)" if secret.hidden else ""
+    return f"{secret.place.value} {identifier(secret.location)}{line}{hidden}"
+
+
+def _secret_order(row: JudgedSecret) -> tuple[bool, str, str]:
+    return not row.counts, row.secret.location, row.secret.rule
