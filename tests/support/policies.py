@@ -1,0 +1,76 @@
+"""Policies and requirements for tests, written as data and turned into the bytes that a person could have written."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gate.codec.policy_yaml import parse_policy
+from gate.codec.requirement_yaml import parse_requirement
+from gate.errors import PolicyError
+from gate.model.policy import Policy, Requirement
+from tests.support.signing import GATE, STRANGER, pem_of
+
+KEY_PEM = pem_of(GATE.public_key)
+OTHER_PEM = pem_of(STRANGER.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFiles:
+    """The policy's folder as a mapping."""
+
+    content: Mapping[str, bytes] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes:
+        if path not in self.content:
+            raise PolicyError("no such file", code="POL_FILE")
+        return self.content[path]
+
+
+FILES = MemoryFiles({"keys/a.pub": KEY_PEM, "keys/b.pub": OTHER_PEM})
+
+
+def policy_document(**spec: object) -> dict[str, Any]:
+    """Give a policy with this spec, or with one that asks for vulnerabilities alone."""
+    sections = spec or {"vulnerabilities": {}}
+    return {"apiVersion": "gate/v1", "kind": "Policy", "metadata": {"name": "test"}, "spec": copy.deepcopy(sections)}
+
+
+def requirement_document(*images: object) -> dict[str, Any]:
+    return {
+        "apiVersion": "gate/v1",
+        "kind": "Requirement",
+        "metadata": {"name": "test"},
+        "spec": {"images": list(images)},
+    }
+
+
+def as_bytes(document: object) -> bytes:
+    """Give the document as JSON, which is YAML."""
+    return json.dumps(document, indent=1).encode()
+
+
+def policy(document: object, files: MemoryFiles = FILES) -> Policy:
+    return parse_policy(as_bytes(document), name="policy.yaml", files=files)
+
+
+def requirement(document: object, files: MemoryFiles = FILES) -> Requirement:
+    return parse_requirement(as_bytes(document), name="requirement.yaml", files=files)
+
+
+def waiver(**changes: object) -> dict[str, Any]:
+    """Give a whole waiver for a vulnerability; a change to None takes the field away."""
+    whole = {
+        "id": "W-1",
+        "check": "vulnerability",
+        "images": "registry.example/shop/**",
+        "match": {"vulnerability": "CVE-2024-0001", "package": "pkg:deb/debian/zlib1g", "versions": "< 1:1.3"},
+        "reason": "not reachable",
+        "owner": "web-team",
+        "approvedBy": "security",
+        "expires": "2027-01-31",
+    }
+    return {key: value for key, value in (whole | changes).items() if value is not None}
