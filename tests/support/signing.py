@@ -120,13 +120,11 @@ def signed(payload: bytes, signer: FileSigner = GATE) -> Attachment:
     return bundle_attachment(sign_statement(signer, payload).bundle)
 
 
-def altered_verdict(signer: FileSigner = GATE, **predicate: Any) -> Attachment:  # noqa: ANN401 - any JSON
+def altered_verdict(fields: dict[str, Any], signer: FileSigner = GATE) -> Attachment:
     """Give a signed verdict whose predicate's fields are replaced; None removes a field."""
     statement = json.loads(render_summary(summary()))
-    for name, value in predicate.items():
-        statement["predicate"][name] = value
-        if value is None:
-            del statement["predicate"][name]
+    kept = statement["predicate"] | fields
+    statement["predicate"] = {name: value for name, value in kept.items() if value is not None}
     return signed(json.dumps(statement).encode(), signer)
 
 
