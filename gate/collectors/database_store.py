@@ -2,15 +2,16 @@
 
 ::
 
-    DIR/current.json                              kind -> digest of the database that a new run opens; switched by rename
+    DIR/current.json                              kind -> entry that a new run opens; switched by rename
     DIR/store/KIND/HEX/entry.json                 files with their digests, build time, schema, where it came from
     DIR/store/trivy/HEX/db/{trivy.db,metadata.json}
     DIR/store/java/HEX/java-db/{trivy-java.db,metadata.json}
     DIR/store/grype/HEX/6/{vulnerability.db,import.json}
 
-HEX is the digest of the file that the scanner opens. This module reads: `gate db` writes, through `add_entry` and
-`set_current`. A scan names its entry by digest and compares each file before the scanner starts; whether a database is
-too old is judged by a check, from the build time that the database itself holds.
+HEX is the digest over the digests of the entry's files: Trivy's build time stands beside its database, so that the same
+database with another build time is another entry. What verdicts name is the digest of the database file. This module
+reads: `gate db` writes, through `add_entry` and `set_current`. A scan compares each file of its entry before the scanner starts; whether a database is too old is judged
+by a check, from the build time that the database itself holds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -62,6 +63,7 @@ class Database:
     """One entry of the store. `files` are paths below `directory` with their digests; `identity` goes into verdicts."""
 
     kind: DatabaseKind
+    entry: Digest
     directory: Path
     identity: DatabaseIdentity
     files: tuple[tuple[str, Digest], ...]
@@ -116,34 +118,34 @@ def load_databases(directory: Path) -> DatabaseSet:
 
 def _loaded(directory: Path, kind: DatabaseKind) -> Database | Unobtained:
     try:
-        digest = read_current(directory).get(kind)
-        if digest is None:
+        entry = read_current(directory).get(kind)
+        if entry is None:
             return Unobtained(
                 code="DB_MISSING",
                 reason=f"there is no {kind.value} database",
                 expected=f"one under {directory}",
                 next_step="Run `gate db update` or `gate db import`.",
             )
-        return load_entry(directory, kind, digest)
+        return load_entry(directory, kind, entry)
     except GateError as error:
         return unobtained_from(error)
 
 
 def read_current(directory: Path) -> dict[DatabaseKind, Digest]:
-    """Give kind -> digest of what is current; empty where nothing was imported yet; raises `DB_MALFORMED`."""
+    """Give kind -> entry of what is current; empty where nothing was imported yet; raises `DB_MALFORMED`."""
     view = _read_json(directory / "current.json")
     if view is None:
         return {}
     return {kind: view.digest(kind.value) for kind in DatabaseKind if view.has(kind.value)}
 
 
-def load_entry(directory: Path, kind: DatabaseKind, digest: Digest) -> Database:
+def load_entry(directory: Path, kind: DatabaseKind, entry: Digest) -> Database:
     """Give one entry of the store, after comparing what was recorded at import with what the database says itself.
 
     Raises:
         DatabaseError: `DB_MISSING`, `DB_MALFORMED`, or `DB_DIGEST` where the two differ.
     """
-    place = entry_directory(directory, kind, digest)
+    place = entry_directory(directory, kind, entry)
     view = _read_json(place / "entry.json")
     if view is None:
         raise DatabaseError(
@@ -164,18 +166,23 @@ def load_entry(directory: Path, kind: DatabaseKind, digest: Digest) -> Database:
             expected=view.text("builtAt"),
             next_step="run `gate db update` or `gate db import`",
         )
-    files = view.object("files")
+    listed = view.object("files")
+    files = tuple((name, listed.digest(name)) for name in FILES[kind])
+    if _entry_of(files) != entry:
+        raise view.refuse("files", "does not belong to this entry", code="DB_DIGEST")
     identity = DatabaseIdentity(
         name=kind.value,
-        digest=digest,
+        digest=files[0][1],
         built_at=recorded.built_at,
         schema=recorded.schema,
         source=view.optional_text("source"),
         demonstration=recorded.demonstration,
     )
-    return Database(
-        kind=kind, directory=place, identity=identity, files=tuple((name, files.digest(name)) for name in FILES[kind])
-    )
+    return Database(kind=kind, entry=entry, directory=place, identity=identity, files=files)
+
+
+def _entry_of(files: Iterable[tuple[str, Digest]]) -> Digest:
+    return Digest.of("".join(f"{digest.hex}  {name}\n" for name, digest in files).encode())
 
 
 def read_facts(kind: DatabaseKind, place: Path) -> DatabaseFacts:
@@ -190,9 +197,9 @@ def read_facts(kind: DatabaseKind, place: Path) -> DatabaseFacts:
             return read_grype_facts(paths[0])
 
 
-def entry_directory(directory: Path, kind: DatabaseKind, digest: Digest) -> Path:
+def entry_directory(directory: Path, kind: DatabaseKind, entry: Digest) -> Path:
     """Give the place of an entry."""
-    return directory / "store" / kind.value / digest.hex
+    return directory / "store" / kind.value / entry.hex
 
 
 def _read_json(path: Path) -> ObjectView | None:
@@ -226,18 +233,18 @@ def add_entry(directory: Path, kind: DatabaseKind, fill: Callable[[Path], None],
             place = Path(scratch) / "entry"
             place.mkdir(mode=0o700)
             fill(place)
-            digest = _describe(kind, place, source)
-            target = entry_directory(directory, kind, digest)
-            if not _is_whole(directory, kind, digest):
+            entry = _describe(kind, place, source)
+            target = entry_directory(directory, kind, entry)
+            if not _is_whole(directory, kind, entry):
                 _replace_directory(place, target, Path(scratch))
     except OSError as error:
         raise StorageError("a database cannot be kept", seen=error.strerror or "", expected=str(shelf)) from error
-    return load_entry(directory, kind, digest)
+    return load_entry(directory, kind, entry)
 
 
-def _is_whole(directory: Path, kind: DatabaseKind, digest: Digest) -> bool:
+def _is_whole(directory: Path, kind: DatabaseKind, entry: Digest) -> bool:
     try:
-        load_entry(directory, kind, digest).verify(DigestMemo())
+        load_entry(directory, kind, entry).verify(DigestMemo())
     except GateError:
         return False
     return True
@@ -250,10 +257,10 @@ def _replace_directory(place: Path, target: Path, scratch: Path) -> None:
 
 
 def _describe(kind: DatabaseKind, place: Path, source: str) -> Digest:
-    """Write `entry.json` from the files themselves, make them read-only, and give the digest of the main one."""
+    """Write `entry.json` from the files themselves, make them read-only, and give the entry's digest."""
     facts = read_facts(kind, place)
     digests = {name: _digest_of(place / name) for name in FILES[kind]}
-    entry = {
+    description = {
         "version": _SCHEMA,
         "kind": kind.value,
         "files": {name: digest.text for name, digest in digests.items()},
@@ -262,10 +269,10 @@ def _describe(kind: DatabaseKind, place: Path, source: str) -> Digest:
         "demonstration": facts.demonstration,
         "source": source,
     }
-    write_atomically(place / "entry.json", json.dumps(entry, indent=1, sort_keys=True).encode(), mode=0o400)
+    write_atomically(place / "entry.json", json.dumps(description, indent=1, sort_keys=True).encode(), mode=0o400)
     for name in FILES[kind]:
         (place / name).chmod(0o400)
-    return digests[FILES[kind][0]]
+    return _entry_of(digests.items())
 
 
 def _digest_of(path: Path) -> Digest:
@@ -276,13 +283,21 @@ def _digest_of(path: Path) -> Digest:
         os.close(descriptor)
 
 
-def set_current(directory: Path, digests: Mapping[DatabaseKind, Digest]) -> None:
+def set_current(directory: Path, databases: Iterable[Database]) -> None:
     """Make these entries current, all at once; the other kinds stay as they are. Raises StorageError."""
-    current = {**read_current(directory), **digests}
-    content = {"version": _SCHEMA, **{kind.value: digest.text for kind, digest in current.items()}}
+    current = {**_current_or_nothing(directory), **{database.kind: database.entry for database in databases}}
+    content = {"version": _SCHEMA, **{kind.value: entry.text for kind, entry in current.items()}}
     try:
         write_atomically(directory / "current.json", json.dumps(content, indent=1, sort_keys=True).encode())
     except OSError as error:
         raise StorageError(
             "the databases cannot be switched", seen=error.strerror or "", expected=str(directory)
         ) from error
+
+
+def _current_or_nothing(directory: Path) -> dict[DatabaseKind, Digest]:
+    """Give what is current; a list that is damaged is written anew instead of standing in the way."""
+    try:
+        return read_current(directory)
+    except DatabaseError:
+        return {}
