@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from gate.model.version import VERSION
+
 if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.pipeline.check import check
@@ -32,7 +34,7 @@ __all__ = [
     "default_places",
     "verify",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "AdHoc": "gate.pipeline.options",

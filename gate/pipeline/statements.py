@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import gate
 from gate.codec.evidence_statement import render_evidence, result_of
 from gate.codec.verdict_manifest import render_referrer_manifest
 from gate.codec.vsa import evidence_input, levels_for, render_summary, resource_uri
@@ -26,6 +25,7 @@ from gate.model.statement import (
     VerificationSummary,
 )
 from gate.model.string_map import StringMap
+from gate.model.version import VERSION
 from gate.signers.signing import SignedStatement, sign_statement
 
 if TYPE_CHECKING:
@@ -133,9 +133,7 @@ def _summary(
     return VerificationSummary(
         subjects=subjects,
         verifier_id=settings.verifier_id,
-        verifier_versions=StringMap.of(
-            {"gate": gate.__version__, **{use.tool.name: use.tool.version for use in verdict.tools}}
-        ),
+        verifier_versions=StringMap.of({"gate": VERSION, **{use.tool.name: use.tool.version for use in verdict.tools}}),
         time_verified=verdict.evaluated_at,
         resource_uri=resource_uri(repository, subjects[0].digest),
         policy_uri=verdict.policy.uri,

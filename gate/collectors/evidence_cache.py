@@ -1,0 +1,84 @@
+"""Evidence that was obtained before, under a key over everything that it depends on.
+
+Errors are never cached: only values of evidence go in, and `Unobtained` is refused by type. An entry that is damaged, of another
+form, or whose raw report is gone is no entry. The folder is private, and its entries are trusted as far as that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from gate.codec.strict_json import JsonValue, canonical_json
+from gate.codec.values import decode_value, encode_value
+from gate.collectors.content import write_atomically
+from gate.errors import StorageError
+from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.model.digest import Digest
+
+Cachable = TypeVar("Cachable", LayerFacts, ScanReport, SecretEvidence)
+
+
+class RawEvidence(Protocol):
+    """Where raw reports are kept by digest."""
+
+    def get(self, digest: Digest) -> bytes:
+        """Give the bytes, whole; raises StorageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCache:
+    """Entries in one private folder, named by the SHA-256 of their key."""
+
+    folder: Path
+    raw: RawEvidence
+
+    def obtain(self, kind: type[Cachable], key: dict[str, JsonValue], collect: Callable[[], Cachable]) -> Cachable:
+        """Give the evidence under this key, collected now if it is not there.
+
+        What `collect` raises passes through and is not kept. A cache that cannot be written costs time, nothing else.
+        """
+        place = self.folder / f"{kind.__name__}-{hashlib.sha256(canonical_json(key)).hexdigest()}.json"
+        known = self._read(kind, place)
+        if known is not None:
+            return known
+        value = collect()
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(place, encode_value(value))
+        return value
+
+    def _read(self, kind: type[Cachable], place: Path) -> Cachable | None:
+        try:
+            value = decode_value(kind, _read_private(place))
+            for report in _reports(value):
+                self.raw.get(report)
+        except (OSError, StorageError):
+            return None
+        return value
+
+
+def _reports(value: LayerFacts | ScanReport | SecretEvidence) -> tuple[Digest, ...]:
+    if not isinstance(value, ScanReport):
+        return ()
+    more = (value.package_report.digest,) if value.package_report is not None else ()
+    return (value.report.digest, *more)
+
+
+def _read_private(place: Path) -> bytes:
+    """Give the bytes of a plain file that is ours and that nobody else can write."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        seen = os.fstat(file.fileno())
+        if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+            raise OSError("not a private file")
+        return file.read()

@@ -1,0 +1,323 @@
+"""`check`: gather, decide, record, issue. The main job, for the command line and for Python alike."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.checks import reference as reference_check
+from gate.codec.strict_json import canonical_json
+from gate.collectors.open_source import open_source
+from gate.collectors.output import write_output
+from gate.collectors.unobtained import unobtained_from
+from gate.decide import decide, needed_evidence
+from gate.errors import GateError, PolicyError, StorageError, UsageError
+from gate.model.evidence import EvidenceSet, FirstSeen, RequestFacts, Unobtained
+from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
+from gate.model.statement import VERIFICATION_SUMMARY
+from gate.model.verdict import Decision, Verdict
+from gate.model.version import VERSION
+from gate.pipeline.gather import gather
+from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
+from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
+from gate.pipeline.publishing import Publisher, summary_bundle
+from gate.pipeline.recording import first_seen, read_intent, read_verdict, record_verdict, subject_of
+from gate.pipeline.statements import SignedVerdict, sign_verdict
+from gate.pipeline.workshop import SCANNERS, Workshop, attempt, open_workshop
+from gate.registry.client import RegistryClient
+from gate.registry.deadline import Clock, Deadline
+from gate.store.record import Record, open_record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.codec.strict_json import JsonValue
+    from gate.collectors.image_source import FetchedManifest, ImageSource
+    from gate.model.policy import Policy
+    from gate.signers.signer import Signer
+
+_NO_KEY: Final = "no attestation was made: give --key to sign the verdict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What one run has in hand from its start: read once, the clock among it."""
+
+    options: CheckOptions
+    loaded: LoadedPolicy
+    request: RequestFacts
+    record: Record
+    clock: Clock
+    deadline: Deadline
+    started: datetime
+
+    @property
+    def policy(self) -> Policy:
+        return self.loaded.policy
+
+
+def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) -> CheckRun:
+    """Judge one image, record the verdict, and issue its attestation where a key is given.
+
+    Args:
+        reference: `registry/repository@sha256:...`, `oci:DIR`, `archive:FILE` (untrusted text).
+        options: policy, keys, places and limits.
+        clock: for tests; the default is the machine's.
+
+    Raises:
+        UsageError: the request makes no sense; StorageError: the verdict cannot be recorded, so none was issued;
+        RegistryError: it is recorded and could not be published (`REG_READ_BACK` and others). What is wrong with the image, and
+        what could not be found out about it, is no error: it stands in the verdict.
+    """
+    used = clock or Clock()
+    now = used.now()
+    parsed = parse_reference(reference)
+    loaded = load_policy(options.policy, options.ad_hoc, now)
+    _expect_sense(parsed, options, loaded)
+    with ExitStack() as opened:
+        record = open_record(options.places.record, options.places.evidence)
+        opened.callback(record.close)
+        run = _Run(
+            options=options,
+            loaded=loaded,
+            request=_request(reference, parsed, options),
+            record=record,
+            clock=used,
+            deadline=Deadline.after(options.timeout, used),
+            started=now,
+        )
+        client = opened.enter_context(RegistryClient(replace(options.registry, offline=options.offline), run.deadline))
+        refusal = _refused_before_fetching(run, parsed, client)
+        return refusal if refusal is not None else _check_image(run, parsed, client)
+
+
+def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPolicy) -> None:
+    if options.attestation_file is not None and options.signer is None:
+        raise UsageError("--attestation needs a key", expected="--key as well", seen="no key")
+    if options.signer is None:
+        return
+    if loaded.obstacle:
+        code = "USAGE" if options.ad_hoc.is_given else "POL_UNPINNED"
+        raise PolicyError(
+            f"no verdict can be signed: {loaded.obstacle}", code=code, expected="a policy whose files are pinned"
+        )
+    if isinstance(reference, LayoutReference | ArchiveReference) and options.name is None:
+        raise UsageError(
+            "a layout or archive is attested only under a name", code="REF_NAME", expected="--as registry/repository"
+        )
+
+
+def _request(text: str, reference: Reference, options: CheckOptions) -> RequestFacts:
+    if isinstance(reference, RegistryReference):
+        if options.name is not None:
+            raise UsageError("--as names a layout or archive", expected="no --as", seen=str(reference.repository))
+        return RequestFacts(
+            reference=text,
+            repository=reference.repository,
+            tag=reference.tag,
+            digest=reference.digest,
+            platforms=options.platforms,
+        )
+    return RequestFacts(reference=text, repository=options.name, digest=reference.digest, platforms=options.platforms)
+
+
+def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun | None:
+    """Refuse a tag, and a repository that is not allowed, before the network is asked anything about the image."""
+    request = run.request
+    if isinstance(reference, LayoutReference | ArchiveReference):
+        return None
+    answer = reference_check.CHECK.judge(EvidenceSet(request=request), run.policy, run.started)
+    if not answer.problems:
+        return None
+    if reference.digest is None and answer.problems[-1].code != "REF_REGISTRY":
+        hint = attempt(lambda: client.resolve_tag(reference.repository, reference.tag or "latest"))
+        request = replace(request, hint=None if isinstance(hint, Unobtained) else hint)
+    problem = answer.problems[0]
+    fault = Unobtained(code=problem.code, reason="nothing was fetched: " + problem.message, next_step=problem.next_step)
+    verdict = _decide(run, EvidenceSet(request=request, fault=fault))
+    record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
+    return CheckRun(verdict=verdict)
+
+
+def _decide(run: _Run, evidence: EvidenceSet) -> Verdict:
+    return decide(evidence, run.policy, run.started.replace(microsecond=0), run.options.environments)
+
+
+def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun:
+    try:
+        source = open_source(reference, client)
+        root = source.root()
+    except UsageError:
+        raise
+    except GateError as error:
+        verdict = _decide(run, EvidenceSet(request=run.request, fault=unobtained_from(error)))
+        record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
+        return CheckRun(verdict=verdict)
+    run = replace(run, request=replace(run.request, digest=root.digest))
+    publisher = _publisher(run, reference, source)
+    repaired = publisher.repair(run.started) if publisher is not None else ()
+    notices = tuple(f"published again what an earlier run left unfinished (row {intent.number})" for intent in repaired)
+    workshop = open_workshop(run.options.places, deadline=run.deadline, now=run.started, progress=run.options.progress)
+    inputs = _inputs(run, workshop, publisher)
+    known = None if run.options.reissue else _known_verdict(run, inputs, publisher)
+    if known is not None:
+        return replace(known, notices=(*notices, *known.notices))
+    evidence = _gather(run, source, root, workshop)
+    fresh = _conclude(run, evidence, inputs, publisher)
+    return replace(fresh, notices=(*notices, *fresh.notices))
+
+
+def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publisher | None:
+    """Give where attestations go; None where nothing is signed."""
+    if run.options.signer is None:
+        return None
+    if not source.attestable:
+        expected = "an image with a manifest digest: a registry, an OCI layout or an OCI archive"
+        raise UsageError(
+            "this archive has no manifest digest, so nothing can be attested", code="REF_NAME", expected=expected
+        )
+    if source.writer is None:
+        return None
+    target = (
+        str(run.request.repository)
+        if isinstance(reference, RegistryReference)
+        else f"oci:{Path(str(reference)[4:].partition('@sha256:')[0]).absolute()}"
+    )
+    return Publisher(
+        source=source,
+        writer=source.writer,
+        record=run.record,
+        target=target,
+        subject=subject_of(run.request, run.request.digest),
+    )
+
+
+def _inputs(run: _Run, workshop: Workshop, publisher: Publisher | None) -> str:
+    """Give the key over everything that the verdict depends on; equal keys, equal verdicts."""
+    signer, fail_signer = run.options.signer, run.options.fail_signer
+    databases = (workshop.databases.trivy, workshop.databases.java, workshop.databases.grype)
+    tools = [workshop.tools[tool] for tool in SCANNERS]
+    parts: dict[str, JsonValue] = {
+        "gate": VERSION,
+        "subject": subject_of(run.request, run.request.digest),
+        "platforms": [str(platform) for platform in run.options.platforms],
+        "policy": str(run.policy.digest),
+        "adHoc": repr(run.options.ad_hoc),
+        "environments": None if run.options.environments is None else [*sorted(run.options.environments)],
+        "tools": ["" if isinstance(tool, Unobtained) else str(tool.identity.digest) for tool in tools],
+        "databases": ["" if isinstance(item, Unobtained) else str(item.identity.digest) for item in databases],
+        "keys": [signer.public_key.key_id if signer else "", fail_signer.public_key.key_id if fail_signer else ""],
+        "target": publisher.target if publisher is not None else "",
+    }
+    return hashlib.sha256(canonical_json(parts)).hexdigest()
+
+
+def _known_verdict(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | None:
+    """Give an earlier verdict on unchanged inputs that is younger than half its life; errors are never given again."""
+    for row in run.record.verdicts_with_inputs(inputs):
+        try:
+            verdict = read_verdict(run.record, row)
+        except StorageError:
+            return None
+        age = run.started - verdict.evaluated_at
+        if (
+            verdict.decision is Decision.ERROR
+            or not 0 <= age.total_seconds() < run.policy.attest.max_age.total_seconds() / 2
+        ):
+            return None
+        intents = [read_intent(run.record, intent) for intent in run.record.answers(row.number, "intent")]
+        if run.options.signer is None:
+            return CheckRun(verdict=verdict, reused=True, notices=_without_key(run))
+        if publisher is not None and intents:
+            issued = tuple(publisher.issued(item) for item in intents[0].publications)
+            return CheckRun(
+                verdict=verdict, attestations=(*issued, *_write_file(run, summary_bundle(intents[0]))), reused=True
+            )
+    return None
+
+
+def _gather(run: _Run, source: ImageSource, root: FetchedManifest, workshop: Workshop) -> EvidenceSet:
+    policy = run.policy
+    grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
+    remembered = run.request.repository if grace else None
+    seen = first_seen(run.record, remembered) if remembered is not None else FirstSeen()
+    with workshop.store:
+        return gather(
+            source,
+            root,
+            run.request,
+            policy,
+            needed_evidence(policy),
+            workshop,
+            threats=read_threat_data(run.loaded),
+            seen=seen,
+        )
+
+
+def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publisher | None) -> CheckRun:
+    """Decide, sign what was decided, record it, and publish it."""
+    verdict = _decide(run, evidence)
+    signer = _signer_of(verdict, run.options)
+    signed = _sign(run, verdict, signer) if signer is not None else None
+    target = publisher.target if publisher is not None else ""
+    _, intent = record_verdict(
+        run.record,
+        verdict,
+        run.loaded.content,
+        inputs=inputs,
+        signed=signed if publisher is not None else None,
+        target=target,
+    )
+    file = _write_file(run, signed.summary.bundle) if signed is not None else ()
+    if publisher is None or intent is None:
+        return CheckRun(verdict=verdict, attestations=file, notices=_without_key(run))
+    run.options.progress.start("push")
+    try:
+        issued = publisher.publish(intent, run.clock.now())
+    finally:
+        run.options.progress.finish("push")
+    return CheckRun(verdict=verdict, attestations=(*issued, *file))
+
+
+def _signer_of(verdict: Verdict, options: CheckOptions) -> Signer | None:
+    """Give the key for this decision; what could not be judged is never signed."""
+    match verdict.decision:
+        case Decision.PASSED:
+            return options.signer
+        case Decision.REFUSED:
+            return (options.fail_signer or options.signer) if options.signer is not None else None
+        case Decision.ERROR:
+            return None
+
+
+def _sign(run: _Run, verdict: Verdict, signer: Signer) -> SignedVerdict | None:
+    if verdict.root is None or run.request.repository is None:
+        return None
+    return sign_verdict(
+        verdict,
+        run.request.repository,
+        run.policy.attest,
+        signer=signer,
+        started=run.started,
+        finished=run.clock.now(),
+    )
+
+
+def _write_file(run: _Run, bundle: bytes) -> tuple[IssuedAttestation, ...]:
+    path = run.options.attestation_file
+    if path is None:
+        return ()
+    write_output(path, bundle)
+    digest = run.request.digest
+    return (
+        ()
+        if digest is None
+        else (IssuedAttestation(manifest=None, subject=digest, place=str(path), predicate_type=VERIFICATION_SUMMARY),)
+    )
+
+
+def _without_key(run: _Run) -> tuple[str, ...]:
+    return (_NO_KEY,) if run.options.signer is None else ()

@@ -1,0 +1,69 @@
+"""Which images of a request are judged: the one manifest, or every runnable child of an index.
+
+Children that BuildKit writes for attestations are skipped by rule and counted (formats reference, section 2.3); a child on
+another platform than asked for is skipped because somebody said so, and the verdict says it too (attacks D07, D09).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate.codec.oci import check_children, is_build_attestation, names_build_attestation, parse_index, parse_manifest
+from gate.codec.platforms import same_platform
+from gate.model.image import INDEX_TYPES, Descriptor, ImageIndex, Platform
+from gate.model.subject import SkippedChild
+
+if TYPE_CHECKING:
+    from gate.collectors.image_source import FetchedManifest, ImageSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What was asked for and the images in it; `judged` are descriptors of manifests, in index order."""
+
+    root: Descriptor
+    index: ImageIndex | None
+    judged: tuple[Descriptor, ...]
+    skipped: tuple[SkippedChild, ...] = ()
+
+
+def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platform, ...]) -> Family:
+    """Give the images to judge; `wanted` empty means every platform.
+
+    Raises:
+        ImageError: the index is malformed, ambiguous, nested or too large.
+    """
+    descriptor = Descriptor(media_type=root.media_type, digest=root.digest, size=len(root.content))
+    if root.media_type not in INDEX_TYPES:
+        return Family(root=descriptor, index=None, judged=(descriptor,))
+    index = parse_index(root.content, media_type=root.media_type)
+    judged: list[Descriptor] = []
+    skipped: list[SkippedChild] = []
+    for child, reason in _sorted_out(source, index, wanted):
+        if reason:
+            skipped.append(SkippedChild(digest=child.digest, platform=str(child.platform or ""), reason=reason))
+        else:
+            judged.append(child)
+    check_children(tuple(judged))
+    return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped))
+
+
+def _sorted_out(
+    source: ImageSource, index: ImageIndex, wanted: tuple[Platform, ...]
+) -> Iterator[tuple[Descriptor, str]]:
+    for child in index.manifests:
+        if names_build_attestation(child, index) and _is_attestation(source, child, index):
+            yield child, "attestation"
+        elif wanted and not any(
+            child.platform is not None and same_platform(platform, child.platform) for platform in wanted
+        ):
+            yield child, "platform"
+        else:
+            yield child, ""
+
+
+def _is_attestation(source: ImageSource, child: Descriptor, index: ImageIndex) -> bool:
+    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+    return is_build_attestation(child, manifest, index)

@@ -1,0 +1,128 @@
+"""Gather: everything that may be known of one image, as evidence. May run on a worker where no key is.
+
+The reference is resolved once, to a digest; from then on every byte is asked for by digest (attack D04). Nothing is judged here,
+and a fault of the image as a whole is evidence too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gate.codec.rule_facts import SignatureFact, rule_facts
+from gate.collectors.attachments import collect_attachments
+from gate.collectors.rules import evaluate_rules
+from gate.errors import GateError
+from gate.findings.merge import merge_findings
+from gate.model.attachment import Attachments
+from gate.model.evidence import (
+    EvidenceKind,
+    EvidenceSet,
+    FirstSeen,
+    LayerFacts,
+    RequestFacts,
+    RuleResult,
+    ScanReport,
+    SubjectEvidence,
+    ThreatData,
+    Unobtained,
+)
+from gate.model.finding import PackageKey
+from gate.model.image import Descriptor, ImageConfig
+from gate.pipeline.children import Family, read_family
+from gate.pipeline.subject import gather_subject
+from gate.pipeline.workshop import attempt
+from gate.verification.match import match_signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gate.codec.strict_json import JsonValue
+    from gate.collectors.image_source import FetchedManifest, ImageSource
+    from gate.model.policy import Policy
+    from gate.pipeline.workshop import Workshop
+
+
+def gather(
+    source: ImageSource,
+    root: FetchedManifest,
+    request: RequestFacts,
+    policy: Policy,
+    needs: frozenset[EvidenceKind],
+    workshop: Workshop,
+    *,
+    threats: ThreatData,
+    seen: FirstSeen,
+) -> EvidenceSet:
+    """Gather what the policy's checks need about an image that was asked for by digest."""
+    evidence = EvidenceSet(request=request, threat_data=threats, first_seen=seen)
+    family = attempt(lambda: read_family(source, root, request.platforms or policy.platforms))
+    if isinstance(family, Unobtained):
+        return replace(evidence, root=_descriptor(root), fault=family)
+    evidence = replace(evidence, root=family.root, index=family.index, skipped=family.skipped)
+    if EvidenceKind.ATTACHMENTS in needs:
+        evidence = replace(evidence, attachments=attempt(lambda: collect_attachments(source, family.root.digest)))
+    subjects = tuple(_subjects(source, family, policy, needs, workshop))
+    evidence = replace(evidence, subjects=subjects)
+    return _with_rules(evidence, policy, workshop) if EvidenceKind.RULES in needs else evidence
+
+
+def _descriptor(root: FetchedManifest) -> Descriptor:
+    return Descriptor(media_type=root.media_type, digest=root.digest, size=len(root.content))
+
+
+def _subjects(
+    source: ImageSource, family: Family, policy: Policy, needs: frozenset[EvidenceKind], workshop: Workshop
+) -> Iterable[SubjectEvidence]:
+    """Gather one child after the other: the two scanners of one image already use every core of a small machine."""
+    for child in family.judged:
+        yield gather_subject(source, child, needs, policy.limits, workshop)
+
+
+def _with_rules(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> EvidenceSet:
+    signatures = _signature_facts(evidence, policy, workshop)
+    subjects = (
+        replace(subject, rules=_rule_results(subject, evidence, policy, signatures)) for subject in evidence.subjects
+    )
+    return replace(evidence, subjects=tuple(subjects))
+
+
+def _rule_results(
+    subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, signatures: tuple[SignatureFact, ...]
+) -> tuple[RuleResult, ...] | Unobtained:
+    """Evaluate the rules over this image; a variable whose evidence could not be had leaves all rules without an answer."""
+    for value in (evidence.attachments, subject.config, subject.layers, subject.trivy, subject.grype):
+        if isinstance(value, Unobtained):
+            return value
+    if not isinstance(subject.config, ImageConfig):
+        return Unobtained(code="RULE_ERROR", reason="the rules have no configuration to speak of")
+    reports = [report for report in (subject.trivy, subject.grype) if isinstance(report, ScanReport)]
+    facts: dict[str, JsonValue] = rule_facts(
+        subject=subject.subject,
+        repository=evidence.request.repository,
+        config=subject.config,
+        packages=[package.key for report in reports for package in report.packages] + _own_packages(subject),
+        findings=merge_findings(finding for report in reports for finding in report.findings),
+        signatures=signatures,
+    )
+    return evaluate_rules(policy.rules, facts)
+
+
+def _own_packages(subject: SubjectEvidence) -> list[PackageKey]:
+    return list(subject.layers.language_packages) if isinstance(subject.layers, LayerFacts) else []
+
+
+def _signature_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[SignatureFact, ...]:
+    """Give the signatures that verify under the policy's keys, for rules to speak of; none where none does."""
+    if not isinstance(evidence.attachments, Attachments):
+        return ()
+    facts: list[SignatureFact] = []
+    for rule in policy.signature or ():
+        for signer in rule.any_of or rule.all_of:
+            try:
+                alone = replace(rule, any_of=(signer,), all_of=())
+                matched = match_signatures(evidence.attachments, alone, workshop.now)
+            except GateError:
+                continue
+            facts += [SignatureFact(key_id=found.key.key_id, annotations=found.annotations) for found in matched]
+    return tuple(dict.fromkeys(facts))

@@ -1,0 +1,176 @@
+"""What a verdict leaves in the record: its row, its evidence by digest, and the intent to publish.
+
+The record comes first: rows and bytes are written before anything is pushed, and a verdict that cannot be recorded is not
+issued (DESIGN, sections 4 and 8). Bytes of secrets are in none of it: reports were blanked before they were kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.strict_json import Fault, parse_object
+from gate.codec.times import format_time, parse_time
+from gate.codec.values import decode_value, encode_value
+from gate.errors import StorageError
+from gate.model.digest import Digest
+from gate.model.evidence import FirstSeen
+from gate.model.image import Descriptor
+from gate.model.verdict import Verdict
+from gate.model.version import VERSION
+from gate.pipeline.statements import Publication
+from gate.store.record import Entry, Record, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gate.codec.strict_json import JsonValue, ObjectView
+    from gate.model.evidence import RequestFacts
+    from gate.model.reference import Repository
+    from gate.pipeline.statements import SignedVerdict
+
+SCHEMA_VERSION: Final = "1.0"
+_FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "a row of the record")
+_MAX_ROW_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What is to be published where: `target` names the registry repository or layout, `number` is the row."""
+
+    number: int
+    target: str
+    publications: tuple[Publication, ...]
+
+
+def subject_of(request: RequestFacts, digest: Digest | None) -> str:
+    """Give the key under which rows about one image are found; the reference as asked where there is no digest."""
+    name = str(request.repository) if request.repository is not None else request.reference
+    return f"{name}@{digest}" if digest is not None else request.reference[:300]
+
+
+def record_verdict(
+    record: Record, verdict: Verdict, policy: bytes, *, inputs: str, signed: SignedVerdict | None, target: str
+) -> tuple[Row, Intent | None]:
+    """Append the verdict and, where it was signed, the intent to publish it; both or neither.
+
+    Raises:
+        StorageError: nothing was recorded, so nothing may be published.
+    """
+    subject = subject_of(verdict.request, verdict.digest)
+    entries = [
+        Entry(kind="verdict", content=_verdict_row(record, verdict, policy, signed), subject=subject, inputs=inputs)
+    ]
+    if signed is not None:
+        content = _intent_row(record, signed.publications, target)
+        entries.append(Entry(kind="intent", content=content, subject=subject, refers_to_first=True))
+    rows = record.append(*entries)
+    if signed is None:
+        return rows[0], None
+    return rows[0], Intent(number=rows[1].number, target=target, publications=signed.publications)
+
+
+def record_published(record: Record, intent: Intent, subject: str, now: datetime) -> None:
+    """Append that an intent's publications were read back as they were recorded."""
+    content: dict[str, JsonValue] = {
+        "schemaVersion": SCHEMA_VERSION,
+        "kind": "published",
+        "at": format_time(now),
+        "intent": intent.number,
+        "manifests": [str(publication.digest) for publication in intent.publications],
+    }
+    record.append(Entry(kind="published", content=content, subject=subject, refers_to=intent.number))
+
+
+def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: SignedVerdict | None) -> dict[str, JsonValue]:
+    evidence: dict[str, JsonValue] = {
+        "verdict": str(record.evidence.put(encode_value(verdict))),
+        "policy": str(record.evidence.put(policy)),
+        "reports": [str(report.digest) for report in verdict.reports],
+    }
+    if signed is not None:
+        evidence["statement"] = str(record.evidence.put(signed.evidence.bundle))
+        evidence["summary"] = str(record.evidence.put(signed.summary.bundle))
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "kind": "verdict",
+        "at": format_time(verdict.evaluated_at),
+        "gate": VERSION,
+        "reference": verdict.request.reference,
+        "repository": str(verdict.request.repository or ""),
+        "digest": str(verdict.digest or ""),
+        "decision": verdict.decision.value,
+        "policy": {"name": verdict.policy.name, "digest": str(verdict.policy.digest)},
+        "environments": [*sorted(verdict.environments)],
+        "checks": [
+            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes]} for check in verdict.checks
+        ],
+        "findings": [*sorted({found.finding.fingerprint for found in verdict.findings})],
+        "waivers": [*sorted(used.waiver.id for used in verdict.waivers if used.state == "used")],
+        "subjects": [str(subject.digest) for subject in verdict.subjects],
+        "demonstration": verdict.demonstration,
+        "evidence": evidence,
+    }
+
+
+def _intent_row(record: Record, publications: Sequence[Publication], target: str) -> dict[str, JsonValue]:
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "kind": "intent",
+        "target": target,
+        "publications": [_publication_row(record, publication) for publication in publications],
+    }
+
+
+def _publication_row(record: Record, publication: Publication) -> dict[str, JsonValue]:
+    subject = publication.subject
+    return {
+        "subject": {"mediaType": subject.media_type, "digest": str(subject.digest), "size": subject.size},
+        "manifest": str(record.evidence.put(publication.manifest)),
+        "bundle": str(record.evidence.put(publication.bundle)),
+        "predicateType": publication.predicate_type,
+    }
+
+
+def read_intent(record: Record, row: Row) -> Intent:
+    """Read an intent with the recorded bytes, to publish it again.
+
+    Raises:
+        StorageError: `STORE_CORRUPT`.
+    """
+    view = _view(row)
+    publications = tuple(_read_publication(record, item) for item in view.objects("publications"))
+    return Intent(number=row.number, target=view.text("target"), publications=publications)
+
+
+def _read_publication(record: Record, view: ObjectView) -> Publication:
+    subject = view.object("subject")
+    return Publication(
+        subject=Descriptor(
+            media_type=subject.text("mediaType"), digest=subject.digest("digest"), size=subject.integer("size")
+        ),
+        manifest=record.evidence.get(view.digest("manifest")),
+        bundle=record.evidence.get(view.digest("bundle")),
+        predicate_type=view.text("predicateType"),
+    )
+
+
+def read_verdict(record: Record, row: Row) -> Verdict:
+    """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
+    return decode_value(Verdict, record.evidence.get(_view(row).object("evidence").digest("verdict")))
+
+
+def first_seen(record: Record, repository: Repository) -> FirstSeen:
+    """Give when each finding was first seen on any digest of a repository."""
+    since: dict[str, datetime] = {}
+    for row in record.verdicts_of(str(repository)):
+        view = _view(row)
+        at = parse_time(view.text("at"), _FAULT, "at")
+        for fingerprint in view.texts("findings"):
+            since.setdefault(fingerprint, at)
+    return FirstSeen(since=tuple(sorted(since.items())))
+
+
+def _view(row: Row) -> ObjectView:
+    return parse_object(row.content, _FAULT, limit_bytes=_MAX_ROW_BYTES)

@@ -1,0 +1,242 @@
+"""Gather all evidence about one runnable image: pull its blobs once, then read layers and run both scanners at the same time.
+
+Whatever cannot be had becomes `Unobtained` in its place; nothing is left out, and nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gate.codec.oci import check_runnable, parse_manifest
+from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
+from gate.collectors.configuration_secrets import collect_configuration_secrets
+from gate.collectors.grype import collect_grype
+from gate.collectors.layers import collect_layers, find_hidden
+from gate.collectors.pull import pull_blobs
+from gate.collectors.scanning import ScanTarget
+from gate.collectors.trivy import collect_trivy
+from gate.collectors.unobtained import unobtained_from
+from gate.errors import GateError
+from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
+from gate.model.finding import SecretPlace, Tool
+from gate.model.image import ImageConfig, ImageManifest
+from gate.model.subject import Subject
+from gate.model.version import VERSION
+from gate.pipeline.workshop import Workshop, attempt
+
+if TYPE_CHECKING:
+    from gate.codec.strict_json import JsonValue
+    from gate.collectors.image_source import ImageSource
+    from gate.collectors.tool_pins import PinnedTool
+    from gate.model.image import Descriptor
+    from gate.model.limits import LayerLimits
+
+T = TypeVar("T")
+_NEEDS_LAYERS: Final = frozenset({EvidenceKind.LAYERS, EvidenceKind.TRIVY, EvidenceKind.GRYPE})
+_PULL: Final = "pull"
+_SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """A manifest and configuration that were read, and what names them."""
+
+    descriptor: Descriptor
+    manifest: ImageManifest
+    config: ImageConfig
+
+
+def gather_subject(
+    source: ImageSource, child: Descriptor, needs: frozenset[EvidenceKind], limits: LayerLimits, workshop: Workshop
+) -> SubjectEvidence:
+    """Gather what the policy's checks need of one image."""
+    subject = Subject(media_type=child.media_type, digest=child.digest, size=child.size, platform=child.platform)
+    manifest = attempt(lambda: _read_manifest(source, child))
+    if isinstance(manifest, Unobtained):
+        return SubjectEvidence(subject=subject, manifest=manifest)
+    config = attempt(lambda: _read_config(source, child, manifest))
+    if isinstance(config, Unobtained):
+        return _without_config(SubjectEvidence(subject=subject, manifest=manifest), config)
+    evidence = SubjectEvidence(
+        subject=replace(subject, platform=child.platform or config.platform), manifest=manifest, config=config
+    )
+    image = _Image(descriptor=child, manifest=manifest, config=config)
+    if EvidenceKind.SECRETS in needs:
+        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, workshop)))
+    return _with_layers(evidence, source, image, needs, limits, workshop) if needs & _NEEDS_LAYERS else evidence
+
+
+def _read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
+    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+    check_runnable(manifest)
+    return manifest
+
+
+def _read_config(source: ImageSource, child: Descriptor, manifest: ImageManifest) -> ImageConfig:
+    content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
+    config = parse_config(content)
+    check_config(config, manifest, child.platform)
+    return config
+
+
+def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
+    return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
+
+
+def _configuration_secrets(image: _Image, workshop: Workshop) -> SecretEvidence:
+    return collect_configuration_secrets(image.config, image.manifest.annotations, workshop.fingerprint_key)
+
+
+def _with_layers(
+    evidence: SubjectEvidence,
+    source: ImageSource,
+    image: _Image,
+    needs: frozenset[EvidenceKind],
+    limits: LayerLimits,
+    workshop: Workshop,
+) -> SubjectEvidence:
+    pulled = attempt(lambda: _pull(source, image, limits, workshop))
+    if isinstance(pulled, Unobtained):
+        return replace(evidence, layers=pulled, trivy=pulled, grype=pulled)
+    with tempfile.TemporaryDirectory(prefix="layout-", dir=workshop.scratch, ignore_cleanup_errors=True) as folder:
+        layout = attempt(lambda: _lay_out(Path(folder) / "image", image, workshop))
+        if isinstance(layout, Unobtained):
+            return replace(evidence, layers=layout, trivy=layout, grype=layout)
+        return _read_and_scan(evidence, image, layout, needs, limits, workshop)
+
+
+def _pull(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Workshop) -> None:
+    """Bring manifest, configuration and layers into the store, each hashed on the way; what is there is not fetched."""
+    blobs = (image.manifest.config, *image.manifest.layers)
+    workshop.progress.start(_PULL, sum(blob.size for blob in blobs))
+
+    def report(_: Descriptor, count_bytes: int) -> None:
+        workshop.deadline.check("the image was pulled")
+        workshop.progress.advance(_PULL, count_bytes)
+
+    try:
+        workshop.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
+        pull_blobs(source, workshop.store, blobs, limit_bytes=limits.uncompressed_bytes, progress=report)
+    finally:
+        workshop.progress.finish(_PULL)
+
+
+def _lay_out(folder: Path, image: _Image, workshop: Workshop) -> Path:
+    return workshop.store.write_layout(folder, image.descriptor, (image.manifest.config, *image.manifest.layers))
+
+
+def _read_and_scan(
+    evidence: SubjectEvidence,
+    image: _Image,
+    layout: Path,
+    needs: frozenset[EvidenceKind],
+    limits: LayerLimits,
+    workshop: Workshop,
+) -> SubjectEvidence:
+    """Read the layers and run the scanners at the same time; each answers for itself."""
+    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="gather") as pool:
+        reading = pool.submit(
+            _timed, workshop, "layers", lambda: attempt(lambda: _read_layers(image, limits, workshop))
+        )
+        target = _target(image, layout, reading)
+        scans = {
+            tool: pool.submit(_timed, workshop, tool.value, _scanning(tool, target, workshop))
+            for tool, kind in _SCANS.items()
+            if kind in needs
+        }
+        layers = reading.result()
+        reports = {tool: scan.result() for tool, scan in scans.items()}
+    trivy = _with_hidden_secrets(reports.get(Tool.TRIVY), image, limits, workshop)
+    return replace(evidence, layers=layers, trivy=trivy, grype=reports.get(Tool.GRYPE))
+
+
+def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
+    workshop.progress.start(step)
+    try:
+        return work()
+    finally:
+        workshop.progress.finish(step)
+
+
+def _target(image: _Image, layout: Path, reading: Future[LayerFacts | Unobtained]) -> ScanTarget:
+    return ScanTarget(
+        layout=layout,
+        manifest=image.descriptor.digest,
+        config=image.manifest.config.digest,
+        diff_ids=image.config.diff_ids,
+        facts=reading.result,
+    )
+
+
+def _read_layers(image: _Image, limits: LayerLimits, workshop: Workshop) -> LayerFacts:
+    key: dict[str, JsonValue] = {"manifest": str(image.descriptor.digest), "gate": VERSION, "limits": repr(limits)}
+
+    def collect() -> LayerFacts:
+        return collect_layers(
+            workshop.store.chunks,
+            image.manifest,
+            image.config,
+            limits,
+            now=workshop.now,
+            check_deadline=lambda: workshop.deadline.check("the layers were read"),
+        )
+
+    return workshop.cache.obtain(LayerFacts, key, collect)
+
+
+def _scanning(tool: Tool, target: ScanTarget, workshop: Workshop) -> Callable[[], ScanReport | Unobtained]:
+    def scan() -> ScanReport | Unobtained:
+        pinned = workshop.tools[tool]
+        if isinstance(pinned, Unobtained):
+            return pinned
+        return attempt(lambda: _scan(tool, pinned, target, workshop))
+
+    return scan
+
+
+def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> ScanReport:
+    collect = collect_trivy if tool is Tool.TRIVY else collect_grype
+    key = _scan_key(tool, pinned, target, workshop)
+    return workshop.cache.obtain(
+        ScanReport, key, lambda: collect(target, pinned, workshop.databases, workshop.settings, workshop.deadline)
+    )
+
+
+def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> dict[str, JsonValue]:
+    databases = (
+        (workshop.databases.trivy, workshop.databases.java) if tool is Tool.TRIVY else (workshop.databases.grype,)
+    )
+    return {
+        "manifest": str(target.manifest),
+        "tool": str(pinned.identity.digest),
+        "databases": [
+            "" if isinstance(database, Unobtained) else str(database.identity.digest) for database in databases
+        ],
+        "gate": VERSION,
+    }
+
+
+def _with_hidden_secrets(
+    report: ScanReport | Unobtained | None, image: _Image, limits: LayerLimits, workshop: Workshop
+) -> ScanReport | Unobtained | None:
+    """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers."""
+    if not isinstance(report, ScanReport):
+        return report
+    places = {
+        (secret.location, secret.layer)
+        for secret in report.secrets
+        if secret.place is SecretPlace.FILE and secret.layer
+    }
+    if not places:
+        return report
+    try:
+        hidden = find_hidden(workshop.store.chunks, image.manifest, image.config, limits, places, now=workshop.now)
+    except GateError as error:
+        return unobtained_from(error)
+    marked = (replace(secret, hidden=(secret.location, secret.layer) in hidden) for secret in report.secrets)
+    return replace(report, secrets=tuple(marked))

@@ -1,0 +1,147 @@
+"""What gathering works with: the store, the pinned scanners, their databases, the cache of evidence, and the time that is left.
+
+One workshop serves one run. What cannot be had is a value here (`Unobtained`), because a policy may not need it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gate.collectors.blob_store import BlobStore
+from gate.collectors.content import DigestMemo, write_atomically
+from gate.collectors.database_store import DatabaseSet, load_databases
+from gate.collectors.evidence_cache import EvidenceCache
+from gate.collectors.scanning import ScanSettings
+from gate.collectors.tool_pins import PinnedTool, ToolPlaces, locate_tool
+from gate.collectors.unobtained import unobtained_from
+from gate.errors import GateError, StorageError
+from gate.model.evidence import Unobtained
+from gate.model.finding import Tool
+from gate.store.evidence_folder import EvidenceFolder
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.model.progress import Progress
+    from gate.pipeline.options import Places
+    from gate.registry.deadline import Deadline
+
+T = TypeVar("T")
+SCANNERS: Final = (Tool.TRIVY, Tool.GRYPE)
+_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Everything that a run gathers with; `now` is the moment of the run, read once."""
+
+    store: BlobStore
+    tools: Mapping[Tool, PinnedTool | Unobtained]
+    databases: DatabaseSet
+    settings: ScanSettings
+    cache: EvidenceCache
+    evidence: EvidenceFolder
+    scratch: Path
+    fingerprint_key: bytes
+    deadline: Deadline
+    now: datetime
+    progress: Progress
+
+
+def open_workshop(places: Places, *, deadline: Deadline, now: datetime, progress: Progress) -> Workshop:
+    """Make the workshop of a run; folders are made as needed, with mode 0700.
+
+    Raises:
+        StorageError: `CACHE_UNAVAILABLE`, a folder cannot be made or the key of fingerprints cannot be kept.
+    """
+    scratch = _folder(places.cache / "scratch")
+    memo = DigestMemo(places.cache / "digests.json")
+    evidence = EvidenceFolder(places.evidence)
+    pins = tool_places(places)
+    return Workshop(
+        store=BlobStore(places.cache / "images"),
+        tools={tool: attempt(_locating(tool, pins, memo)) for tool in SCANNERS},
+        databases=load_databases(places.databases),
+        settings=ScanSettings(
+            memo=memo,
+            scratch=scratch,
+            cache=places.cache / "scanners",
+            keep_raw=lambda _, content: _keep(evidence, content),
+        ),
+        cache=EvidenceCache(places.cache / "evidence", evidence),
+        evidence=evidence,
+        scratch=scratch,
+        fingerprint_key=_fingerprint_key(places.state / "fingerprint.key"),
+        deadline=deadline,
+        now=now,
+        progress=progress,
+    )
+
+
+def tool_places(places: Places) -> ToolPlaces:
+    """Give where scanners are looked for: the tools directory, then PATH; and where the user's own pins stand."""
+    tools = places.tools or places.state / "tools"
+    search = tuple(Path(part) for part in os.get_exec_path() if Path(part).is_absolute())
+    return ToolPlaces(tools_dir=tools, user_lock=places.state / "tools.lock.json", search_path=search)
+
+
+def attempt(obtain: Callable[[], T]) -> T | Unobtained:
+    """Give what was obtained, or why it was not: what the gate raises on purpose becomes evidence, anything else is a defect."""
+    try:
+        return obtain()
+    except GateError as error:
+        return unobtained_from(error)
+
+
+def _locating(tool: Tool, places: ToolPlaces, memo: DigestMemo) -> Callable[[], PinnedTool]:
+    return lambda: locate_tool(tool.value, places, memo)
+
+
+def _keep(evidence: EvidenceFolder, content: bytes) -> None:
+    evidence.put(content)
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "a folder cannot be made", code="CACHE_UNAVAILABLE", expected=str(path), seen=error.strerror or ""
+        ) from error
+    return path
+
+
+def _fingerprint_key(path: Path) -> bytes:
+    """Give the installation's key for fingerprints of secrets, made at the first use.
+
+    A plain hash of a short password is the password; under a key that stays here it is not.
+    """
+    try:
+        if path.exists():
+            _expect_private(path)
+            return path.read_bytes()
+        _folder(path.parent)
+        write_atomically(path, secrets.token_bytes(_KEY_BYTES))
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            "the key of fingerprints cannot be kept", code="STORE_UNAVAILABLE", seen=error.strerror or ""
+        ) from error
+
+
+def _expect_private(path: Path) -> None:
+    seen = path.lstat()
+    if not stat.S_ISREG(seen.st_mode) or seen.st_mode & 0o077 or seen.st_size != _KEY_BYTES:
+        raise StorageError(
+            "the key of fingerprints is not private",
+            code="STORE_UNAVAILABLE",
+            expected="a plain file of 32 bytes with mode 0600",
+            seen=f"mode {stat.S_IMODE(seen.st_mode):04o}, {seen.st_size} bytes",
+            next_step=f"Look at {path}, and remove it if it is not yours.",
+        )
