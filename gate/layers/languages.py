@@ -26,6 +26,7 @@ _MAX_JSON_BYTES: Final = 256 * 1024
 _NPM_PATH = re.compile(rb"(?:.*/)?node_modules/((?:@[^/]+/)?[^/@.][^/]*)/package\.json", re.DOTALL)
 _NPM_NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*", re.ASCII)
 _PYTHON_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_BLANK_LINE = re.compile(r"(?:^|\r?\n)\r?\n")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,100}", re.ASCII)
 _PYTHON_FILES: Final = (b".dist-info/METADATA", b".egg-info/PKG-INFO")
 _GEM_PATH = re.compile(rb"(?:.*/)?specifications/(?:default/)?[^/]+\.gemspec", re.DOTALL)
@@ -76,7 +77,8 @@ class LanguageReader:
 
 def parse_metadata(body: bytes, path: str) -> _Keys:
     """Give the package of a wheel's METADATA or an egg's PKG-INFO (untrusted)."""
-    head = re.split(r"\r?\n\r?\n", body.decode("utf-8", "replace"), maxsplit=1)[0]
+    # A blank first line ends the headers for some readers and not for others: nothing is then certain.
+    head = _BLANK_LINE.split(body.decode("utf-8", "replace"), maxsplit=1)[0]
     values: dict[str, list[str]] = {"name": [], "version": []}
     for line in head.splitlines():
         key, colon, value = line.partition(":")

@@ -1,0 +1,299 @@
+"""Facts of the merged view: languages, rights, SBOMs, users, times, bodies for other readers."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from datetime import UTC, datetime
+
+import pytest
+
+from gate.collectors.layers import collect_layers
+from gate.errors import ImageError
+from gate.layers.entry import BodySink
+from gate.layers.entry import Entry as LayerEntry
+from gate.layers.jar import parse_jar
+from gate.layers.languages import parse_gemspec, parse_metadata, parse_package_json
+from gate.layers.passwd import parse_passwd
+from gate.model.digest import Digest
+from gate.model.finding import PackageKey
+from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageConfig, ImageManifest, Platform
+from gate.model.limits import LayerLimits
+from tests.support.layers import NOW, PLAIN, descriptor, facts_of
+from tools.images.archive import Entry, directory, file, hardlink, tar, whiteout
+
+METADATA = "Metadata-Version: 2.1\nName: Flask_Cors\nVersion: 4.0.0\nRequires-Dist: Flask\n\nName: not a header\n"
+WHEEL = "usr/lib/python3/dist-packages/Flask_Cors-4.0.0.dist-info/METADATA"
+GEM = 'Gem::Specification.new do |s|\n  s.name = "rack".freeze\n  s.version = "2.2.3"\n  s.authors = ["x"]\nend\n'
+
+
+def properties(group: str, artifact: str, version: str) -> str:
+    return f"#Created by Maven\nversion={version}\ngroupId={group}\nartifactId={artifact}\n"
+
+
+def jar(*coordinates: tuple[str, str, str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number, one in enumerate(coordinates):
+            archive.writestr(f"META-INF/maven/g{number}/a/pom.properties", properties(*one))
+        archive.writestr("pom.properties", properties("not", "there", "1"))
+    return out.getvalue()
+
+
+LOG4J = ("org.apache.logging.log4j", "log4j-core", "2.14.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        (WHEEL, METADATA, PackageKey("pypi", "", "flask-cors", "4.0.0", path=WHEEL)),
+        (
+            "opt/x.egg-info/PKG-INFO",
+            METADATA,
+            PackageKey("pypi", "", "flask-cors", "4.0.0", path="opt/x.egg-info/PKG-INFO"),
+        ),
+        (
+            "app/node_modules/@babel/core/package.json",
+            '{"name": "@babel/core", "version": "7.1.0"}',
+            PackageKey("npm", "@babel", "core", "7.1.0", path="app/node_modules/@babel/core/package.json"),
+        ),
+        (
+            "specifications/rack.gemspec",
+            GEM,
+            PackageKey("gem", "", "rack", "2.2.3", path="specifications/rack.gemspec"),
+        ),
+        ("app/log4j.jar", jar(LOG4J), PackageKey("maven", *LOG4J, path="app/log4j.jar")),
+    ],
+)
+def test_language_packages_are_read_and_follow_the_merged_view(path: str, body: str | bytes, key: PackageKey) -> None:
+    base = tar([file(path, body)])
+    assert facts_of(base).language_packages == {key}
+    assert facts_of(base, tar([whiteout(path)])).language_packages == frozenset()
+    assert facts_of(base, tar([file(path, b"other")])).language_packages == frozenset()
+    linked = facts_of(base, tar([whiteout(path), file("x", body), hardlink(path + "2", "x")], sort=False))
+    assert linked.language_packages == frozenset()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        METADATA.replace("Name: Flask_Cors\n", ""),
+        METADATA.replace("Name: Flask", "Name: a\nName: Flask"),
+        METADATA.replace("4.0.0", ""),
+        METADATA.replace("4.0.0", "4 0"),
+        METADATA.replace("Flask_Cors", "-x"),
+        "\n" + METADATA,
+    ],
+)
+def test_metadata_that_leaves_a_doubt_is_not_taken(body: str) -> None:
+    assert parse_metadata(METADATA.encode(), "p")
+    assert parse_metadata(body.encode(), "p") == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("node_modules/a/package.json", '{"name": "b", "version": "1"}'),
+        ("node_modules/a/package.json", '{"name": "a"}'),
+        ("node_modules/a/package.json", '{"name": "a", "version": 1}'),
+        ("node_modules/a/package.json", '{"name": "a", "version": "*"}'),
+        ("node_modules/a/package.json", '["a"]'),
+        ("node_modules/a/package.json", "{"),
+        ("node_modules/a/package.json", "[" * 100_000),
+        ("node_modules/a/test/package.json", '{"name": "a", "version": "1"}'),
+        ("package.json", '{"name": "a", "version": "1"}'),
+        ("node_modules/A B/package.json", '{"name": "A B", "version": "1"}'),
+    ],
+)
+def test_a_package_json_that_leaves_a_doubt_is_not_taken(path: str, body: str) -> None:
+    assert parse_package_json(b'{"name": "a", "version": "1"}', "node_modules/a/package.json")
+    assert parse_package_json(body.encode(), path) == ()
+
+
+@pytest.mark.parametrize(
+    "body", [GEM.replace('"2.2.3"', "VERSION"), GEM + 's.name = "b"\n', GEM.replace("s.name", "#s.name")]
+)
+def test_a_gemspec_that_leaves_a_doubt_is_not_taken(body: str) -> None:
+    assert parse_gemspec(GEM.encode(), "p")
+    assert parse_gemspec(body.encode(), "p") == ()
+
+
+def test_a_shaded_jar_names_all_that_it_holds() -> None:
+    other = ("com.example", "shaded", "1.0")
+    assert {key.name for key in parse_jar(jar(LOG4J, other), "p")} == {"log4j-core", "shaded"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"PK\x03\x04", jar(LOG4J)[:-30], jar(("g", "a", "${project.version}")), jar(("g", "", "1")), jar()]
+)
+def test_a_jar_that_leaves_a_doubt_is_not_taken(body: bytes) -> None:
+    assert parse_jar(body, "p") == ()
+
+
+def test_a_jar_bomb_is_not_unfolded() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/maven/g/a/pom.properties", properties("g", "a", "1") + "#" * 50_000_000)
+    assert parse_jar(out.getvalue(), "p") == ()
+
+
+def test_files_that_give_rights_in_the_merged_view() -> None:
+    capable = Entry(name="bin/ping", mode=0o755, xattrs=(("security.capability", b"\x01\0\0\2"),))
+    base = tar(
+        [
+            file("bin/su", b"", mode=0o4755),
+            file("bin/wall", b"", mode=0o2755),
+            capable,
+            directory("var/mail", mode=0o2775),
+        ]
+    )
+    assert [(one.path, one.mode, one.capabilities) for one in facts_of(base).privileged_files] == [
+        ("bin/ping", 0o755, True),
+        ("bin/su", 0o4755, False),
+        ("bin/wall", 0o2755, False),
+    ]
+    assert [one.path for one in facts_of(base, tar([file("bin/su", b"", mode=0o755)])).privileged_files] == [
+        "bin/ping",
+        "bin/wall",
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "opt/app.spdx.json",
+        "a.cdx",
+        "a.cdx.json",
+        "x/bom.json",
+        "sbom",
+        "a.sbom.xml",
+        "img.syft.json",
+        "var/lib/db/sbom/p.spdx.json",
+    ],
+)
+def test_l09_embedded_sboms_are_named(path: str) -> None:
+    assert facts_of(tar([file(path, b"{}")])).embedded_sboms == (path,)
+    assert facts_of(tar([file(path, b"{}")]), tar([whiteout(path)])).embedded_sboms == ()
+
+
+@pytest.mark.parametrize("path", ["opt/bomb", "a.json", "aplomb.txt", "spdx/licences.txt"])
+def test_other_names_are_no_sboms(path: str) -> None:
+    assert facts_of(tar([file(path, b"{}")])).embedded_sboms == ()
+
+
+PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:10001:10001::/:/bin/false\n\n"
+
+
+def test_users_are_those_of_the_merged_view() -> None:
+    base = tar([file("etc/passwd", PASSWD)])
+    assert facts_of(base).users == (("app", 10001), ("root", 0))
+    assert facts_of(base, tar([file("etc/passwd", "app:x:0:0:::\n")])).users == (("app", 0),)
+    assert facts_of(base, tar([whiteout("etc/passwd")])).users == ()
+    assert facts_of(base, tar([whiteout("etc/passwd"), file("x", PASSWD)])).users == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [
+        ("app:x:0:0:::\napp:x:1000:0:::\n", (("app", 0),)),
+        ("app:x:abc:0:::\napp:x:1000:0:::\n", ()),
+        ("app\napp:x:1000:0:::\n", ()),
+        ("app:x:2147483648:0:::\n", ()),
+        ("app:x:+0:0:::\n", ()),
+        ("  app:x:5:0::: \r\n", (("app", 5),)),
+        ("\x1capp:x:1000:0:::\napp:x:0:0:::\n", ()),
+        ("\u2003app:x:0:0:::\napp:x:1000:0:::\n", ()),
+        (":x:0:0:::\n", ()),
+    ],
+)
+def test_users_are_read_as_a_runtime_reads_them_or_not_at_all(text: str, users: tuple[tuple[str, int], ...]) -> None:
+    assert parse_passwd(text.encode()) == users
+
+
+def test_the_newest_believable_time() -> None:
+    seconds = int(datetime(2026, 5, 1, tzinfo=UTC).timestamp())
+    future = int(datetime(2030, 1, 1, tzinfo=UTC).timestamp())
+    entries = [Entry(name="a", mtime=seconds), Entry(name="b", mtime=1), Entry(name="c", mtime=future)]
+    assert facts_of(tar(entries)).newest_file == datetime(2026, 5, 1, tzinfo=UTC)
+    assert facts_of(tar([Entry(name="a", mtime=0)])).newest_file is None
+
+
+def test_files_are_counted_in_the_merged_view() -> None:
+    base = tar([file("a", b""), file("b", b""), directory("d"), hardlink("e", "a")])
+    assert facts_of(base, tar([whiteout("b"), file("c", b"")])).files == 3
+
+
+class Search:
+    """A reader like a search for secrets: every body of every layer, in pieces."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, bytes, int]] = []
+
+    def begin(self, entry: LayerEntry, layer: int) -> BodySink:
+        return Counting(self.seen, layer, entry.path)
+
+
+class Counting:
+    def __init__(self, seen: list[tuple[int, bytes, int]], layer: int, path: bytes) -> None:
+        self._seen, self._layer, self._path, self._size = seen, layer, path, 0
+
+    def feed(self, piece: memoryview) -> None:
+        self._size += len(piece)
+
+    def finish(self) -> None:
+        self._seen.append((self._layer, self._path, self._size))
+
+
+def test_x01_a_reader_of_bodies_sees_what_later_layers_hide() -> None:
+    search = Search()
+    facts_of(
+        tar([file("a", b"123"), file("etc/passwd", PASSWD)]), tar([whiteout("a"), file("b", b"")]), readers=[search]
+    )
+    assert search.seen == [(0, b"a", 3), (0, b"etc/passwd", len(PASSWD)), (1, b"b", 0)]
+
+
+def test_facts_are_the_same_after_a_trip_between_processes() -> None:
+    facts = facts_of(
+        tar([file("etc/os-release", "ID=debian\n"), file("bin/su", b"", mode=0o4755), file(WHEEL, METADATA)])
+    )
+    assert pickle.loads(pickle.dumps(facts)) == facts  # noqa: S301 - bytes of this test
+
+
+def collect(clock: list[float]) -> int:
+    body = tar([file("a", bytes(200_000))])
+    layer = descriptor(body, PLAIN)
+    manifest = ImageManifest(media_type=OCI_MANIFEST, config=descriptor(b"{}", OCI_CONFIG), layers=(layer,))
+    config = ImageConfig(platform=Platform("linux", "amd64"), diff_ids=(Digest.of(body),))
+    times = iter(clock)
+    facts = collect_layers(
+        lambda _: iter([body]),
+        manifest,
+        config,
+        LayerLimits(),
+        now=NOW,
+        check_deadline=lambda: None,
+        clock=lambda: next(times),
+    )
+    return facts.files
+
+
+def test_l14_a_layer_that_takes_too_much_processor_time() -> None:
+    assert collect([0.0, *[59.0] * 10]) == 1
+    with pytest.raises(ImageError) as caught:
+        collect([0.0, 1.0, *[61.0] * 10])
+    assert caught.value.code == "LIMIT_LAYER"
+
+
+def test_the_deadline_of_the_run_ends_the_reading() -> None:
+    body = tar([file("a", b"")])
+    manifest = ImageManifest(
+        media_type=OCI_MANIFEST, config=descriptor(b"{}", OCI_CONFIG), layers=(descriptor(body, PLAIN),)
+    )
+    config = ImageConfig(platform=Platform("linux", "amd64"), diff_ids=(Digest.of(body),))
+
+    def over() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        collect_layers(lambda _: iter([body]), manifest, config, LayerLimits(), now=NOW, check_deadline=over)
