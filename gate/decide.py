@@ -3,14 +3,16 @@
 It asks every check of this release, computes each outcome from the classes of the reason codes in one place, attaches waivers,
 and combines the outcomes. It knows no clock, network, file, environment or randomness (rule 1 of the design).
 
-- An image passes when every check that was asked says pass, and at least one check beside `reference` and `coverage` was asked.
+- An image passes when every check that was asked says pass, and the policy asks for more than what is always asked.
 - One failed check refuses, whatever else could not be judged (`docs/adr/0003-fail-dominates-error.md`).
 - A waiver marks a problem; the problem stays in the verdict. What is `error` can never be waived.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from gate.checks import CHECKS
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from gate.model.check import Answer, Check
     from gate.model.digest import Digest
-    from gate.model.evidence import EvidenceSet
+    from gate.model.evidence import EvidenceSet, SubjectEvidence
     from gate.model.finding import Finding
     from gate.model.policy import Policy, Waiver
     from gate.model.verdict import JudgedFinding, JudgedSecret
@@ -47,12 +49,14 @@ def decide(
     Args:
         evidence: what was obtained; anything missing is `Unobtained`, and the check that needs it says so.
         policy: what the image must be.
-        now: aware; the moment that ages, graces and waivers are counted to.
+        now: aware, in any zone; the moment that ages, graces and waivers are counted to. Days are those of UTC.
         environments: for which the verdict is to hold; None takes the policy's own list.
 
     Returns:
         The verdict, with every check of this release. Same arguments, same value.
     """
+    now = now.astimezone(UTC)
+    evidence = replace(evidence, subjects=tuple(sorted(evidence.subjects, key=_subject_order)))
     waivers = _active_waivers(policy, evidence, now)
     asked = [(check, check.judge(evidence, policy, now)) for check in CHECKS if check.asked(policy)]
     answers = {check.id: _with_waivers(check, answer, waivers) for check, answer in asked}
@@ -60,7 +64,7 @@ def decide(
     judged = [answers[check.id] for check, _ in asked]
     return Verdict(
         request=evidence.request,
-        decision=_decision(checks),
+        decision=_decision(checks, policy),
         evaluated_at=now,
         policy=PolicySummary(name=policy.name, digest=policy.digest, uri=f"gate-policy:{policy.name}"),
         environments=policy.attest.environments if environments is None else environments,
@@ -81,12 +85,17 @@ def decide(
     )
 
 
-def _decision(checks: Sequence[CheckResult]) -> Decision:
+def _subject_order(subject: SubjectEvidence) -> tuple[str, str]:
+    return str(subject.subject.platform), str(subject.subject.digest)
+
+
+def _decision(checks: Sequence[CheckResult], policy: Policy) -> Decision:
     outcomes = {check.outcome for check in checks}
     if Outcome.FAIL in outcomes:
         return Decision.REFUSED
     asked = {check.id for check in checks if check.outcome is not Outcome.DISABLED}
-    if Outcome.ERROR in outcomes or not asked - _ALWAYS_ASKED:
+    asks_nothing = not asked - _ALWAYS_ASKED and not policy.registries
+    if Outcome.ERROR in outcomes or asks_nothing:
         return Decision.ERROR
     return Decision.PASSED
 
@@ -119,11 +128,12 @@ def _active_waivers(policy: Policy, evidence: EvidenceSet, now: datetime) -> tup
 
 
 def _with_waivers(check: Check, answer: Answer, waivers: Sequence[Waiver]) -> Answer:
-    findings: dict[tuple[str, Digest | None], Finding] = {
-        (found.finding.fingerprint, found.subject): found.finding for found in answer.findings
-    }
+    # A fingerprint holds no version: a package that is installed twice has two findings under one.
+    findings: dict[tuple[str, Digest | None], list[Finding]] = defaultdict(list)
+    for found in answer.findings:
+        findings[found.finding.fingerprint, found.subject].append(found.finding)
     problems = tuple(
-        _waived(check.id, problem, waivers, findings.get((problem.fingerprint, problem.subject)))
+        _waived(check.id, problem, waivers, findings.get((problem.fingerprint, problem.subject), ()))
         for problem in answer.problems
     )
     excused = {(problem.fingerprint, problem.subject): problem.waived_by for problem in problems if problem.waived_by}
@@ -131,20 +141,20 @@ def _with_waivers(check: Check, answer: Answer, waivers: Sequence[Waiver]) -> An
         answer,
         problems=problems,
         findings=tuple(
-            _excuse_finding(found, excused.get((found.finding.fingerprint, found.subject), ""))
-            for found in answer.findings
+            _excuse_finding(judged, excused.get((judged.finding.fingerprint, judged.subject), ""))
+            for judged in answer.findings
         ),
         secrets=tuple(
-            _excuse_secret(found, excused.get((found.secret.fingerprint, found.subject), ""))
-            for found in answer.secrets
+            _excuse_secret(judged, excused.get((judged.secret.fingerprint, judged.subject), ""))
+            for judged in answer.secrets
         ),
     )
 
 
-def _waived(check: str, problem: Problem, waivers: Sequence[Waiver], finding: Finding | None) -> Problem:
+def _waived(check: str, problem: Problem, waivers: Sequence[Waiver], findings: Sequence[Finding]) -> Problem:
     if reason(problem.code).kind is not ReasonClass.FAIL:
         return problem
-    excusing = next((waiver.id for waiver in waivers if excuses(waiver, check, problem, finding)), "")
+    excusing = next((waiver.id for waiver in waivers if excuses(waiver, check, problem, findings)), "")
     return replace(problem, waived_by=excusing) if excusing else problem
 
 

@@ -21,9 +21,24 @@ def over_subjects(evidence: EvidenceSet, ask: Callable[[SubjectEvidence], Iterab
     return tuple(_problems(evidence, ask))
 
 
-def _problems(evidence: EvidenceSet, ask: Callable[[SubjectEvidence], Iterable[Problem]]) -> Iterator[Problem]:
+def image_fault(evidence: EvidenceSet) -> Problem | None:
+    """Give the reason why nothing of the image can be judged: it could not be had, or was never named by a digest."""
     if evidence.fault is not None:
-        yield problem_of(evidence.fault, "the image")
+        return problem_of(evidence.fault, "the image")
+    if evidence.request.digest is None:
+        return Problem(
+            code="REF_NOT_DIGEST",
+            message="not judged: the reference names no digest",
+            expected="repository@sha256:...",
+            seen=evidence.request.reference,
+        )
+    return problem_of(None, "the manifest of the reference") if evidence.root is None else None
+
+
+def _problems(evidence: EvidenceSet, ask: Callable[[SubjectEvidence], Iterable[Problem]]) -> Iterator[Problem]:
+    fault = image_fault(evidence)
+    if fault is not None:
+        yield fault
     elif not evidence.subjects:
         yield Problem(
             code="IMG_PLATFORM_UNSCANNED",

@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import over_subjects
-from gate.findings.completeness import layer_problems, report_problems
+from gate.checks._rule_variables import scanners_of_rules
+from gate.findings.completeness import language_problems, layer_problems, report_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
 from gate.model.finding import Tool
+from gate.model.image import INDEX_TYPES
+from gate.model.policy import VulnerabilityPolicy
 from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
 
@@ -40,26 +43,58 @@ def _needs(policy: Policy) -> frozenset[EvidenceKind]:
 
 
 def _tools(policy: Policy) -> tuple[Tool, ...]:
-    scanning = policy.vulnerabilities.require if policy.vulnerabilities is not None else frozenset[Tool]()
     secrets = {Tool.TRIVY} if policy.secrets is not None else set[Tool]()
-    return tuple(sorted(scanning | secrets))
+    return tuple(sorted(_vulnerability_scanners(policy) | secrets))
+
+
+def _vulnerability_scanners(policy: Policy) -> frozenset[Tool]:
+    """Give the scanners whose silence means something here: for the policy's own section, or for its rules."""
+    return policy.vulnerabilities.require if policy.vulnerabilities is not None else scanners_of_rules(policy)
+
+
+def _demands(policy: Policy) -> VulnerabilityPolicy | None:
+    """Give what is demanded of a look for vulnerabilities; a rule over findings alone has the gate's defaults."""
+    if policy.vulnerabilities is not None:
+        return policy.vulnerabilities
+    return VulnerabilityPolicy() if scanners_of_rules(policy) else None
 
 
 def _reads_layers(policy: Policy) -> bool:
-    return policy.vulnerabilities is not None or policy.secrets is not None
+    return bool(_tools(policy))
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
         return _problems(subject, evidence, policy, now)
 
-    problems = (*_unscanned(evidence), *_missing_platforms(evidence, policy), *over_subjects(evidence, ask))
+    problems = (
+        *_foreign(evidence),
+        *_unscanned(evidence),
+        *_missing_platforms(evidence, policy),
+        *over_subjects(evidence, ask),
+    )
     return Answer(
         message="every runnable image was read whole, by every scanner",
         problems=problems,
         counts=_counts(evidence),
         notes=tuple(_notes(evidence)),
     )
+
+
+def _foreign(evidence: EvidenceSet) -> Iterator[Problem]:
+    """Demand that what was judged hangs together: the root is what was asked for, and the subjects are its own."""
+    root, request = evidence.root, evidence.request
+    if evidence.fault is not None or root is None or request.digest is None:
+        return
+    if root.digest != request.digest:
+        yield problem_of(None, "the manifest of the digest that was asked for")
+    if root.media_type in INDEX_TYPES and evidence.index is None:
+        yield problem_of(None, "the index that was asked for")
+    children = evidence.index.manifests if evidence.index is not None else (root,)
+    own = {child.digest for child in children}
+    for subject in evidence.subjects:
+        if subject.subject.digest not in own:
+            yield problem_of(None, "the place of a judged image in what was asked for", subject.subject.digest)
 
 
 def _unscanned(evidence: EvidenceSet) -> Iterator[Problem]:
@@ -93,19 +128,30 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
         if value is None or isinstance(value, Unobtained):
             yield problem_of(value, what, digest)
     layers = subject.layers if isinstance(subject.layers, LayerFacts) else None
-    if layers is not None and policy.vulnerabilities is not None:
-        yield from layer_problems(layers, evidence.request, digest, policy.vulnerabilities, now)
+    demands, scanners = _demands(policy), _vulnerability_scanners(policy)
     for tool in _tools(policy):
-        yield from _scan_problems(tool, subject, layers, policy, now)
+        yield from _scan_problems(tool, subject, layers, demands if tool in scanners else None, now)
+    if layers is not None and demands is not None:
+        yield from layer_problems(layers, evidence.request, digest, demands, now)
+        reports = [_report(subject, tool) for tool in sorted(scanners)]
+        yield from language_problems([report for report in reports if isinstance(report, ScanReport)], layers, digest)
 
 
 def _scan_problems(
-    tool: Tool, subject: SubjectEvidence, layers: LayerFacts | None, policy: Policy, now: datetime
+    tool: Tool,
+    subject: SubjectEvidence,
+    layers: LayerFacts | None,
+    demands: VulnerabilityPolicy | None,
+    now: datetime,
 ) -> Iterable[Problem]:
-    report = subject.trivy if tool is Tool.TRIVY else subject.grype
+    report = _report(subject, tool)
     if report is None or isinstance(report, Unobtained):
         return (problem_of(report, f"the report of {tool.value}", subject.subject.digest),)
-    return report_problems(report, subject, layers, policy.vulnerabilities, now) if layers is not None else ()
+    return report_problems(report, subject, layers, demands, now) if layers is not None else ()
+
+
+def _report(subject: SubjectEvidence, tool: Tool) -> ScanReport | Unobtained | None:
+    return subject.trivy if tool is Tool.TRIVY else subject.grype
 
 
 def _counts(evidence: EvidenceSet) -> tuple[tuple[str, int], ...]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import over_subjects
 from gate.model.check import Answer, Check
-from gate.model.evidence import EvidenceKind, Unobtained
-from gate.model.unobtained import problem_of
+from gate.model.evidence import EvidenceKind, LayerFacts
+from gate.model.image import ImageConfig
+from gate.model.unobtained import missing
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
@@ -41,15 +42,16 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
         return _problems(subject, limit, now)
 
-    return Answer(message=f"not older than {limit.days} days", problems=over_subjects(evidence, ask))
+    return Answer(message=f"not older than {_span(limit)}", problems=over_subjects(evidence, ask))
 
 
 def _problems(subject: SubjectEvidence, limit: timedelta, now: datetime) -> Iterable[Problem]:
     digest = subject.subject.digest
-    for value, what in ((subject.config, "the configuration"), (subject.layers, "the reading of the layers")):
-        if value is None or isinstance(value, Unobtained):
-            return (problem_of(value, what, digest),)
-    built = _built(subject, now)
+    if not isinstance(subject.config, ImageConfig) or not isinstance(subject.layers, LayerFacts):
+        config = missing(subject.config, "the configuration", digest)
+        layers = missing(subject.layers, "the reading of the layers", digest)
+        return tuple(problem for problem in (config, layers) if problem is not None)
+    built = _built(subject.config.created, subject.layers.newest_file, now)
     if built is None:
         seen = "no believable time in created or in any file"
         return (
@@ -63,26 +65,28 @@ def _problems(subject: SubjectEvidence, limit: timedelta, now: datetime) -> Iter
         )
     if now - built <= limit:
         return ()
-    seen = f"{(now - built).days} days (built {built:%Y-%m-%d})"
+    seen = f"{_span(now - built)} (built {built:%Y-%m-%d})"
     return (
         Problem(
             code="IMG_TOO_OLD",
             message="the image is too old",
-            expected=f"at most {limit.days} days",
+            expected=f"at most {_span(limit)}",
             seen=seen,
             subject=digest,
         ),
     )
 
 
-def _built(subject: SubjectEvidence, now: datetime) -> datetime | None:
-    """Give the oldest of the believable answers to when the image was made."""
-    created = getattr(subject.config, "created", None)
-    newest_file = getattr(subject.layers, "newest_file", None)
+def _built(created: datetime | None, newest_file: datetime | None, now: datetime) -> datetime | None:
+    """Give the older of the believable answers to when the image was made."""
     believable = [
         time for time in (created, newest_file) if time is not None and _FIRST_BELIEVABLE <= time <= now + _CLOCK_SKEW
     ]
     return min(believable, default=None)
+
+
+def _span(time: timedelta) -> str:
+    return f"{time.days} days" if time >= timedelta(days=3) else f"{int(time.total_seconds() // 3600)} hours"
 
 
 CHECK = Check(id="image-age", title="Built recently", asked=_asked, needs=_needs, judge=_judge)

@@ -6,6 +6,7 @@ D13). An exposed port is documentation: its absence proves nothing, its presence
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from gate.model.evidence import EvidenceSet
     from gate.model.image import ImageConfig
     from gate.model.policy import Policy
+
+
+# One port or a range, which builders expand and other writers may leave.
+_PORTS = re.compile(r"0*([0-9]{1,5})(?:-0*([0-9]{1,5}))?(?:/([A-Za-z]+))?", re.ASCII)
 
 
 def _asked(policy: Policy) -> bool:
@@ -45,13 +50,12 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
 
 def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:
-    denied = {_port(text) for text in wanted.ports_deny}
-    for text in config.exposed_ports:
-        number, protocol = _port(text)
-        if (number, protocol or "tcp") in denied or (number, "") in denied:
+    for text in config.exposed_ports if wanted.ports_deny else ():
+        exposed = _PORTS.fullmatch(text)
+        if exposed is None or any(_covers(exposed, denied) for denied in wanted.ports_deny):
             yield Problem(
                 code="IMG_PORT",
-                message="a denied port is exposed",
+                message="a denied port is exposed" if exposed else "an exposed port cannot be compared",
                 expected=f"none of {', '.join(wanted.ports_deny)}",
                 seen=ascii(text[:80]),
                 subject=digest,
@@ -59,10 +63,11 @@ def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator
             )
 
 
-def _port(text: str) -> tuple[str, str]:
-    """Give number and protocol; in an image a protocol that is not given is tcp, in a policy it is any."""
-    number, slash, protocol = text.partition("/")
-    return number.lstrip("0") or "0", protocol.lower() if slash else ""
+def _covers(exposed: re.Match[str], denied: str) -> bool:
+    """Compare numbers and protocol; in an image a protocol that is not given is tcp, in a policy it is any."""
+    first, last, protocol = int(exposed[1]), int(exposed[2] or exposed[1]), (exposed[3] or "tcp").lower()
+    number, _, wanted = denied.partition("/")
+    return first <= int(number) <= last and wanted in {"", protocol}
 
 
 def _labels(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gate.model.policy import Policy
 
 _MAX_UID = 2**31 - 1  # runtimes read a larger number as another one, 0 among them (CVE-2024-40635)
-_NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
+# What a runtime takes for a number before it looks at names (Go's Atoi): `-0` is root, whatever a passwd file says.
+_NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
 def _asked(policy: Policy) -> bool:
@@ -56,6 +57,8 @@ def _number_problems(user: str, digest: Digest) -> tuple[Problem, ...]:
     # A number of any length is compared as text first, so that a million digits cost nothing.
     if len(user) > 11 or int(user) > _MAX_UID:
         return (_problem("IMG_USER_ROOT", "a number over 2^31-1 can wrap around to root", user, digest),)
+    if int(user) < 0:
+        return (_problem("IMG_USER_UNKNOWN", "no user has a negative number", user, digest),)
     return (_problem("IMG_USER_ROOT", "the image runs as root", user, digest),) if int(user) == 0 else ()
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import over_subjects
+from gate.checks._rule_variables import evidence_of_rules
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, Unobtained
-from gate.model.unobtained import problem_of
+from gate.model.unobtained import missing, problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from gate.model.digest import Digest
@@ -27,17 +28,8 @@ def _asked(policy: Policy) -> bool:
     return bool(policy.rules)
 
 
-# What a variable of the expressions is made of: a rule over findings that nobody looked for would hold for every image.
-_VARIABLES = {
-    "packages": frozenset({EvidenceKind.TRIVY, EvidenceKind.GRYPE, EvidenceKind.LAYERS}),
-    "findings": frozenset({EvidenceKind.TRIVY, EvidenceKind.GRYPE}),
-    "signatures": frozenset({EvidenceKind.ATTACHMENTS}),
-}
-
-
 def _needs(policy: Policy) -> frozenset[EvidenceKind]:
-    spoken_of = (kinds for name, kinds in _VARIABLES.items() if any(name in rule.cel for rule in policy.rules))
-    return frozenset({EvidenceKind.RULES, EvidenceKind.CONFIG}).union(*spoken_of)
+    return evidence_of_rules(policy) | {EvidenceKind.RULES}
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
@@ -45,6 +37,10 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
         digest = subject.subject.digest
+        # A rule over findings that nobody looked for would hold for every image.
+        unseen = tuple(_missing(subject, evidence, evidence_of_rules(policy)))
+        if unseen:
+            return unseen
         if subject.rules is None or isinstance(subject.rules, Unobtained):
             return (problem_of(subject.rules, "the evaluation of the rules", digest),)
         results = {result.id: result for result in subject.rules}
@@ -52,6 +48,20 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         return tuple(problem for problem in answers if problem is not None)
 
     return Answer(message=f"all {len(policy.rules)} rules hold", problems=over_subjects(evidence, ask))
+
+
+def _missing(subject: SubjectEvidence, evidence: EvidenceSet, kinds: frozenset[EvidenceKind]) -> Iterator[Problem]:
+    pieces = {
+        EvidenceKind.CONFIG: (subject.config, "the configuration"),
+        EvidenceKind.LAYERS: (subject.layers, "the reading of the layers"),
+        EvidenceKind.TRIVY: (subject.trivy, "the report of trivy"),
+        EvidenceKind.GRYPE: (subject.grype, "the report of grype"),
+        EvidenceKind.ATTACHMENTS: (evidence.attachments, "what is attached to the digest"),
+    }
+    for kind in sorted(kinds):
+        problem = missing(*pieces[kind], subject.subject.digest)
+        if problem is not None:
+            yield problem
 
 
 def _problem(rule: Rule, result: RuleResult | None, digest: Digest) -> Problem | None:

@@ -62,24 +62,19 @@ def _judged(subject: SubjectEvidence, wanted: SecretsPolicy, now: datetime) -> t
 
 
 def merge_secrets(own: Iterable[SecretFinding], trivy: Iterable[SecretFinding]) -> tuple[SecretFinding, ...]:
-    """Join by place: the gate's own finding stands for one of Trivy's at the same place, which names no variable or entry.
+    """Join by place: the gate's own finding stands for one of Trivy's at exactly the same place, and for no other.
 
-    Trivy reports the whole configuration as one file, so its findings there are dropped only where the gate found some.
+    Trivy searches the configuration as one text; where it cannot name the variable or entry, its finding stays beside.
     """
     kept = list(own)
-    in_config = any(secret.place is not SecretPlace.FILE for secret in kept)
-    places = {(secret.layer, secret.location, secret.line) for secret in kept}
-    for secret in trivy:
-        known = (
-            in_config
-            if secret.place is not SecretPlace.FILE
-            else (secret.layer, secret.location, secret.line) in places
-        )
-        if not known:
-            kept.append(secret)
-    return tuple(
-        sorted(kept, key=lambda found: (found.place, found.location, found.line or 0, found.rule, found.fingerprint))
-    )
+    places = {_place(secret) for secret in kept}
+    kept += [secret for secret in trivy if _place(secret) not in places]
+    return tuple(sorted(kept, key=lambda found: (*_place(found), found.rule, found.fingerprint, found.tool)))
+
+
+def _place(secret: SecretFinding) -> tuple[str, str, str, int]:
+    line = secret.line if secret.place is SecretPlace.FILE else None
+    return secret.place, str(secret.layer or ""), secret.location, line or 0
 
 
 def _judge_one(secret: SecretFinding, subject: Digest, wanted: SecretsPolicy, now: datetime) -> JudgedSecret:

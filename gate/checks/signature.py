@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gate.checks._per_subject import image_fault
 from gate.errors import GateError
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, Unobtained
@@ -36,10 +37,13 @@ def _needs(policy: Policy) -> frozenset[EvidenceKind]:
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     attachments = evidence.attachments
-    if evidence.fault is not None:
-        return Answer(message="", problems=(problem_of(evidence.fault, "the image"),))
+    fault = image_fault(evidence)
+    if fault is not None:
+        return Answer(message="", problems=(fault,))
     if attachments is None or isinstance(attachments, Unobtained):
         return Answer(message="", problems=(problem_of(attachments, "what is attached to the digest"),))
+    if attachments.digest != evidence.request.digest:
+        return Answer(message="", problems=(problem_of(None, "what is attached to this very digest"),))
     rules = tuple(rule for rule in policy.signature or () if _applies(rule, evidence.request))
     if not rules:
         return Answer(message="", problems=(_no_rule(evidence.request, policy.signature or ()),))

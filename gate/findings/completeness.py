@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from gate.findings.distributions import agrees, is_known
 from gate.model.evidence import Unobtained
 from gate.model.glob import Glob
 from gate.model.policy import FailOrIgnore, VulnerabilityPolicy
-from gate.model.releases import Support, support_of
+from gate.model.releases import Life, end_of_life
 from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from gate.model.digest import Digest
@@ -57,10 +57,11 @@ def layer_problems(
 
 def _is_empty_base(request: RequestFacts, subject: Digest, policy: VulnerabilityPolicy) -> bool:
     """Say whether the policy names this image, by digest or repository, as one that has no distribution."""
-    names = {str(subject), str(request.digest)}
+    digests = {str(digest) for digest in (subject, request.digest) if digest is not None}
     repository = str(request.repository) if request.repository is not None else ""
     return any(
-        entry in names or (":" not in entry[:7] and Glob(entry).matches(repository)) for entry in policy.empty_base
+        entry in digests if entry.startswith("sha256:") else Glob(entry).matches(repository)
+        for entry in policy.empty_base
     )
 
 
@@ -89,15 +90,11 @@ def _distribution_problems(
         return
     if policy.end_of_life is FailOrIgnore.IGNORE:
         return
-    match support_of(found.id, found.version_id, now.date()):
-        case Support.ENDED:
-            yield _end_of_life(f"{found.id} {ascii(found.version_id)[1:-1]}", subject)
-        case Support.UNKNOWN:
-            yield _os_unknown(
-                f"{found.id} {found.version_id[:40]!a}", "a release whose end of support is known", subject
-            )
-        case Support.SUPPORTED:
-            pass
+    last_day = end_of_life(found.id, found.version_id)
+    if last_day is Life.UNKNOWN:
+        yield _os_unknown(f"{found.id} {found.version_id[:40]!a}", "a release whose end of support is known", subject)
+    elif isinstance(last_day, date) and last_day < now.date():
+        yield _end_of_life(f"{found.id} {found.version_id[:40]!a}, supported until {last_day}", subject)
 
 
 def _os_unknown(seen: str, expected: str, subject: Digest) -> Problem:
@@ -129,13 +126,15 @@ def _no_packages(seen: str, subject: Digest) -> Problem:
 def report_problems(
     report: ScanReport, subject: SubjectEvidence, layers: LayerFacts, policy: VulnerabilityPolicy | None, now: datetime
 ) -> Iterator[Problem]:
-    """Judge one scanner's report: the right image, a fresh database, the same system and packages, the canary found."""
+    """Judge one scanner's report: the right image, a fresh database, the same system and packages, the canary found.
+
+    `policy` is None for a scanner that only searches for secrets here: then only its target is compared.
+    """
     yield from _target_problems(report, subject, layers)
     if policy is None:
         return
     yield from _age_problems(report, policy, subject.subject.digest, now)
     yield from _same_system_problems(report, subject.subject.digest, layers, policy)
-    yield from _language_problems(report, subject, layers)
     yield from _canary_problems(report, subject.subject.digest)
     if report.suppressed:
         yield _problem(
@@ -144,7 +143,7 @@ def report_problems(
             "POL_SUPPRESSED",
             "left findings out on its own",
             "none",
-            ", ".join(report.suppressed[:_SHOWN]),
+            ", ".join(sorted(report.suppressed)[:_SHOWN]),
         )
 
 
@@ -254,21 +253,16 @@ def _package_problems(report: ScanReport, subject: Digest, layers: LayerFacts) -
         )
 
 
-def _language_problems(report: ScanReport, subject: SubjectEvidence, layers: LayerFacts) -> Iterator[Problem]:
+def language_problems(reports: Iterable[ScanReport], layers: LayerFacts, subject: Digest) -> Iterator[Problem]:
     """Demand that the union of the scanners has every language package that the gate reads; each alone lacks some forms."""
-    reports = [
-        other for other in (subject.trivy, subject.grype) if other is not None and not isinstance(other, Unobtained)
-    ]
-    if report is not reports[0]:
-        return
     seen = {
-        (package.key.type, package.key.name, package.key.version) for other in reports for package in other.packages
+        (package.key.type, package.key.name, package.key.version) for report in reports for package in report.packages
     }
     unseen = sorted(key for key in layers.language_packages if (key.type, key.name, key.version) not in seen)
     if unseen:
         yield Problem(
             code="SCAN_INCOMPLETE", message="no scanner sees some language packages", expected="all that the gate reads",
-            seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]}", subject=subject.subject.digest,
+            seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]}", subject=subject,
         )  # fmt: skip
 
 

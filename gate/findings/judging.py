@@ -1,7 +1,8 @@
 """Decide one merged vulnerability under a policy: does it refuse the image, and why or why not.
 
-The order is part of the contract and documented in `docs/checks/vulnerability.md`: exploitation first, because neither grace
-nor a missing fix excuses it; VEX and quorum, because they say whether there is a defect at all; then threshold, fix, grace.
+The order is part of the contract and documented in `docs/checks/vulnerability.md`: VEX and quorum first, because they say
+whether there is a defect at all; then exploitation, which neither threshold nor grace nor a missing fix excuses; then
+threshold, fix, grace.
 """
 
 from __future__ import annotations

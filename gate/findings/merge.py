@@ -66,13 +66,14 @@ def _group_by_package(reports: Iterable[ToolFinding]) -> dict[PackageKey, list[T
 
 
 def _join_loosely(groups: dict[PackageKey, list[ToolFinding]]) -> list[list[ToolFinding]]:
-    """Join two groups that differ in namespace or path only, where each tool has exactly one of them.
+    """Join two groups that differ in a jar's group or in the path only, where each tool has exactly one of them.
 
-    The tools name a jar's group or a nested path differently; with two candidates on a side nothing is guessed.
+    The tools guess a jar's group and name a nested path differently; with two candidates on a side nothing is guessed.
     """
     loose: dict[PackageKey, list[PackageKey]] = defaultdict(list)
     for key in sorted(groups):
-        loose[replace(key, namespace="", path="")].append(key)
+        namespace = "" if key.type == "maven" else key.namespace
+        loose[replace(key, namespace=namespace, path="")].append(key)
     joined: list[list[ToolFinding]] = []
     for keys in loose.values():
         tools = [frozenset(found.tool for found in groups[key]) for key in keys]
@@ -86,7 +87,18 @@ def _join_loosely(groups: dict[PackageKey, list[ToolFinding]]) -> list[list[Tool
 def _merge_package(group: Sequence[ToolFinding]) -> list[Finding]:
     ambiguous = _ambiguous_aliases(group)
     records = [record for found in group for record in _records(found, ambiguous)]
-    return [_finding(members) for members in _components(records)]
+    return [_finding(members) for component in _components(records) for members in _by_cve(component)]
+
+
+def _by_cve(component: Sequence[_Record]) -> list[list[_Record]]:
+    """Take apart what a chain of identities welded: one list a CVE, and what names none by itself."""
+    by_cve: dict[frozenset[str], list[_Record]] = defaultdict(list)
+    for record in component:
+        by_cve[_cves(record.joins)].append(record)
+    nameless = by_cve.pop(frozenset(), [])
+    if len(by_cve) < 2:
+        return [list(component)]
+    return [*by_cve.values(), *(_components(nameless) if nameless else [])]
 
 
 def _cves(names: Iterable[str]) -> frozenset[str]:

@@ -50,10 +50,18 @@ def in_range(version: str, range_text: str, ecosystem: str) -> bool:
     if kind is None:
         return False
     try:
+        terms = parse_range(range_text)
+        if not all(map(_has_digit, (version, *(bound for _, bound in terms)))):
+            return False
         found = kind(version)
-        return all(_COMPARE[sign](found, kind(bound)) for sign, bound in parse_range(range_text))
-    except (InvalidVersion, ValueError, TypeError):
+        return all(_COMPARE[sign](found, kind(bound)) for sign, bound in terms)
+    except (PolicyError, InvalidVersion, ValueError, TypeError):
         return False
+
+
+def _has_digit(version: str) -> bool:
+    # No ecosystem has versions without one; for NuGet the library answers with an exception outside its own tree.
+    return any("0" <= char <= "9" for char in version)
 
 
 def _version_class(ecosystem: str) -> type[Any] | None:

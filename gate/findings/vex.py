@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from gate.codec.purl import package_key
+from gate.codec.purl import DISTRIBUTION_TYPES, package_key
 from gate.errors import GateError
 from gate.model.vex import VexStatus
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
-    from gate.model.finding import Finding, PackageKey
+    from gate.model.finding import Finding, Package, PackageKey
     from gate.model.vex import VexDocument, VexStatement
 
 
@@ -88,7 +88,8 @@ def _named_packages(statement: VexStatement, image: Digest) -> tuple[str, ...]:
 
 
 def _is_image(product: str, image: Digest) -> bool:
-    return product.startswith("pkg:oci/") and product.split("?", 1)[0].replace("%3A", ":").endswith(f"@{image}")
+    name = product.split("?", 1)[0].replace("%3A", ":").replace("%3a", ":")
+    return name.startswith("pkg:oci/") and name.endswith(f"@{image}")
 
 
 def _same_package(purl: str, finding: Finding) -> bool:
@@ -96,7 +97,20 @@ def _same_package(purl: str, finding: Finding) -> bool:
         named = package_key(purl)
     except GateError:
         return False
-    return bool(named.version) and any(_covers(named, seen.package.key) for seen in finding.seen_by)
+    return bool(named.version) and any(
+        _covers(named, seen.package.key) and _same_distribution(purl, seen.package) for seen in finding.seen_by
+    )
+
+
+def _same_distribution(purl: str, package: Package) -> bool:
+    """Compare the vendor of a distribution's package, which no key holds: Ubuntu does not speak for Debian's build."""
+    if package.key.type not in DISTRIBUTION_TYPES:
+        return True
+    return _vendor(purl) == _vendor(package.purl)
+
+
+def _vendor(purl: str) -> str:
+    return purl.split("@", 1)[0].rpartition("/")[0].lower()
 
 
 def _covers(named: PackageKey, found: PackageKey) -> bool:

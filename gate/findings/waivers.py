@@ -9,11 +9,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from gate.codec.purl import package_key
+from gate.codec.purl import DISTRIBUTION_TYPES, package_key
 from gate.errors import GateError
 from gate.findings.versions import in_range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gate.model.finding import Finding, PackageKey
     from gate.model.policy import Waiver
     from gate.model.reference import Repository
@@ -30,13 +32,17 @@ def applies_to_image(waiver: Waiver, repository: Repository | None) -> bool:
     return waiver.images.matches(str(repository)) if repository is not None else waiver.images.pattern == "**"
 
 
-def excuses(waiver: Waiver, check: str, problem: Problem, finding: Finding | None) -> bool:
-    """Say whether the waiver names this problem of this check; `finding` is the vulnerability that it is about, if any."""
+def excuses(waiver: Waiver, check: str, problem: Problem, findings: Sequence[Finding]) -> bool:
+    """Say whether the waiver names this problem of this check.
+
+    `findings` are the vulnerabilities with the problem's fingerprint: one, or one for each installed version of a package
+    that is there several times; the waiver must name them all.
+    """
     if waiver.check != check:
         return False
     match check:
         case "vulnerability":
-            return finding is not None and _names_vulnerability(waiver, finding)
+            return bool(findings) and all(_names_vulnerability(waiver, finding) for finding in findings)
         case "secret":
             return bool(problem.fingerprint) and waiver.match.get("fingerprint") == problem.fingerprint
         case "rules":
@@ -57,9 +63,12 @@ def _names_vulnerability(waiver: Waiver, finding: Finding) -> bool:
         named = package_key(waiver.match["package"])
     except (GateError, KeyError):
         return False
-    return all(_names_package(named, waiver.match.get("versions", ""), seen.package.key) for seen in finding.seen_by)
+    keys = [seen.package.key for seen in finding.seen_by]
+    # A scanner may guess a jar's group (`docs/adr/0005-judging.md`): one that names it rightly is enough.
+    return all(_names_package(named, waiver.match.get("versions", ""), key) for key in keys) and any(
+        key.type in DISTRIBUTION_TYPES or key.namespace == named.namespace for key in keys
+    )
 
 
 def _names_package(named: PackageKey, versions: str, found: PackageKey) -> bool:
-    same = (named.type, named.name) == (found.type, found.name) and found.namespace in {named.namespace, ""}
-    return same and in_range(found.version, versions, found.type)
+    return (named.type, named.name) == (found.type, found.name) and in_range(found.version, versions, found.type)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
+from gate.model.reasons import REASONS
 from gate.model.verdict import Problem
 
 
 def problem_of(unobtained: Unobtained | None, what: str, subject: Digest | None = None) -> Problem:
-    """Give the problem of evidence that is missing; None means that a check was asked and nobody looked, which is a defect."""
+    """Give the problem of evidence that is missing; None means that a check was asked and nobody looked, which is a defect.
+
+    A code that this release does not declare (evidence may be older) is a defect too, and never a pass.
+    """
     if unobtained is None:
         return Problem(code="INTERNAL", message=f"{what} was needed and not gathered", subject=subject)
     return Problem(
-        code=unobtained.code,
+        code=unobtained.code if unobtained.code in REASONS else "INTERNAL",
         message=unobtained.reason,
         expected=unobtained.expected,
         seen=unobtained.seen,
