@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import urllib3.connection
 import urllib3.connectionpool
 from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
+from gate.errors import UsageError
 from gate.registry.addresses import check_peer
 
 POOL_SIZE = 8
@@ -113,24 +115,51 @@ def _shut(connection: urllib3.connection.HTTPConnection) -> None:
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-class BoundedAdapter(HTTPAdapter):
-    """The transport of one session; with `public_only` it speaks to public addresses alone."""
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Give what certificates are checked with: the system's authorities, or certifi's where it has none, and `ca_file`.
 
-    def __init__(self, *, public_only: bool, ca_file: Path | None) -> None:
+    Raises:
+        UsageError: the file is no certificate.
+    """
+    context = ssl.create_default_context()
+    context.sslsocket_class = _BoundedHandshake
+    paths = ssl.get_default_verify_paths()
+    if not any(path and Path(path).exists() for path in (paths.cafile, paths.capath)):
+        context.load_verify_locations(cafile=certifi.where())
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=str(ca_file))
+        except OSError as error:
+            raise UsageError("the file of authorities cannot be read", expected="PEM", seen=str(ca_file)) from error
+    return context
+
+
+class BoundedAdapter(HTTPAdapter):
+    """The transport of one session; with `public_only` it speaks to public addresses alone.
+
+    `context` is what certificates are checked with; None where only plain HTTP is spoken.
+    """
+
+    def __init__(self, *, public_only: bool, context: ssl.SSLContext | None) -> None:
         self._public_only = public_only
-        self._ca_file = ca_file
+        self._context = context
         super().__init__(pool_maxsize=POOL_SIZE)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - the signature of requests
         """Give the pools our connections and our trust."""
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context(), **pool_kwargs)
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
         self._use_own_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> ProxyManager:  # noqa: ANN401 - the signature of requests
         """Give the pools behind a proxy the same."""
-        manager: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context(), **proxy_kwargs)
+        manager: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context, **proxy_kwargs)
         self._use_own_pools(manager)
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:  # noqa: ANN401, FBT001 - the signature of requests
+        """Leave the trust as it is: requests would load its own list of authorities for every host."""
+        del url, verify, cert
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def _use_own_pools(self, manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = (
@@ -138,10 +167,3 @@ class BoundedAdapter(HTTPAdapter):
             if self._public_only
             else {"http": _HTTPPool, "https": _HTTPSPool}
         )
-
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.sslsocket_class = _BoundedHandshake
-        if self._ca_file is not None:
-            context.load_verify_locations(cafile=str(self._ca_file))
-        return context

@@ -49,6 +49,8 @@ def network_fault(error: Exception, origin: Origin, *, timed_out: bool) -> Regis
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             return _tls_fault(cause, origin)
+    if any(isinstance(cause, http.client.IncompleteRead | urllib3.exceptions.IncompleteRead) for cause in causes):
+        return TransientError(RegistryError(f"an answer of {origin} broke off", code="REG_MALFORMED"))
     if any(_is_malformed(cause) for cause in causes):
         return RegistryError(f"{origin} does not speak HTTP as specified", code="REG_MALFORMED")
     seen = next(
@@ -95,9 +97,8 @@ def _is_timeout(cause: BaseException) -> bool:
 
 
 def _is_malformed(cause: BaseException) -> bool:
-    if isinstance(cause, http.client.RemoteDisconnected | http.client.IncompleteRead):
-        return False
-    if isinstance(cause, urllib3.exceptions.IncompleteRead):
+    # A server that hangs up is no malformed one, though http.client says that its status line is bad.
+    if isinstance(cause, http.client.RemoteDisconnected):
         return False
     return isinstance(
         cause,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from urllib3.response import HTTPResponse
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
 from gate.registry.addresses import Origin, Target, check_resolved, parse_derived
-from gate.registry.connections import BoundedAdapter, cut_after
+from gate.registry.connections import BoundedAdapter, cut_after, trust
 from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
@@ -145,13 +146,15 @@ class Transport:
         self.options = options
         self.deadline = deadline
         self._random = secrets.SystemRandom()
-        self._own = self._session(public_only=False)
-        self._derived = self._session(public_only=True)
+        self._sessions: dict[bool, requests.Session] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
-        self._own.close()
-        self._derived.close()
+        with self._lock:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
 
     def fetch(self, request: Request, limit_bytes: int) -> tuple[Answer, bytes]:
         """Send a request and read its whole body, within the time for one request; a broken body is tried again."""
@@ -222,7 +225,7 @@ class Transport:
         if target.derived and not proxies:
             check_resolved(target)
         headers = {**request.headers, **request.credentials}
-        session = self._derived if target.derived else self._own
+        session = self._session(target)
         with _opened(request.body) as body:
             try:
                 return session.request(
@@ -240,13 +243,22 @@ class Transport:
         bypassed = "*" in settings.bypass or f".{host}".endswith(suffixes)
         return {target.origin.scheme: proxy} if proxy and not bypassed else {}
 
-    def _session(self, *, public_only: bool) -> requests.Session:
+    def _session(self, target: Target) -> requests.Session:
+        """Give the session for the named host or for derived ones; each is made when it is first needed."""
+        with self._lock:
+            if target.derived not in self._sessions:
+                self._sessions[target.derived] = self._new_session(public_only=target.derived)
+            return self._sessions[target.derived]
+
+    def _new_session(self, *, public_only: bool) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.clear()
         session.headers.update({"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"})
-        adapter = BoundedAdapter(public_only=public_only, ca_file=self.options.ca_file)
+        plain = self.named.scheme == "http" and not public_only and not self.options.trusted_hosts
+        context = None if plain else trust(self.options.ca_file)
+        adapter = BoundedAdapter(public_only=public_only, context=context)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
