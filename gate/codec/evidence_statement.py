@@ -136,6 +136,7 @@ def _finding(item: JudgedFinding) -> dict[str, JsonValue]:
         "location": finding.package.key.path,
         "subject": str(item.subject),
         "counts": item.counts,
+        "code": item.code,
         "because": item.because,
     }
     return fields | {name: value for name, value in (("waivedBy", item.waived_by), ("vex", item.vex)) if value}
