@@ -212,6 +212,8 @@ def _same_system_problems(
                 f"{report.kind.value} sees {report.distribution.name}", "no distribution, as the gate reads it", subject
             )
         return
+    if not is_known(found):
+        return  # said once, of the image: what the scanners make of it is only more of the same
     if not agrees(found, report.distribution, report.kind):
         seen = (
             f"{report.distribution.name} {report.distribution.version}"

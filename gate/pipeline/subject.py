@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,7 +16,8 @@ from gate.codec.oci import check_runnable, parse_manifest
 from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
 from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.grype import collect_grype
-from gate.collectors.layers import collect_layers, find_hidden
+from gate.collectors.hidden import find_hidden
+from gate.collectors.layers import collect_layers
 from gate.collectors.pull import pull_blobs
 from gate.collectors.scanning import ScanTarget
 from gate.collectors.trivy import collect_trivy
@@ -138,18 +139,20 @@ def _read_and_scan(
     limits: LayerLimits,
     workshop: Workshop,
 ) -> SubjectEvidence:
-    """Read the layers and run the scanners at the same time; each answers for itself."""
-    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="gather") as pool:
-        reading = pool.submit(
-            _timed, workshop, "layers", lambda: attempt(lambda: _read_layers(image, limits, workshop))
-        )
-        target = _target(image, layout, reading)
+    """Read the layers, and only then run the scanners at the same time.
+
+    What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
+    """
+    layers = _timed(workshop, "layers", lambda: attempt(lambda: _read_layers(image, limits, workshop)))
+    if isinstance(layers, Unobtained):
+        return replace(evidence, layers=layers, trivy=layers, grype=layers)
+    target = _target(image, layout, layers)
+    with ThreadPoolExecutor(max_workers=len(_SCANS), thread_name_prefix="scan") as pool:
         scans = {
             tool: pool.submit(_timed, workshop, tool.value, _scanning(tool, target, workshop))
             for tool, kind in _SCANS.items()
             if kind in needs
         }
-        layers = reading.result()
         reports = {tool: scan.result() for tool, scan in scans.items()}
     trivy = _with_hidden_secrets(reports.get(Tool.TRIVY), image, limits, workshop)
     return replace(evidence, layers=layers, trivy=trivy, grype=reports.get(Tool.GRYPE))
@@ -163,13 +166,14 @@ def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
         workshop.progress.finish(step)
 
 
-def _target(image: _Image, layout: Path, reading: Future[LayerFacts | Unobtained]) -> ScanTarget:
+def _target(image: _Image, layout: Path, layers: LayerFacts) -> ScanTarget:
     return ScanTarget(
         layout=layout,
         manifest=image.descriptor.digest,
         config=image.manifest.config.digest,
         diff_ids=image.config.diff_ids,
-        facts=reading.result,
+        distribution=layers.distribution,
+        ecosystems=frozenset(key.type for key in layers.language_packages),
     )
 
 
@@ -235,7 +239,14 @@ def _with_hidden_secrets(
     if not places:
         return report
     try:
-        hidden = find_hidden(workshop.store.chunks, image.manifest, image.config, limits, places, now=workshop.now)
+        hidden = find_hidden(
+            workshop.store.chunks,
+            image.manifest,
+            image.config,
+            limits,
+            places,
+            check_deadline=lambda: workshop.deadline.check("the layers were read"),
+        )
     except GateError as error:
         return unobtained_from(error)
     marked = (replace(secret, hidden=(secret.location, secret.layer) in hidden) for secret in report.secrets)

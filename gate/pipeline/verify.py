@@ -1,4 +1,4 @@
-"""`verify`: what a deploy stage demands before it lets an image in. No scanner, no policy of anybody else, no clock but its own."""
+"""`verify`: what a deploy stage demands before it lets an image in. No scanner, nobody else's policy, no clock but its own."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def tool_places(places: Places) -> ToolPlaces:
     """Give where scanners are looked for: the tools directory, then PATH; and where the user's own pins stand."""
     tools = places.tools or places.state / "tools"
     search = tuple(Path(part) for part in os.get_exec_path() if Path(part).is_absolute())
-    return ToolPlaces(tools_dir=tools, user_lock=places.state / "tools.lock.json", search_path=search)
+    return ToolPlaces(tools_dir=tools, user_lock=tools / "tools.lock.json", search_path=search)
 
 
 def attempt(obtain: Callable[[], T]) -> T | Unobtained:
