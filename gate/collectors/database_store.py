@@ -10,8 +10,8 @@
 
 HEX is the digest over the digests of the entry's files: Trivy's build time stands beside its database, so that the same
 database with another build time is another entry. What verdicts name is the digest of the database file. This module
-reads: `gate db` writes, through `add_entry` and `set_current`. A scan compares each file of its entry before the scanner starts; whether a database is too old is judged
-by a check, from the build time that the database itself holds.
+reads: `gate db` writes, through `add_entry` and `set_current`. A scan compares each file of its entry before the scanner
+starts; whether a database is too old is judged by a check, from the build time that the database itself holds.
 """
 
 from __future__ import annotations
