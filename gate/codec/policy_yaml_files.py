@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gate.codec.policy_keys import FILE_KEYS
+from gate.errors import PolicyError
 from gate.model.digest import Digest
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class FileReader:
         """
         path = fields.demand("file", _path)
         pinned = fields.get("sha256", read_sha256, None)
-        data = self.files.read(path)
+        data = self._read(fields.values["file"], path)
         seen = Digest.of(data)
         if pinned is None and path not in self.unpinned:
             self.unpinned.append(path)
@@ -71,6 +72,13 @@ class FileReader:
             message = f"is not the digest of {path}"
             raise node.refuse(message, code="POL_FILE", expected=str(pinned), seen=str(seen))
         return PolicyFile(path=path, data=data, digest=seen)
+
+    def _read(self, node: Node, path: str) -> bytes:
+        try:
+            return self.files.read(path)
+        except PolicyError as error:
+            message = f"{node.document}:{node.line}:{node.column}: {node.path}: {error.message}"
+            raise PolicyError(message, code=error.code, expected=error.expected, seen=error.seen) from error
 
 
 def read_sha256(node: Node) -> Digest:
