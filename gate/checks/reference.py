@@ -38,7 +38,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
 
 def _digest_problems(request: RequestFacts) -> tuple[Problem, ...]:
-    if request.digest is not None:
+    if request.digest is not None or request.local:
         return ()
     hint = f"the tag names {request.hint} now" if request.hint else ""
     wanted = f"{request.repository}@{request.hint or 'sha256:...'}"

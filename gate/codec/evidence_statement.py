@@ -1,8 +1,7 @@
 """The gate's own evidence as a statement: why a verdict is what it is, signed beside the verdict that names it.
 
 Holds no secret value, no credential and no path of the machine that judged. Findings are cut to 5,000 and then to what
-fits into 4 MiB; the total is stated, and the raw reports are named by digest. What is read back is only what tells
-whether a verdict rests on the same inputs.
+fits into 4 MiB; the total is stated, and the raw reports are named by digest. `gate.codec.evidence_summary` reads it back.
 
 Specification: formats reference, section 10.5.
 """
@@ -11,27 +10,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.statement import Statement, render_statement
-from gate.codec.strict_json import JsonValue, ObjectView
-from gate.codec.times import format_time, parse_time
+from gate.codec.evidence_summary import SCHEMA_VERSION
+from gate.codec.statement import render_statement
+from gate.codec.times import format_time
 from gate.model.policy import DEFAULT_EVIDENCE_TYPE
-from gate.model.statement import (
-    EvidenceDatabase,
-    EvidenceSummary,
-    EvidenceTool,
-    NamedSubject,
-    VerificationResult,
-)
+from gate.model.statement import VerificationResult
 from gate.model.verdict import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from gate.codec.strict_json import JsonValue
     from gate.model.evidence import DatabaseIdentity
+    from gate.model.statement import NamedSubject
     from gate.model.verdict import CheckResult, JudgedFinding, JudgedSecret, ToolUse, UsedWaiver, Verdict
 
-SCHEMA_VERSION: Final = "1.0"
 MAX_FINDINGS: Final = 5000
 # Base64 in an envelope in a bundle adds a third and some: the bundle stays within its 4 MiB.
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024 - 64 * 1024
@@ -59,7 +53,7 @@ def render_evidence(
     predicate |= {"startedOn": format_time(started_on), "finishedOn": format_time(finished_on)}
     findings = [_finding(item) for item in verdict.findings[:MAX_FINDINGS]]
     while True:
-        predicate["findings"] = list[JsonValue](findings)
+        predicate["findings"] = [*findings]
         payload = render_statement(subjects, predicate_type, predicate)
         if len(payload) <= MAX_PAYLOAD_BYTES or not findings:
             return payload
@@ -205,58 +199,3 @@ def _image(verdict: Verdict) -> dict[str, JsonValue]:
         "source": config.labels.get(_SOURCE, ""),
         "baseDigest": config.labels.get(_BASE, ""),
     }
-
-
-def parse_evidence(statement: Statement, *, types: Sequence[str]) -> EvidenceSummary:
-    """Read evidence of the gate from a statement whose signature was verified.
-
-    Raises:
-        AttestationError: `ATT_TYPE` for a predicate type that is not one of `types`; `ATT_MALFORMED`, also for another
-            major version of the schema.
-    """
-    if statement.predicate_type not in types:
-        raise statement.view.refuse(
-            "predicateType",
-            "is of another type",
-            code="ATT_TYPE",
-            expected=" or ".join(types),
-            seen=statement.predicate_type,
-        )
-    predicate = statement.view.object("predicate")
-    version = predicate.text("schemaVersion")
-    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
-        raise predicate.refuse("schemaVersion", "is of another major version", expected=SCHEMA_VERSION, seen=version)
-    return EvidenceSummary(
-        result=_result(predicate),
-        evaluated_at=parse_time(predicate.text("evaluatedAt"), predicate.fault, "evaluatedAt"),
-        policy_digest=predicate.object("policy").digest("digest"),
-        environments=predicate.texts("environments"),
-        outcomes=tuple((check.text("id"), check.text("outcome")) for check in predicate.objects("checks")),
-        tools=tuple(_read_tool(tool) for tool in predicate.objects("tools")),
-        reports=tuple(report.digest("digest") for report in predicate.objects("reports")),
-    )
-
-
-def _result(predicate: ObjectView) -> VerificationResult:
-    word = predicate.text("verdict")
-    for result in VerificationResult:
-        if word == result.value:
-            return result
-    raise predicate.refuse("verdict", "is no verdict", expected="PASSED or FAILED", seen=word)
-
-
-def _read_tool(view: ObjectView) -> EvidenceTool:
-    return EvidenceTool(
-        name=view.text("name"),
-        version=view.text("version"),
-        digest=view.digest("digest"),
-        databases=tuple(_read_database(item) for item in view.objects("databases")),
-    )
-
-
-def _read_database(view: ObjectView) -> EvidenceDatabase:
-    return EvidenceDatabase(
-        name=view.text("name"),
-        digest=view.digest("digest"),
-        built_at=parse_time(view.text("builtAt"), view.fault, "builtAt"),
-    )

@@ -240,7 +240,8 @@ class SubjectEvidence:
 class RequestFacts:
     """What was asked: the reference as text, the repository it is judged as, its tag as a remark, platforms asked for.
 
-    `digest` is None where a tag was asked; `hint` is then the digest that the tag names now, if it could be asked.
+    `digest` is None where a tag was asked; `hint` is then the digest that the tag names now, if it could be asked. A `local`
+    image (a layout or archive) is named by where it is, and its digest is known once it was read.
     """
 
     reference: str
@@ -248,6 +249,7 @@ class RequestFacts:
     tag: str | None = None
     digest: Digest | None = None
     hint: Digest | None = None
+    local: bool = False
     platforms: tuple[Platform, ...] = ()
 
 

@@ -121,7 +121,9 @@ def _request(text: str, reference: Reference, options: CheckOptions) -> RequestF
             digest=reference.digest,
             platforms=options.platforms,
         )
-    return RequestFacts(reference=text, repository=options.name, digest=reference.digest, platforms=options.platforms)
+    return RequestFacts(
+        reference=text, repository=options.name, digest=reference.digest, local=True, platforms=options.platforms
+    )
 
 
 def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun | None:

@@ -29,17 +29,21 @@ class EvidenceFolder:
         """Keep these bytes and give their digest.
 
         Raises:
-            StorageError: `STORE_UNAVAILABLE`, they cannot be written.
+            StorageError: `STORE_UNAVAILABLE`, they cannot be written; `STORE_CORRUPT`, other bytes stand under their name.
         """
         digest = Digest.of(content)
         place = self._place(digest)
-        if place.exists():
-            return digest
         try:
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_atomically(place, content)
+            known = place.read_bytes() if place.exists() else None
+            if known is None:
+                # Intermediate folders would get the process's default mode.
+                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write_atomically(place, content)
         except OSError as error:
             raise StorageError("evidence cannot be kept", seen=error.strerror or "an input/output error") from error
+        if known not in {None, content}:
+            raise StorageError("evidence was altered", code="STORE_CORRUPT", expected=str(digest))
         return digest
 
     def get(self, digest: Digest) -> bytes:
@@ -76,6 +80,16 @@ def _write_atomically(place: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(place)
+        _sync_folder(place.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
 
 _BUSY_SECONDS: Final = 30
+_URL_FORM: Final = "a path, sqlite:///FILE or postgresql://..."
+_MAKING_TABLES: Final = 0x67617465  # an arbitrary number that every gate uses for PostgreSQL's advisory lock: "gate"
 _METADATA = sa.MetaData()
 ROWS: Final = sa.Table(
     "rows",
@@ -88,14 +90,16 @@ class Record:
         self._engine.dispose()
 
     def append(self, *entries: Entry) -> tuple[Row, ...]:
-        """Append rows, all or none, and give them back with their numbers.
+        """Append rows, all or none, and give them back with their numbers; without entries nothing is done.
 
         Raises:
             StorageError: `STORE_UNAVAILABLE`, none is written; then nothing that depends on them may happen.
         """
         rows: list[Row] = []
+        if not entries:
+            return ()
         with _storage_errors(), self._engine.begin() as connection:
-            self._lock(connection)
+            _lock(connection)
             number = connection.execute(sa.select(sa.func.max(ROWS.c.number))).scalar() or 0
             for entry in entries:
                 number += 1
@@ -132,12 +136,14 @@ class Record:
             found = connection.execute(sa.select(ROWS).where(*conditions).order_by(order)).all()
         return tuple(_row(columns) for columns in found)
 
-    def _lock(self, connection: sa.Connection) -> None:
-        """Keep other writers out until the transaction ends; SQLite's driver leaves transactions to us."""
-        statement = (
-            "LOCK TABLE rows IN EXCLUSIVE MODE" if connection.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
-        )
-        connection.exec_driver_sql(statement)
+
+def _lock(connection: sa.Connection) -> None:
+    """Keep other writers out until the transaction ends; SQLite's driver leaves transactions to us."""
+    if connection.dialect.name != "postgresql":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
+    connection.exec_driver_sql("LOCK TABLE rows IN EXCLUSIVE MODE")
 
 
 def open_record(url: str, evidence_folder: Path) -> Record:
@@ -147,9 +153,12 @@ def open_record(url: str, evidence_folder: Path) -> Record:
         UsageError: `USAGE`, the URL is not of a database that is known here.
         StorageError: `STORE_UNAVAILABLE` or `STORE_CORRUPT`.
     """
-    engine = _engine(url)
+    with _storage_errors():
+        engine = _engine(url)
     with _storage_errors(), engine.begin() as connection:
-        # IF NOT EXISTS rather than a look first: two runs may open a new record at the same moment.
+        # Two runs may open a new record at the same moment. SQLite's IF NOT EXISTS locks, PostgreSQL's does not.
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
         connection.execute(sa.schema.CreateTable(ROWS, if_not_exists=True))
         for index in sorted(ROWS.indexes, key=lambda index: str(index.name)):
             connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
@@ -158,27 +167,31 @@ def open_record(url: str, evidence_folder: Path) -> Record:
 
 def _engine(url: str) -> sa.Engine:
     if "://" not in url:
-        return _sqlite_engine(Path(url))
+        return _sqlite_engine(url)
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(Path(parsed.database or ""))
+        return _sqlite_engine(parsed.database or "")
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    raise UsageError(
-        "not a record that can be used", expected="a path, sqlite:///FILE or postgresql://...", seen=parsed.drivername
-    )
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _BUSY_SECONDS},
+        )
+    raise UsageError("not a record that can be used", expected=_URL_FORM, seen=parsed.drivername)
 
 
 def _parsed(url: str) -> sa.URL:
     try:
         return sa.make_url(url)
     except sa.exc.ArgumentError as error:
-        raise UsageError(
-            "not a record URL", expected="a path, sqlite:///FILE or postgresql://...", seen="other text"
-        ) from error
+        raise UsageError("not a record URL", expected=_URL_FORM, seen="other text") from error
 
 
-def _sqlite_engine(path: Path) -> sa.Engine:
+def _sqlite_engine(name: str) -> sa.Engine:
+    # SQLite takes these for a database in memory or in a temporary file: a record that is gone when the run ends.
+    if not name or name.startswith((":", "file:")):
+        raise UsageError("not a record that stays", expected=_URL_FORM, seen=ascii(name[:80]))
+    path = Path(name)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -221,8 +234,9 @@ def _columns(row: Row) -> dict[str, object]:
 
 def _row(columns: sa.Row[tuple[object, ...]]) -> Row:
     values = columns._mapping  # noqa: SLF001 - SQLAlchemy's documented name
-    content = bytes(values["content"])
-    if hashlib.sha256(b"\0" + content).hexdigest() != values["leaf_hash"]:
+    content = values["content"]
+    # SQLite keeps what it is given: a column that was altered by hand may hold a value of any type.
+    if not isinstance(content, bytes) or hashlib.sha256(b"\0" + content).hexdigest() != values["leaf_hash"]:
         raise StorageError("a row of the record was altered", code="STORE_CORRUPT", seen=f"row {values['number']}")
     return Row(
         number=values["number"],
@@ -239,13 +253,16 @@ def _storage_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.DatabaseError as error:
-        code = (
-            "STORE_CORRUPT"
-            if "malformed" in str(error.orig) or "not a database" in str(error.orig)
-            else "STORE_UNAVAILABLE"
-        )
+        # The driver's text names host, user and file, never a password.
+        text = " ".join(str(error.orig).split())[:160]
+        corrupt = "malformed" in text or "not a database" in text
+        code = "STORE_CORRUPT" if corrupt else "STORE_UNAVAILABLE"
+        raise StorageError("the record cannot be used", code=code, seen=text) from error
+    except ImportError as error:
         raise StorageError(
-            "the record cannot be used", code=code, seen=str(error.orig).splitlines()[0][:120]
+            "PostgreSQL's driver is not installed",
+            seen=error.name or "no driver",
+            next_step="pip install 'supply-chain-gate[postgresql]'",
         ) from error
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except sa.exc.SQLAlchemyError as error:
         raise StorageError("the record cannot be used", seen=type(error).__name__) from error

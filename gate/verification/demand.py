@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gate.codec.attachments import parse_attachment
-from gate.codec.evidence_statement import parse_evidence
+from gate.codec.evidence_summary import parse_evidence
 from gate.codec.times import format_time
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError
 from gate.model.bundle import Envelope

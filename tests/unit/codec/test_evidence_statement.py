@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gate.codec.bundle import MAX_BUNDLE_BYTES
-from gate.codec.evidence_statement import MAX_FINDINGS, parse_evidence, render_evidence, result_of
+from gate.codec.evidence_statement import MAX_FINDINGS, render_evidence, result_of
+from gate.codec.evidence_summary import parse_evidence
 from gate.codec.statement import own_subjects, parse_statement
 from gate.errors import AttestationError
 from gate.model.digest import Digest

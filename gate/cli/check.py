@@ -1,0 +1,185 @@
+"""`gate check`: the main job, for one or several images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import gate
+from gate.cli.common import (
+    Common,
+    common_options,
+    db_dir_option,
+    key_password_option,
+    record_option,
+    registry_options,
+    tools_dir_option,
+    with_options,
+)
+from gate.cli.environment import password_source
+from gate.cli.environment import registry_options as registry_settings
+from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
+from gate.errors import GateError, UsageError
+from gate.model.finding import Severity
+from gate.pipeline.options import AdHoc, CheckOptions
+from gate.report.content import ImageReport, Report, worst_exit_code
+from gate.signers.uri import signer_for
+
+if TYPE_CHECKING:
+    from gate.model.image import Platform
+    from gate.model.reference import Repository
+    from gate.signers.signer import PasswordSource, Signer
+
+_REFUSED = 1
+
+policy_option = click.option(
+    "--policy", "-p", type=PLACE, envvar="GATE_POLICY", help="The policy. Without it the shipped baseline decides."
+)
+signing_options = with_options(
+    click.option("--key", envvar="GATE_KEY", help="The private key that signs the verdict: a file or a key URI."),
+    click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED."),
+    key_password_option,
+    click.option(
+        "--environment",
+        "environments",
+        multiple=True,
+        envvar="GATE_ENVIRONMENT",
+        help="For which stage the verdict holds (repeatable). Without it, those of the policy.",
+    ),
+    click.option("--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file."),
+    click.option("--reissue", is_flag=True, envvar="GATE_REISSUE", help="Issue a new verdict though nothing has changed."),
+)
+image_options = with_options(
+    click.option(
+        "--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout or archive is judged as."
+    ),
+    click.option(
+        "--platform",
+        "platforms",
+        type=PLATFORM,
+        multiple=True,
+        envvar="GATE_PLATFORM",
+        help="Judge only these platforms of an index (repeatable).",
+    ),
+)
+place_options = with_options(record_option, tools_dir_option, db_dir_option)
+shown_options = with_options(
+    click.option(
+        "--severity",
+        "severities",
+        type=SEVERITIES,
+        envvar="GATE_SEVERITY",
+        help="Show findings of these severities only. What is decided stays the same.",
+    ),
+    click.option(
+        "--exit-code",
+        "refused_code",
+        type=EXIT_CODE,
+        default=_REFUSED,
+        envvar="GATE_EXIT_CODE",
+        help="End with this number where an image is refused; 0 only reports.  [default: 1]",
+    ),
+)
+ad_hoc_options = with_options(
+    click.option(
+        "--fail-on",
+        type=click.Choice([severity for severity in Severity if severity is not Severity.UNKNOWN], case_sensitive=False),
+        envvar="GATE_FAIL_ON",
+        help="Without a policy: the lowest severity that refuses. Such a run signs nothing.",
+    ),
+    click.option(
+        "--ignore-unfixed",
+        is_flag=True,
+        envvar="GATE_IGNORE_UNFIXED",
+        help="Without a policy: a vulnerability without a fixed version refuses nothing.",
+    ),
+    click.option(
+        "--vex", type=PLACE, multiple=True, envvar="GATE_VEX", help="Without a policy: a VEX document (repeatable)."
+    ),
+    click.option(
+        "--signature-key", type=PLACE, envvar="GATE_SIGNATURE_KEY", help="Without a policy: demand a signature by this key."
+    ),
+)
+
+
+@click.command()
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@policy_option
+@signing_options
+@image_options
+@place_options
+@shown_options
+@ad_hoc_options
+@registry_options
+@common_options
+def check(
+    common: Common,
+    references: tuple[str, ...],
+    policy: Path | None,
+    key: str | None,
+    fail_key: str | None,
+    key_password_file: Path | None,
+    environments: tuple[str, ...],
+    attestation: Path | None,
+    reissue: bool,
+    name: Repository | None,
+    platforms: tuple[Platform, ...],
+    record: str | None,
+    tools_dir: Path | None,
+    db_dir: Path | None,
+    severities: frozenset[Severity] | None,
+    refused_code: int,
+    fail_on: Severity | None,
+    ignore_unfixed: bool,
+    vex: tuple[Path, ...],
+    signature_key: Path | None,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """Judge images under a policy, and attest the verdict.
+
+    REF is registry/repository@sha256:..., oci:DIR[@sha256:...] or archive:FILE. Several images end with the worst of their
+    exit codes.
+
+    \b
+    gate check registry.example/shop/web@sha256:... -p policy.yaml --key gate.key
+    gate check oci:./image --as registry.example/shop/web -p policy.yaml --key gate.key --attestation verdict.json
+    """
+    if attestation is not None and len(references) > 1:
+        raise UsageError("--attestation is for one image", expected="one reference", seen=f"{len(references)} references")
+    password = password_source(key_password_file)
+    options = CheckOptions(
+        places=common.places(databases=db_dir, tools=tools_dir, record=record),
+        policy=policy,
+        ad_hoc=AdHoc(fail_on=fail_on, ignore_unfixed=ignore_unfixed, vex=vex, signature_key=signature_key),
+        signer=_signer(key, password),
+        fail_signer=_signer(fail_key, password),
+        environments=environments or None,
+        name=name,
+        platforms=platforms,
+        attestation_file=attestation,
+        reissue=reissue,
+        offline=common.offline,
+        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+    )
+    with common.progress() as progress:
+        images = tuple(_judged(reference, replace(common.timed(options), progress=progress)) for reference in references)
+    worst = worst_exit_code(image.exit_code for image in images)
+    code = refused_code if worst == _REFUSED else worst
+    common.finish(Report(images=images, exit_code=code, now=common.now, severities=severities))
+
+
+def _signer(uri: str | None, password: PasswordSource) -> Signer | None:
+    return signer_for(uri, password) if uri else None
+
+
+def _judged(reference: str, options: CheckOptions) -> ImageReport:
+    """Give what came of one image: an error of one must not hide what was decided of the others."""
+    try:
+        return ImageReport(reference=reference, checked=gate.check(reference, options))
+    except GateError as error:
+        return ImageReport(reference=reference, error=error)

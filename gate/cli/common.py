@@ -1,0 +1,228 @@
+"""What every command takes, once: presentation, time, places; and how a command ends.
+
+Options are declared here with their help and variable; a command function gets them as one value.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+
+import click
+
+from gate.cli.config_file import apply_config
+from gate.cli.messages import say, say_error
+from gate.cli.outputs import expect_writable, write_report
+from gate.cli.progress import shown_progress
+from gate.cli.session import Session
+from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
+from gate.errors import StorageError
+from gate.model.version import VERSION
+from gate.pipeline.places import default_places
+from gate.report.content import Document, Report, exit_code_of, worst_exit_code
+from gate.report.formats import Format
+
+if TYPE_CHECKING:
+    from gate.model.progress import Progress
+    from gate.pipeline.options import Places
+    from gate.report.content import Content
+
+F = TypeVar("F", bound=Callable[..., object])
+Decorator = Callable[[F], F]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """The options of every command."""
+
+    form: Format
+    outputs: tuple[Output, ...]
+    timeout: timedelta | None
+    cache_dir: Path | None
+    offline: bool
+    quiet: bool
+    no_progress: bool
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def places(self, *, databases: Path | None = None, tools: Path | None = None, record: str | None = None) -> Places:
+        """Give where things are kept: what was said, else the user's own folders."""
+        return default_places(os.environ, cache=self.cache_dir, databases=databases, tools=tools, record=record)
+
+    def time_or(self, default: timedelta) -> timedelta:
+        """Give how long the run may take."""
+        return self.timeout or default
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Give what is told of long steps."""
+        return shown_progress(wanted=not (self.quiet or self.no_progress))
+
+    def say(self, text: str) -> None:
+        """Tell a waiting person what is done, on standard error; `--quiet` tells nothing."""
+        if not self.quiet:
+            say(text)
+
+    def finish(self, content: Content) -> NoReturn:
+        """Write the report, say each error of it once, and end with its exit code.
+
+        A report that cannot be written makes the run one that nobody can rely on: the worse of both codes.
+        """
+        code = 0 if isinstance(content, Document) else content.exit_code
+        try:
+            write_report(content, self.form, self.outputs)
+        except StorageError as error:
+            say_error(error)
+            code = worst_exit_code((code, exit_code_of(error)))
+        if isinstance(content, Report):
+            errors = {str(image.error): image.error for image in content.images if image.error is not None}
+            for found in errors.values():
+                say_error(found)
+        click.get_current_context().exit(code)
+
+
+def _note_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if isinstance(context.obj, Session):
+        context.obj.debug = value
+
+
+def _read_config(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if context.resilient_parsing:
+        return
+    found = apply_config(context, value)
+    if isinstance(context.obj, Session):
+        context.obj.found = f"{found.path} sets {', '.join(found.keys)}" if found is not None else ""
+
+
+COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
+    click.option(
+        "--format",
+        "-f",
+        "form",
+        type=click.Choice(list(Format), case_sensitive=False),
+        default=Format.TABLE,
+        envvar="GATE_FORMAT",
+        help="What the report is written as.  [default: table]",
+    ),
+    click.option(
+        "--output",
+        "-o",
+        "outputs",
+        multiple=True,
+        type=OUTPUT,
+        envvar="GATE_OUTPUT",
+        help="Write the report to a file instead of standard output, or another format beside it (json=report.json).",
+    ),
+    click.option(
+        "--timeout", type=DURATION, envvar="GATE_TIMEOUT", help="How long the whole run may take, as 30s, 15m or 2h."
+    ),
+    click.option(
+        "--cache-dir", type=PLACE, envvar="GATE_CACHE_DIR", help="Where blobs and evidence are kept between runs."
+    ),
+    click.option(
+        "--config",
+        type=PLACE,
+        envvar="GATE_CONFIG",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help="Read options from this file. Without it, a .gate.yaml found upward sets presentation and places only.",
+    ),
+    click.option("--offline", is_flag=True, envvar="GATE_OFFLINE", help="Open no connection; what is missing is an error."),
+    click.option("--quiet", "-q", is_flag=True, envvar="GATE_QUIET", help="Say nothing on standard error but errors."),
+    click.option(
+        "--debug",
+        is_flag=True,
+        envvar="GATE_DEBUG",
+        expose_value=False,
+        callback=_note_debug,
+        help="Show where in the gate an error came from.",
+    ),
+    click.option("--no-progress", is_flag=True, envvar="GATE_NO_PROGRESS", help="Show no progress of long steps."),
+    click.version_option(VERSION, prog_name="gate", message="%(prog)s %(version)s", help="Show the version and exit."),
+)
+
+authfile_option = click.option(
+    "--authfile",
+    type=PLACE,
+    envvar="GATE_AUTHFILE",
+    help="A login file as Docker or Podman writes it; nothing else is then asked for logins.",
+)
+plain_http_option = click.option(
+    "--plain-http", is_flag=True, envvar="GATE_PLAIN_HTTP", help="Speak HTTP to the registry; loopback needs no permission."
+)
+ca_file_option = click.option(
+    "--ca-file", type=PLACE, envvar="GATE_CA_FILE", help="Trust this authority's certificate beside the system's."
+)
+tools_dir_option = click.option(
+    "--tools-dir", type=PLACE, envvar="GATE_TOOLS_DIR", help="Where the pinned scanners are."
+)
+db_dir_option = click.option(
+    "--db-dir", type=PLACE, envvar="GATE_DB_DIR", help="Where the scanners' databases are kept."
+)
+record_option = click.option(
+    "--record", type=RECORD, envvar="GATE_RECORD", help="The record of all verdicts: a file or a database URL."
+)
+key_password_option = click.option(
+    "--key-password-file",
+    type=PLACE,
+    envvar="GATE_KEY_PASSWORD_FILE",
+    help="The password of the private key. Else GATE_KEY_PASSWORD, COSIGN_PASSWORD, a prompt.",
+)
+
+
+def registry_options(function: F) -> F:
+    """Add how registries are talked to, as `authfile`, `plain_http` and `ca_file`."""
+    return with_options(authfile_option, plain_http_option, ca_file_option)(function)
+
+
+def with_options(*options: Decorator[Callable[..., object]]) -> Callable[[F], F]:
+    """Add several options, shown in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            option(function)
+        return function
+
+    return decorate
+
+
+def common_options(function: Callable[..., object]) -> Callable[..., object]:
+    """Add the options of every command; the function gets them as its first argument, a `Common`.
+
+    It stands directly over the function, below the command's own options. Files of `--output` are looked at before the
+    command does anything.
+    """
+
+    @functools.wraps(function)
+    def command(
+        *,
+        form: str,
+        outputs: tuple[Output, ...],
+        timeout: timedelta | None,
+        cache_dir: Path | None,
+        offline: bool,
+        quiet: bool,
+        no_progress: bool,
+        **own: object,
+    ) -> object:
+        common = Common(
+            form=Format(form),
+            outputs=outputs,
+            timeout=timeout,
+            cache_dir=cache_dir,
+            offline=offline,
+            quiet=quiet,
+            no_progress=no_progress,
+        )
+        session = click.get_current_context().find_root().obj
+        if isinstance(session, Session) and session.found:
+            common.say(f"gate: {session.found}")
+        expect_writable(outputs)
+        return function(common, **own)
+
+    return with_options(*COMMON_OPTIONS)(command)

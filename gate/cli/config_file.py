@@ -1,0 +1,149 @@
+"""Options from a configuration file: below flags and environment, above defaults.
+
+A file that `--config` names may set every option. A `.gate.yaml` that is found upward from the working directory may
+belong to the author of the image that is judged, so it sets presentation and places only: no policy, no key, nothing that
+decides. Places that are read (`cache-dir`, `db-dir`, `record`) must lie outside its folder, because planted scan results,
+databases or verdicts would decide; reports must stay inside it, because a checkout must not overwrite files elsewhere.
+
+Specification: DESIGN, section 3, "Flags"; attack P01.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gate.cli.types import PlaceType, split_output
+from gate.codec.yaml_document import parse_yaml
+from gate.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from gate.codec.yaml_node import Fields, Node
+
+FOUND_NAME: Final = ".gate.yaml"
+MAX_FILE_BYTES: Final = 64 * 1024
+# What is read from these places decides; each must be outside the folder of a file that was only found.
+READ_PLACES: Final = frozenset({"cache-dir", "db-dir", "record"})
+FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout", "tools-dir"}) | READ_PLACES
+# Every option of every command, for a file serves all of them; a test holds this against the commands.
+ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
+    {
+        "annotation", "as", "attestation", "authfile", "ca-file", "debug", "digest", "environment", "exit-code",
+        "fail-key", "fail-on", "force", "grype", "ignore-unfixed", "java", "key", "key-password-file", "legacy", "max-age",
+        "max-bytes", "mirror", "name", "no-progress", "offline", "plain-http", "platform", "policy", "quiet", "reissue",
+        "require-timestamp", "requirement", "severity", "signature-key", "template", "trivy", "verifier-id", "vex",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFile:
+    """A configuration file that was found, not named, and what it sets."""
+
+    path: Path
+    keys: tuple[str, ...]
+
+
+def apply_config(context: click.Context, named: Path | None) -> FoundFile | None:
+    """Lay the options of the named file, or of one that is found, below those of the command.
+
+    Raises:
+        PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`; `POL_UNTRUSTED` for a found file that sets
+            what it must not.
+    """
+    path = named if named is not None else _find(Path.cwd())
+    if path is None:
+        return None
+    fields = _read(path)
+    if named is None:
+        _expect_harmless(path, fields)
+    context.default_map = {**(context.default_map or {}), **_defaults(context.command, fields, path.absolute().parent)}
+    return FoundFile(path=path, keys=tuple(fields.values)) if named is None else None
+
+
+def _find(start: Path) -> Path | None:
+    candidates = (folder / FOUND_NAME for folder in (start, *start.parents))
+    return next((path for path in candidates if os.path.lexists(path)), None)
+
+
+def _read(path: Path) -> Fields:
+    root = parse_yaml(_content(path), name=str(path))
+    if root is None:
+        raise PolicyError(f"{path}:1:1: the configuration is empty", expected="options with values")
+    return root.fields(sorted(ALL_OPTIONS))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        # Not blocking, so that a pipe cannot hold the gate.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(f"the configuration file {path} cannot be read", expected="a plain file")
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"the configuration file {path} cannot be read", expected="a readable file", seen=error.strerror or ""
+        ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise UsageError(f"the configuration file {path} is too large", expected=f"at most {MAX_FILE_BYTES} bytes")
+    return content
+
+
+def _expect_harmless(path: Path, fields: Fields) -> None:
+    folder = path.absolute().parent
+    for key, node in fields.values.items():
+        if key not in FOUND_MAY_SET:
+            raise _untrusted(node, "may not be set by a file that was only found", ", ".join(sorted(FOUND_MAY_SET)))
+        for text in _texts(node):
+            if key in READ_PLACES and ("://" in text or _is_inside(folder, text)):
+                raise _untrusted(node, "may not be where the writer of this file could fill it", f"outside {folder}")
+            if key == "output" and not _is_inside(folder, split_output(text)[1]):
+                raise _untrusted(node, "may not lead out of this file's folder", f"a file in {folder}")
+
+
+def _is_inside(folder: Path, text: str) -> bool:
+    return (folder / text).resolve().is_relative_to(folder.resolve())
+
+
+def _untrusted(node: Node, message: str, expected: str) -> PolicyError:
+    return node.refuse(message, code="POL_UNTRUSTED", expected=expected)
+
+
+def _defaults(command: click.Command, fields: Fields, folder: Path) -> dict[str, object]:
+    """Give parameter name -> value for the options that this command has."""
+    options = {
+        name.removeprefix("--"): option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in option.opts
+        if name.startswith("--")
+    }
+    known = {key: node for key, node in fields.values.items() if key in options}
+    return {str(options[key].name): _value(options[key], node, folder) for key, node in known.items()}
+
+
+def _value(option: click.Option, node: Node, folder: Path) -> object:
+    if option.is_flag:
+        return node.boolean()
+    texts = _texts(node)
+    if isinstance(option.type, PlaceType):
+        texts = [option.type.relative_to(folder, text) for text in texts]
+    if option.multiple:
+        return texts
+    if len(texts) != 1:
+        raise node.refuse("takes one value", expected="one value", seen=f"{len(texts)} values")
+    return texts[0]
+
+
+def _texts(node: Node) -> list[str]:
+    items = node.items() if node.kind == "sequence" else (node,)
+    wrong = next((item for item in items if item.kind != "scalar" or item.is_nothing), None)
+    if wrong is not None:
+        raise wrong.refuse("has a wrong value", expected="a text or a list of texts")
+    return [str(item.plain()) for item in items]

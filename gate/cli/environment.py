@@ -1,0 +1,90 @@
+"""The environment, read here and nowhere else: exactly the variables that are documented, handed on as values.
+
+Options bring their own `GATE_<OPTION>`. Beside those: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, the login
+files of Docker and Podman, and passwords of keys. Programs that the gate starts get none of these.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gate.errors import KeyFileError
+from gate.registry.credentials import default_credential_files
+from gate.registry.options import ProxySettings, RegistryOptions
+
+if TYPE_CHECKING:
+    from gate.signers.signer import PasswordSource
+
+# GATE_KEY_PASSWORD first; COSIGN_PASSWORD, so that a pipeline that signs with Cosign needs no second secret.
+PASSWORD_VARIABLES: Final = ("GATE_KEY_PASSWORD", "COSIGN_PASSWORD")
+MAX_PASSWORD_BYTES: Final = 4096
+
+
+def registry_options(
+    *, authfile: Path | None, plain_http: bool, ca_file: Path | None, offline: bool
+) -> RegistryOptions:
+    """Give how registries are talked to."""
+    authority = ca_file or _path("SSL_CERT_FILE")
+    return RegistryOptions(
+        plain_http=plain_http,
+        ca_file=authority,
+        proxies=proxies(),
+        credentials=default_credential_files(os.environ, authfile),
+        offline=offline,
+    )
+
+
+def proxies() -> ProxySettings:
+    """Give the proxies that the environment names."""
+    bypass = tuple(part.strip() for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
+    return ProxySettings(
+        https=os.environ.get("HTTPS_PROXY", ""), http=os.environ.get("HTTP_PROXY", ""), bypass=bypass
+    )
+
+
+def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSource:
+    """Give where a key's password comes from, asked for when it is needed: file, environment, prompt.
+
+    `confirm` asks twice, for a password that is new. Without a terminal nobody is asked: `KEY_PASSWORD`.
+    """
+
+    def ask() -> bytes:
+        if file is not None:
+            return _from_file(file)
+        for variable in PASSWORD_VARIABLES:
+            if variable in os.environ:
+                return os.fsencode(os.environ[variable])
+        if not (sys.stdin is not None and sys.stdin.isatty()):
+            raise KeyFileError(
+                "the key's password is not there",
+                code="KEY_PASSWORD",
+                expected="GATE_KEY_PASSWORD, --key-password-file or a terminal",
+            )
+        answer: str = click.prompt("Password of the key", hide_input=True, confirmation_prompt=confirm, default="", err=True)
+        return answer.encode()
+
+    return ask
+
+
+def _from_file(path: Path) -> bytes:
+    """Give the password in a file, without the newline that editors add."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_PASSWORD_BYTES + 1)
+    except OSError as error:
+        raise KeyFileError(
+            f"the password file {path} cannot be read", code="KEY_PASSWORD", seen=error.strerror or ""
+        ) from error
+    if len(content) > MAX_PASSWORD_BYTES:
+        raise KeyFileError(f"the password file {path} is too large", code="KEY_PASSWORD", expected="one line")
+    return content.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _path(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None

@@ -1,0 +1,26 @@
+"""Progress on standard error for a person who waits; nothing where nobody watches."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gate.model.progress import NoProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gate.model.progress import Progress
+
+
+@contextlib.contextmanager
+def shown_progress(*, wanted: bool) -> Iterator[Progress]:
+    """Give what is told of steps: bars on a terminal; silence in a pipe, a log, with `--quiet` or `--no-progress`."""
+    if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
+        yield NoProgress()
+        return
+    # Loaded here: a run that nobody watches does not pay for it.
+    with import_module("gate.cli.progress_bars").TerminalProgress() as bars:
+        yield bars

@@ -1,0 +1,129 @@
+"""`gate verify`: the deploy stage's demand. Nothing is loaded here that a key and a verdict do not need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+import gate
+from gate.cli.common import Common, common_options, record_option, registry_options, with_options
+from gate.cli.demands import accepted_policy, public_key, read_requirement
+from gate.cli.environment import registry_options as registry_settings
+from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
+from gate.errors import GateError, UsageError
+from gate.model.digest import Digest
+from gate.model.policy import DEFAULT_MAX_AGE
+from gate.model.reference import Repository
+from gate.pipeline.options import VerifyOptions
+from gate.report.content import ImageReport, Report
+
+demand_options = with_options(
+    click.option(
+        "--requirement", type=PLACE, envvar="GATE_REQUIREMENT", help="A document that says what is demanded; instead of flags."
+    ),
+    click.option(
+        "--key", "keys", type=PLACE, multiple=True, envvar="GATE_KEY", help="A public key that signs verdicts (repeatable)."
+    ),
+    click.option(
+        "--fail-key",
+        "fail_keys",
+        type=PLACE,
+        multiple=True,
+        envvar="GATE_FAIL_KEY",
+        help="A public key that signs FAILED verdicts, where they have their own (repeatable).",
+    ),
+    click.option(
+        "--policy",
+        "-p",
+        "policies",
+        type=DOCUMENT_OR_DIGEST,
+        multiple=True,
+        envvar="GATE_POLICY",
+        help="A policy that is accepted here: its file or its digest (repeatable).",
+    ),
+    click.option(
+        "--environment", envvar="GATE_ENVIRONMENT", help="This stage. Without it only a verdict that names none is accepted."
+    ),
+    click.option(
+        "--max-age", type=DURATION, envvar="GATE_MAX_AGE", help="How old a verdict may be.  [default: 7d]"
+    ),
+    click.option("--verifier-id", envvar="GATE_VERIFIER_ID", help="The verifier that the verdict must name."),
+    click.option(
+        "--require-timestamp",
+        is_flag=True,
+        envvar="GATE_REQUIRE_TIMESTAMP",
+        help="Demand a time that an authority vouches for, not the signer's own.",
+    ),
+)
+source_options = with_options(
+    click.option(
+        "--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Take the verdict from this file; asks no registry."
+    ),
+    click.option("--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is verified as."),
+    record_option,
+)
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@demand_options
+@source_options
+@registry_options
+@common_options
+def verify(
+    common: Common,
+    reference: str,
+    requirement: Path | None,
+    keys: tuple[Path, ...],
+    fail_keys: tuple[Path, ...],
+    policies: tuple[Path | Digest, ...],
+    environment: str | None,
+    max_age: timedelta | None,
+    verifier_id: str | None,
+    require_timestamp: bool,
+    attestation: Path | None,
+    name: Repository | None,
+    record: str | None,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """Demand a valid passing verdict before a deployment.
+
+    The verdict must be signed by a key of yours, be about this digest, say PASSED under an accepted policy, for this
+    environment, be young enough, and no newer one may say FAILED.
+
+    \b
+    gate verify registry.example/shop/web@sha256:... --key gate.pub --policy policy.yaml --environment production
+    gate verify registry.example/shop/web@sha256:... --requirement requirement.yaml
+    """
+    flags = bool(keys or fail_keys or policies or environment or max_age or verifier_id or require_timestamp)
+    if (requirement is not None) == flags or (requirement is None and not (keys and policies)):
+        raise UsageError("it is not clear what is demanded", expected="--requirement alone, or --key and --policy")
+    options = VerifyOptions(
+        places=common.places(record=record),
+        requirement=read_requirement(requirement) if requirement is not None else None,
+        keys=tuple(map(public_key, keys)),
+        fail_keys=tuple(map(public_key, fail_keys)),
+        verifier_id=verifier_id,
+        policies=frozenset(map(accepted_policy, policies)),
+        environment=environment,
+        max_age=max_age or DEFAULT_MAX_AGE,
+        require_timestamp=require_timestamp,
+        attestation_file=attestation,
+        name=name,
+        offline=common.offline,
+        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+    )
+    image = _demanded(reference, common.timed(options))
+    common.finish(Report(images=(image,), exit_code=image.exit_code, now=common.now))
+
+
+def _demanded(reference: str, options: VerifyOptions) -> ImageReport:
+    try:
+        return ImageReport(reference=reference, verified=gate.verify(reference, options))
+    except GateError as error:
+        return ImageReport(reference=reference, error=error)
