@@ -1,0 +1,81 @@
+"""Where a registry is asked, and which hosts may be sent logins; attacks R04, R05, R07."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from gate.errors import RegistryError
+from gate.model.reference import parse_repository
+from gate.registry.addresses import Origin, Target, api_origin, check_realm, is_public, parse_derived
+from gate.registry.options import RegistryOptions
+
+NAMED = Origin("https", "registry.example", 443)
+BASE = Target(NAMED, "/v2/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("registry.example/a/bb", RegistryOptions(), "https://registry.example"),
+        ("registry.example:5000/a/bb", RegistryOptions(), "https://registry.example:5000"),
+        ("registry.example/a/bb", RegistryOptions(plain_http=True), "http://registry.example"),
+        ("nginx", RegistryOptions(), "https://registry-1.docker.io"),
+        ("127.0.0.1:5000/a/bb", RegistryOptions(), "http://127.0.0.1:5000"),
+        ("localhost/a/bb", RegistryOptions(), "http://localhost"),
+        ("[::1]:5000/a/bb", RegistryOptions(), "http://[::1]:5000"),
+        ("127.0.0.1:5000/a/bb", RegistryOptions(ca_file=Path("ca.pem")), "https://127.0.0.1:5000"),
+        ("10.0.0.1/a/bb", RegistryOptions(), "https://10.0.0.1"),
+        ("localhost.evil.example/a/bb", RegistryOptions(), "https://localhost.evil.example"),
+    ],
+)
+def test_r07_only_literal_loopback_speaks_plain_http(name: str, options: RegistryOptions, expected: str) -> None:
+    assert str(api_origin(parse_repository(name), options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "realm", "allowed"),
+    [
+        ("registry.example", "https://registry.example/token", True),
+        ("registry.example:5000", "https://registry.example/token", True),
+        ("registry-1.docker.io", "https://auth.docker.io/token", True),
+        ("registry.gitlab.com", "https://gitlab.com/jwt/auth", True),
+        ("registry.example", "https://auth.docker.io/token", False),
+        ("registry.example", "https://registry.example.evil.example/token", False),
+        ("registry.example", "https://registry.example:444/token", False),
+        ("evil.example", "https://registry.example/token", False),
+    ],
+)
+def test_r05_token_services(named: str, realm: str, allowed: bool) -> None:  # noqa: FBT001 - a column
+    host, _, port = named.partition(":")
+    origin = Origin("https", host, int(port or 443))
+    target = parse_derived(realm, Target(origin, "/v2/"), origin, RegistryOptions())
+    if allowed:
+        check_realm(target, origin, RegistryOptions())
+        return
+    with pytest.raises(RegistryError) as caught:
+        check_realm(target, origin, RegistryOptions())
+    assert caught.value.code == "REG_AUTH_LEAK"
+
+
+def test_a_trusted_host_is_compared_whole() -> None:
+    options = RegistryOptions(trusted_hosts=frozenset({"10.0.0.1", "storage.example:9000"}))
+    assert not parse_derived("https://10.0.0.1/x", BASE, NAMED, options).derived
+    assert not parse_derived("https://storage.example:9000/x", BASE, NAMED, options).derived
+    assert parse_derived("https://storage.example/x", BASE, NAMED, options).derived
+    for text, code in (("https://10.0.0.10/x", "REG_SSRF"), ("http://storage.example:9000/x", "REG_INSECURE")):
+        with pytest.raises(RegistryError) as caught:
+            parse_derived(text, BASE, NAMED, options)
+        assert caught.value.code == code
+
+
+def test_a_derived_url_is_built_anew() -> None:
+    target = parse_derived("https://Storage.EXAMPLE./a/b?x=1#fragment", BASE, NAMED, RegistryOptions())
+    assert target.url == "https://storage.example/a/b?x=1"
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public(text: str) -> None:
+    assert is_public(ipaddress.ip_address(text))
