@@ -154,6 +154,10 @@ def chain(count: int) -> Callable[[Fields], object]:
         (top(verificationMaterial=None), "SIG_MALFORMED"),
         (without_key, "SIG_NO_KEY_MATERIAL"),
         (chain(0), "SIG_NO_KEY_MATERIAL"),
+        (
+            lambda fields: fields.update(verificationMaterial={"x509CertificateChain": {"certificates": []}}),
+            "SIG_MALFORMED",
+        ),
         (material(certificate={"rawBytes": "AAAA"}), "SIG_MALFORMED"),
         (message(extra=1), "SIG_MALFORMED"),
         (message(signature=""), "SIG_MALFORMED"),

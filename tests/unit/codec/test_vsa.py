@@ -10,6 +10,7 @@ import pytest
 
 from gate.codec.statement import parse_statement
 from gate.codec.vsa import evidence_input, levels_for, parse_summary, render_summary
+from gate.errors import AttestationError
 from gate.model.digest import Digest
 from gate.model.policy import DEFAULT_EXTENSION_PREFIX
 from gate.model.statement import InputAttestation, VerificationSummary
@@ -70,6 +71,22 @@ def test_levels_say_what_was_proven_and_never_unevaluated() -> None:
     assert levels_for(PASSED) == ("GATE_PASSED",)
     assert levels_for(PASSED, 2) == ("GATE_PASSED", "SLSA_BUILD_LEVEL_2")
     assert levels_for(FAILED, 2) == ("FAILED",)
+
+
+def test_another_predicate_is_no_summary() -> None:
+    data = json.loads(render_summary(summary()))
+    data["predicateType"] = "https://slsa.dev/provenance/v1"
+    with pytest.raises(AttestationError) as refused:
+        read(json.dumps(data).encode())
+    assert refused.value.code == "ATT_TYPE"
+
+
+def test_more_inputs_than_can_be_are_refused() -> None:
+    item = InputAttestation(digest=IMAGE)
+    assert len(read(render_summary(summary(inputs=(item,) * 1024))).inputs) == 1024
+    with pytest.raises(AttestationError) as refused:
+        read(render_summary(summary(inputs=(item,) * 1025)))
+    assert refused.value.code == "ATT_MALFORMED"
 
 
 def test_the_earlier_of_two_ends_counts() -> None:

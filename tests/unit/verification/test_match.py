@@ -120,6 +120,12 @@ def test_junk_beside_a_good_signature_does_not_hide_it() -> None:
     assert refusal(any_of(GATE), *junk) == "SIG_SUBJECT_MISMATCH"
 
 
+def test_a_payload_that_does_not_parse_stays_a_candidate_and_claims_nothing() -> None:
+    rule = any_of(GATE, env="prod")
+    assert refusal(rule, signed(b"{")) == "ATT_MALFORMED"
+    assert refusal(rule, signed(b"{"), image_tag_layer()) == "SIG_ANNOTATION"
+
+
 def test_the_reason_is_that_of_the_candidate_that_came_furthest() -> None:
     items = (bundle_attachment(b"{"), image_bundle(STRANGER), image_bundle(digest=OTHER))
     for order in (items, items[::-1]):
