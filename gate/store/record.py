@@ -175,7 +175,8 @@ def _engine(url: str) -> sa.Engine:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"connect_timeout": _BUSY_SECONDS},
+            # A database without an encoding (SQL_ASCII) gives its texts as bytes unless the client names one.
+            connect_args={"connect_timeout": _BUSY_SECONDS, "client_encoding": "utf8"},
         )
     raise UsageError("not a record that can be used", expected=_URL_FORM, seen=parsed.drivername)
 
