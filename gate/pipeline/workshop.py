@@ -65,7 +65,7 @@ def open_workshop(places: Places, *, deadline: Deadline, now: datetime, progress
     evidence = EvidenceFolder(places.evidence)
     pins = tool_places(places)
     return Workshop(
-        store=BlobStore(places.cache / "images"),
+        store=image_store(places),
         tools={tool: attempt(_locating(tool, pins, memo)) for tool in SCANNERS},
         databases=load_databases(places.databases),
         settings=ScanSettings(
@@ -82,6 +82,11 @@ def open_workshop(places: Places, *, deadline: Deadline, now: datetime, progress
         now=now,
         progress=progress,
     )
+
+
+def image_store(places: Places) -> BlobStore:
+    """Give the store of blobs, as every run and `gate cache` use it."""
+    return BlobStore(places.cache / "images")
 
 
 def tool_places(places: Places) -> ToolPlaces:
