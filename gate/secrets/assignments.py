@@ -1,0 +1,86 @@
+"""Secrets that are known by the name that they are assigned to: `DB_PASSWORD=...`, `--token ...`.
+
+A weak password in a configuration is a secret, so that no entropy is asked of passwords; keys and tokens must look random.
+Specification: checks reference, sections 8.3 and 8.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gate.model.finding import Severity
+from gate.secrets.rules import Hit, is_aws_secret
+from gate.secrets.validators import entropy, is_placeholder, is_reference
+
+_MIN_CHARACTERS: Final = 6
+_MAX_CHARACTERS: Final = 4096
+# Hexadecimal text has at most 4 bits a character; the words of a language that are used as values stay under 3.
+_TOKEN_ENTROPY: Final = 3.0
+
+# `--name value`, or `name=value`, `name: value`, `"name": value`; the value is matched where the name is one of a secret.
+_NAME = re.compile(
+    r"""(?<!\$\{)(?<![\w.-])(?:--?([A-Za-z][\w.-]{0,80})\s{1,4}|-{0,2}([A-Za-z_][\w.-]{0,80})["']?\s{0,4}[=:]\s{0,4})""",
+    re.ASCII,
+)
+_VALUE = re.compile(r""""([^"]{1,512})"|'([^']{1,512})'|([^\s"'&|;,]{1,512})""", re.ASCII)
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", re.ASCII)
+
+_PASSWORDS: Final = frozenset({"password", "passwd", "pwd", "passphrase", "passwort", "pass"})
+_TOKENS: Final = frozenset({"secret", "secrets", "token", "credential", "credentials", "auth", "apikey", "dsn"})
+_PAIRS: Final = frozenset(
+    {
+        ("api", "key"),
+        ("access", "key"),
+        ("private", "key"),
+        ("secret", "key"),
+        ("auth", "key"),
+        ("connection", "string"),
+    }
+)
+_PASSWORD_ENDS: Final = ("password", "passwd")
+
+# The rules as text, for their digest.
+ASSIGNMENT_TEXTS: Final = (
+    _NAME.pattern,
+    _VALUE.pattern,
+    *(" ".join(sorted(words)) for words in (_PASSWORDS, _TOKENS)),
+    *(" ".join(pair) for pair in sorted(_PAIRS)),
+)
+
+
+def find_assignment(name: str, value: str) -> Hit | None:
+    """Say whether this value of this name is a secret; None where the name or the value says that it is none."""
+    kind = _kind_of(name)
+    if kind is None or not _MIN_CHARACTERS <= len(value) <= _MAX_CHARACTERS:
+        return None
+    if is_placeholder(value) or is_reference(value):
+        return None
+    if kind == "password":
+        return Hit("password-assignment", "Password that is assigned to a name", Severity.HIGH, value)
+    if is_aws_secret(value) and "aws" in name.lower():
+        return Hit("aws-secret-access-key", "AWS secret access key", Severity.CRITICAL, value)
+    is_random = entropy(value) >= _TOKEN_ENTROPY and not value.isalpha() and " " not in value
+    return (
+        Hit("token-assignment", "Token or key that is assigned to a name", Severity.HIGH, value) if is_random else None
+    )
+
+
+def find_assignments(text: str) -> Iterator[Hit]:
+    """Yield the secrets that a command line or another free text assigns to names."""
+    for found in _NAME.finditer(text):
+        name = found[1] or found[2]
+        value = _VALUE.match(text, found.end()) if _kind_of(name) is not None else None
+        hit = find_assignment(name, value[1] or value[2] or value[3]) if value else None
+        if hit is not None:
+            yield hit
+
+
+def _kind_of(name: str) -> str | None:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words:
+        return None
+    if words[-1] in _PASSWORDS or words[-1].endswith(_PASSWORD_ENDS):
+        return "password"
+    return "token" if words[-1] in _TOKENS or tuple(words[-2:]) in _PAIRS else None

@@ -1,0 +1,119 @@
+"""Tests that tell a secret from what only looks like one: checksums, structure, placeholders.
+
+Pure functions over one candidate. Specification: checks reference, section 8.3.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections import Counter
+from typing import Final
+from zlib import crc32
+
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+_PLACEHOLDER = re.compile(
+    r"""
+      \$\{?[A-Za-z_]\w*(?::-[^}]*)?\}? | \$\(.*\) | %\w+%? | %\(\w+\)s   # a variable of a shell, of Windows, of Python
+    | .*(?:\{\{|\}\}|<[^<>]*>|\$\{).*                                   # templates
+    | (.)\1* | [*x.#_-]+                                                # one character over and over
+    | (?:your|my|the)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?
+    | (?:your|my|insert|replace|example|dummy|fake)[_-].* | .*[_-](?:here|example|placeholder)
+    | true|false|null|none|nil|undefined|yes|no|disabled|enabled|required|optional|redacted|hidden|string|str|int|bool
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_PATH = re.compile(r"(?:~|\.{0,2})/[\w./@+-]*|[A-Za-z]:\\[\w.\\ -]*", re.ASCII)
+_URL_WITHOUT_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^@]*", re.DOTALL)
+_CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)", re.DOTALL)
+_SAMPLE_HOST = re.compile(
+    r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)", re.IGNORECASE
+)
+# Printed in vendors' documentation: the suffix of AWS's sample keys, the signature of jwt.io's sample token.
+_DOCUMENTED: Final = ("EXAMPLE", "EXAMPLEKEY", "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")
+
+
+def has_base62_checksum(value: str) -> bool:
+    """Say whether the last 6 of 36 characters are the base-62 CRC-32 of the 30 before (GitHub, npm)."""
+    body = value[-36:]
+    number, digits = crc32(body[:30].encode()), ""
+    while number:
+        number, digit = divmod(number, 62)
+        digits = _BASE62[digit] + digits
+    return digits.rjust(6, "0") == body[30:]
+
+
+def has_bech32_checksum(value: str) -> bool:
+    """Say whether the text is sound Bech32 (BIP 173), as age's keys are."""
+    prefix, _, data = value.lower().rpartition("1")
+    if not prefix or any(letter not in _BECH32 for letter in data):
+        return False
+    expanded = [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
+    state = 1
+    for number in expanded + [_BECH32.index(letter) for letter in data]:
+        top, state = state >> 25, (state & 0x1FFFFFF) << 5 ^ number
+        for bit, generator in enumerate(_BECH32_GENERATORS):
+            state ^= generator if top >> bit & 1 else 0
+    return state == 1
+
+
+def jwt_algorithm(value: str) -> str | None:
+    """Give `alg` of a JSON Web Token's header; None where the text is none."""
+    header = decoded(value.partition(".")[0])
+    try:
+        parsed = json.loads(header) if header else None
+    except (ValueError, RecursionError):
+        return None
+    algorithm = parsed.get("alg") if isinstance(parsed, dict) else None
+    return algorithm if isinstance(algorithm, str) else None
+
+
+def decoded(text: str) -> bytes:
+    """Give the bytes of base64 or base64url with or without padding; empty where it is neither."""
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def is_private_key(body: str) -> bool:
+    """Say whether the text between PEM lines is a key and no constant of a library that mentions one."""
+    lines = re.split(r"\s+|\\[nr]", body)
+    data = decoded("".join(line for line in lines if re.fullmatch(r"[A-Za-z0-9+/=]+", line)))
+    if data.startswith(b"openssh-key-v1\0"):
+        return True
+    if len(data) < 40 or data[0] != 0x30:
+        # An encrypted PKCS#1 body is no DER; its headers say so.
+        return "Proc-Type:" in body and len(data) >= 40
+    if data[1] < 0x80:
+        return data[1] == len(data) - 2
+    size_bytes = data[1] & 0x7F
+    return int.from_bytes(data[2 : 2 + size_bytes], "big") == len(data) - 2 - size_bytes
+
+
+def is_placeholder(value: str) -> bool:
+    """Say whether a value stands for a secret that is not here: a variable, a template, a word of documentation."""
+    return bool(_PLACEHOLDER.fullmatch(value)) or value.endswith(_DOCUMENTED)
+
+
+def is_reference(value: str) -> bool:
+    """Say whether a value is a path, a call, or a URL without a password: something that leads to a secret."""
+    return any(form.fullmatch(value) for form in (_PATH, _CALL, _URL_WITHOUT_USER))
+
+
+def is_sample_host(host: str) -> bool:
+    """Say whether a host is of this machine or reserved for documentation (RFC 2606)."""
+    return bool(_SAMPLE_HOST.fullmatch(host))
+
+
+def entropy(value: str) -> float:
+    """Give Shannon's entropy of the characters, in bits a character."""
+    size = len(value)
+    return -sum(count / size * math.log2(count / size) for count in Counter(value).values()) if size else 0.0
