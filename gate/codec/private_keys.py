@@ -109,12 +109,12 @@ def allowed_private_key(key: object) -> ComputablePrivateKey:
 
 def _open_cosign(pem: bytes, password: bytes) -> bytes:
     view = parse_object(_cosign_body(pem), _FAULT, limit_bytes=MAX_KEY_BYTES)
-    derived = _derive(view.object("kdf"), password)
     cipher = view.object("cipher")
     nonce = decode_base64(cipher.text("nonce"), _FAULT, "nonce")
     if cipher.text("name") != "nacl/secretbox" or len(nonce) != NONCE_BYTES:
         raise cipher.refuse("", "names an unknown cipher", expected="nacl/secretbox with a nonce of 24 bytes")
     ciphertext = decode_base64(view.text("ciphertext"), _FAULT, "ciphertext")
+    derived = _derive(view.object("kdf"), password)
     try:
         return bytes(nacl.secret.SecretBox(derived).decrypt(ciphertext, nonce))
     except nacl.exceptions.CryptoError as error:
