@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import parse_object
 from gate.codec.vex_cyclonedx import read_cyclonedx_vex
-from gate.codec.vex_openvex import MAX_VEX_BYTES, read_openvex
+from gate.codec.vex_openvex import read_openvex
 from gate.model.digest import Digest
 
 if TYPE_CHECKING:
     from gate.codec.strict_json import Fault, ObjectView
     from gate.model.vex import VexDocument
+
+MAX_VEX_BYTES: Final = 16 * 1024 * 1024
 
 
 def parse_vex(data: bytes, fault: Fault, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:

@@ -14,16 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from gate.codec.strict_json import parse_object
 from gate.codec.times import parse_time
-from gate.codec.vex_openvex import MAX_VEX_BYTES
-from gate.model.digest import Digest
 from gate.model.vex import VexDocument, VexStatement, VexStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.codec.strict_json import Fault, ObjectView
+    from gate.model.digest import Digest
 
 VERSIONS: Final = frozenset({"1.4", "1.5", "1.6"})
 _STATES: Final[Mapping[str, VexStatus]] = MappingProxyType(
@@ -51,18 +49,14 @@ _JUSTIFICATIONS: Final = frozenset(
 )
 
 
-def parse_cyclonedx_vex(data: bytes, fault: Fault, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
-    """Parse bytes whose digest or signature was checked; `source` and `products` are kept as they are given.
+def read_cyclonedx_vex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
+    """Read a document that was parsed already, alone or as the predicate of a verified statement with this digest.
+
+    `source` and `products` are kept as they are given.
 
     Raises:
-        GateError: of the class and code of `fault`.
+        GateError: the fault of the view.
     """
-    view = parse_object(data, fault, limit_bytes=MAX_VEX_BYTES)
-    return read_cyclonedx_vex(view, Digest.of(data), source=source, products=products)
-
-
-def read_cyclonedx_vex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
-    """Read a document that was parsed already, alone or as the predicate of a verified statement with this digest."""
     fault = view.fault
     if view.text("bomFormat") != "CycloneDX" or view.text("specVersion") not in VERSIONS:
         seen = f"{view.text('bomFormat')} {view.text('specVersion')}"

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.strict_json import parse_object
 from gate.codec.times import parse_time
-from gate.model.digest import Digest
 from gate.model.vex import VexDocument, VexStatement, VexStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.codec.strict_json import Fault, ObjectView
+    from gate.model.digest import Digest
 
 CONTEXT: Final = "https://openvex.dev/ns/v0.2.0"
-MAX_VEX_BYTES: Final = 16 * 1024 * 1024
 JUSTIFICATIONS: Final = frozenset(
     {
         "component_not_present",
@@ -42,18 +40,14 @@ _STATEMENT: Final = (
 _COMPONENT: Final = ("@id", "identifiers", "hashes", "supplier")
 
 
-def parse_openvex(data: bytes, fault: Fault, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
-    """Parse bytes whose digest or signature was checked; `source` and `products` are kept as they are given.
+def read_openvex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
+    """Read a document that was parsed already, alone or as the predicate of a verified statement with this digest.
+
+    `source` and `products` are kept as they are given.
 
     Raises:
-        GateError: of the class and code of `fault`.
+        GateError: the fault of the view.
     """
-    view = parse_object(data, fault, limit_bytes=MAX_VEX_BYTES)
-    return read_openvex(view, Digest.of(data), source=source, products=products)
-
-
-def read_openvex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:
-    """Read a document that was parsed already, alone or as the predicate of a verified statement with this digest."""
     fault = view.fault
     view.only(_DOCUMENT)
     if view.text("@context") != CONTEXT:

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from gate.codec.policy_yaml import parse_policy
 from gate.codec.requirement_yaml import parse_requirement
-from gate.errors import PolicyError
+from gate.errors import GateError, PolicyError
+from gate.model.digest import Digest
 from gate.model.policy import Policy, Requirement
 from tests.support.signing import GATE, STRANGER, pem_of
 
@@ -30,6 +33,8 @@ class MemoryFiles:
         return self.content[path]
 
 
+KEY_A, KEY_B = {"file": "keys/a.pub"}, {"file": "keys/b.pub"}
+HEX_A = Digest.of(KEY_PEM).hex
 FILES = MemoryFiles({"keys/a.pub": KEY_PEM, "keys/b.pub": OTHER_PEM})
 
 
@@ -59,6 +64,18 @@ def policy(document: object, files: MemoryFiles = FILES) -> Policy:
 
 def requirement(document: object, files: MemoryFiles = FILES) -> Requirement:
     return parse_requirement(as_bytes(document), name="requirement.yaml", files=files)
+
+
+def refusal(document: object, files: MemoryFiles = FILES) -> GateError:
+    """Give the error with which the policy is refused."""
+    with pytest.raises(GateError) as caught:
+        policy(document, files)
+    return caught.value
+
+
+def signature(**changes: object) -> dict[str, Any]:
+    """Give a policy with one entry of signers."""
+    return policy_document(signature=[{"images": "**", "anyOf": [{"key": KEY_A}]} | changes])
 
 
 def waiver(**changes: object) -> dict[str, Any]:

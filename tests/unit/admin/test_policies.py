@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from gate.admin import policies
 from gate.admin.policies import init_policy, pin_document, schema_text, validate_document
 from gate.codec.policy_yaml import parse_policy
 from gate.collectors.package_data import data_path
@@ -163,6 +167,38 @@ def test_pin_changes_nothing_where_the_result_would_be_refused(folder: Path, spe
         pin_document(path, NOW)
     assert caught.value.code == code
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "POL_EMPTY"), ("# nothing\n", "POL_EMPTY"), ("- a\n", "POL_MALFORMED")]
+)
+def test_what_is_no_policy_is_neither_pinned_nor_valid(folder: Path, text: str, code: str) -> None:
+    path = write(folder, text, head="")
+    for command in (pin_document, validate_document):
+        with pytest.raises(PolicyError) as caught:
+            command(path, NOW)
+        assert caught.value.code == code
+
+
+def test_pin_says_where_it_cannot_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_place_and_content: object, mode: int) -> None:
+        del mode
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(policies, "write_atomically", full)
+    path = write(folder, SIGNED)
+    with pytest.raises(UsageError) as caught:
+        pin_document(path, NOW)
+    assert (caught.value.code, caught.value.seen) == ("USAGE", os.strerror(errno.ENOSPC))
+
+
+def test_rules_that_cannot_be_checked_are_not_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(folder, "  rules: [{id: r, cel: 'true', message: m}]\n")
+    assert validate_document(path, NOW).name == "a"
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(PolicyError) as caught:
+        validate_document(path, NOW)
+    assert caught.value.code == "POL_MALFORMED"
 
 
 @pytest.mark.parametrize("name", ["baseline", "production"])

@@ -233,6 +233,7 @@ def test_cyclonedx_versions_are_what_the_entry_says_of_each() -> None:
         changed(CYCLONEDX, analysis={"state": "not_affected", "lastUpdated": "yesterday"}),
         changed(CYCLONEDX, affects=[{}]),
         CYCLONEDX | {"specVersion": "1.3"},
+        CYCLONEDX | {"bomFormat": "SPDX"},
         CYCLONEDX | {"version": 0},
         CYCLONEDX | {"metadata": {}},
         CYCLONEDX
@@ -241,6 +242,18 @@ def test_cyclonedx_versions_are_what_the_entry_says_of_each() -> None:
 )
 def test_cyclonedx_a_malformed_document_is_refused(document: dict[str, Any]) -> None:
     refused(document)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "author"),
+    [
+        ({"authors": [{"email": "a@shop.example"}, {"name": "Ann"}]}, "Ann"),
+        ({"manufacturer": {"name": "Maker"}, "authors": [{"name": "Ann"}]}, "Maker"),
+        ({}, ""),
+    ],
+)
+def test_cyclonedx_the_author_is_who_supplies_it(metadata: dict[str, object], author: str) -> None:
+    assert parse(CYCLONEDX | {"metadata": {"timestamp": "2026-01-01T00:00:00Z"} | metadata}).author == author
 
 
 @pytest.mark.parametrize("document", [{}, [], OPENVEX | {"bomFormat": "CycloneDX"}, b"{", b"", b'{"a":1,"a":2}'])
