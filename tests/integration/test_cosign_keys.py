@@ -292,6 +292,21 @@ def test_cosign_verifies_a_passed_verdict_as_referrer_and_under_the_legacy_tag(b
         assert demand_verdict(bench.attachments(*suffixes), verdict_demand(bench, bench.key()), NOW).passed
 
 
+def test_cosign_verifies_the_bundle_in_a_file_for_its_digest_alone(bench: Bench) -> None:
+    bundle = sign_statement(bench.signer(), verdict_payload(bench, PASSED)).bundle
+    (bench.folder / "web.sigstore.json").write_bytes(bundle)
+
+    def verifies(digest: Digest) -> bool:
+        return bench.cosign(
+            "verify-blob-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog",
+            "--bundle", "web.sigstore.json", "--type", VERIFICATION_SUMMARY,
+            "--digest", digest.hex, "--digestAlg", "sha256",
+        ).returncode == 0  # fmt: skip
+
+    assert verifies(bench.image.digest)
+    assert not verifies(Digest.of(b"another image"))
+
+
 def test_an_image_with_only_a_failed_verdict_does_not_pass_cosign_verify(bench: Bench) -> None:
     bench.attach(verdict_payload(bench, FAILED), VERIFICATION_SUMMARY, bench.signer(), failed=True)
     assert not bench.cosign_verifies()
