@@ -25,7 +25,8 @@ from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.errors import GateError, UsageError
 from gate.model.finding import Severity
 from gate.pipeline.options import AdHoc, CheckOptions
-from gate.report.content import ImageReport, Report, worst_exit_code
+from gate.report.codes import worst_exit_code
+from gate.report.content import ImageReport, Report
 from gate.signers.uri import signer_for
 
 if TYPE_CHECKING:
@@ -49,8 +50,12 @@ signing_options = with_options(
         envvar="GATE_ENVIRONMENT",
         help="For which stage the verdict holds (repeatable). Without it, those of the policy.",
     ),
-    click.option("--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file."),
-    click.option("--reissue", is_flag=True, envvar="GATE_REISSUE", help="Issue a new verdict though nothing has changed."),
+    click.option(
+        "--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file."
+    ),
+    click.option(
+        "--reissue", is_flag=True, envvar="GATE_REISSUE", help="Issue a new verdict though nothing has changed."
+    ),
 )
 image_options = with_options(
     click.option(
@@ -86,7 +91,9 @@ shown_options = with_options(
 ad_hoc_options = with_options(
     click.option(
         "--fail-on",
-        type=click.Choice([severity for severity in Severity if severity is not Severity.UNKNOWN], case_sensitive=False),
+        type=click.Choice(
+            [severity for severity in Severity if severity is not Severity.UNKNOWN], case_sensitive=False
+        ),
         envvar="GATE_FAIL_ON",
         help="Without a policy: the lowest severity that refuses. Such a run signs nothing.",
     ),
@@ -100,7 +107,10 @@ ad_hoc_options = with_options(
         "--vex", type=PLACE, multiple=True, envvar="GATE_VEX", help="Without a policy: a VEX document (repeatable)."
     ),
     click.option(
-        "--signature-key", type=PLACE, envvar="GATE_SIGNATURE_KEY", help="Without a policy: demand a signature by this key."
+        "--signature-key",
+        type=PLACE,
+        envvar="GATE_SIGNATURE_KEY",
+        help="Without a policy: demand a signature by this key.",
     ),
 )
 
@@ -117,6 +127,7 @@ ad_hoc_options = with_options(
 @common_options
 def check(
     common: Common,
+    *,
     references: tuple[str, ...],
     policy: Path | None,
     key: str | None,
@@ -148,9 +159,11 @@ def check(
     \b
     gate check registry.example/shop/web@sha256:... -p policy.yaml --key gate.key
     gate check oci:./image --as registry.example/shop/web -p policy.yaml --key gate.key --attestation verdict.json
-    """
+    """  # noqa: D301  click reads \b
     if attestation is not None and len(references) > 1:
-        raise UsageError("--attestation is for one image", expected="one reference", seen=f"{len(references)} references")
+        raise UsageError(
+            "--attestation is for one image", expected="one reference", seen=f"{len(references)} references"
+        )
     password = password_source(key_password_file)
     options = CheckOptions(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
@@ -167,7 +180,9 @@ def check(
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
     with common.progress() as progress:
-        images = tuple(_judged(reference, replace(common.timed(options), progress=progress)) for reference in references)
+        images = tuple(
+            _judged(reference, replace(common.timed(options), progress=progress)) for reference in references
+        )
     worst = worst_exit_code(image.exit_code for image in images)
     code = refused_code if worst == _REFUSED else worst
     common.finish(Report(images=images, exit_code=code, now=common.now, severities=severities))

@@ -9,7 +9,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
@@ -24,8 +24,11 @@ from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
 from gate.errors import StorageError
 from gate.model.version import VERSION
+from gate.pipeline.options import CheckOptions, VerifyOptions
 from gate.pipeline.places import default_places
-from gate.report.content import Document, Report, exit_code_of, worst_exit_code
+from gate.registry.deadline import Deadline
+from gate.report.codes import exit_code_of, worst_exit_code
+from gate.report.content import Document, Report
 from gate.report.formats import Format
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from gate.pipeline.options import Places
     from gate.report.content import Content
 
+Options = TypeVar("Options", CheckOptions, VerifyOptions)
 F = TypeVar("F", bound=Callable[..., object])
 Decorator = Callable[[F], F]
 
@@ -54,9 +58,13 @@ class Common:
         """Give where things are kept: what was said, else the user's own folders."""
         return default_places(os.environ, cache=self.cache_dir, databases=databases, tools=tools, record=record)
 
-    def time_or(self, default: timedelta) -> timedelta:
-        """Give how long the run may take."""
-        return self.timeout or default
+    def timed(self, options: Options) -> Options:
+        """Give the options with the user's time, where there is one."""
+        return options if self.timeout is None else replace(options, timeout=self.timeout)
+
+    def deadline(self, default: timedelta) -> Deadline:
+        """Give the moment after which nothing more is waited for."""
+        return Deadline.after(self.timeout or default)
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Give what is told of long steps."""
@@ -65,7 +73,7 @@ class Common:
     def say(self, text: str) -> None:
         """Tell a waiting person what is done, on standard error; `--quiet` tells nothing."""
         if not self.quiet:
-            say(text)
+            say(f"gate: {text}")
 
     def finish(self, content: Content) -> NoReturn:
         """Write the report, say each error of it once, and end with its exit code.
@@ -118,7 +126,10 @@ COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
         help="Write the report to a file instead of standard output, or another format beside it (json=report.json).",
     ),
     click.option(
-        "--timeout", type=DURATION, envvar="GATE_TIMEOUT", help="How long the whole run may take, as 30s, 15m or 2h."
+        "--timeout",
+        type=DURATION,
+        envvar="GATE_TIMEOUT",
+        help="How long it may take, as 30s, 15m or 2h; of several images, each.",
     ),
     click.option(
         "--cache-dir", type=PLACE, envvar="GATE_CACHE_DIR", help="Where blobs and evidence are kept between runs."
@@ -132,7 +143,9 @@ COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
         callback=_read_config,
         help="Read options from this file. Without it, a .gate.yaml found upward sets presentation and places only.",
     ),
-    click.option("--offline", is_flag=True, envvar="GATE_OFFLINE", help="Open no connection; what is missing is an error."),
+    click.option(
+        "--offline", is_flag=True, envvar="GATE_OFFLINE", help="Open no connection; what is missing is an error."
+    ),
     click.option("--quiet", "-q", is_flag=True, envvar="GATE_QUIET", help="Say nothing on standard error but errors."),
     click.option(
         "--debug",
@@ -153,7 +166,10 @@ authfile_option = click.option(
     help="A login file as Docker or Podman writes it; nothing else is then asked for logins.",
 )
 plain_http_option = click.option(
-    "--plain-http", is_flag=True, envvar="GATE_PLAIN_HTTP", help="Speak HTTP to the registry; loopback needs no permission."
+    "--plain-http",
+    is_flag=True,
+    envvar="GATE_PLAIN_HTTP",
+    help="Speak HTTP to the registry; loopback needs no permission.",
 )
 ca_file_option = click.option(
     "--ca-file", type=PLACE, envvar="GATE_CA_FILE", help="Trust this authority's certificate beside the system's."
@@ -221,7 +237,7 @@ def common_options(function: Callable[..., object]) -> Callable[..., object]:
         )
         session = click.get_current_context().find_root().obj
         if isinstance(session, Session) and session.found:
-            common.say(f"gate: {session.found}")
+            common.say(session.found)
         expect_writable(outputs)
         return function(common, **own)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.types import PlaceType, split_output
+from gate.cli.types import Placed, split_output
 from gate.codec.yaml_document import parse_yaml
 from gate.errors import PolicyError, UsageError
 
@@ -132,7 +132,7 @@ def _value(option: click.Option, node: Node, folder: Path) -> object:
     if option.is_flag:
         return node.boolean()
     texts = _texts(node)
-    if isinstance(option.type, PlaceType):
+    if isinstance(option.type, Placed):
         texts = [option.type.relative_to(folder, text) for text in texts]
     if option.multiple:
         return texts

@@ -42,9 +42,7 @@ def registry_options(
 def proxies() -> ProxySettings:
     """Give the proxies that the environment names."""
     bypass = tuple(part.strip() for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
-    return ProxySettings(
-        https=os.environ.get("HTTPS_PROXY", ""), http=os.environ.get("HTTP_PROXY", ""), bypass=bypass
-    )
+    return ProxySettings(https=os.environ.get("HTTPS_PROXY", ""), http=os.environ.get("HTTP_PROXY", ""), bypass=bypass)
 
 
 def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSource:
@@ -65,7 +63,9 @@ def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSour
                 code="KEY_PASSWORD",
                 expected="GATE_KEY_PASSWORD, --key-password-file or a terminal",
             )
-        answer: str = click.prompt("Password of the key", hide_input=True, confirmation_prompt=confirm, default="", err=True)
+        answer: str = click.prompt(
+            "Password of the key", hide_input=True, confirmation_prompt=confirm, default="", err=True
+        )
         return answer.encode()
 
     return ask

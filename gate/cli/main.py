@@ -19,7 +19,7 @@ from gate.cli.messages import say, say_error
 from gate.cli.session import Session
 from gate.errors import GateError, InternalError, UsageError
 from gate.model.version import VERSION
-from gate.report.content import exit_code_of
+from gate.report.codes import exit_code_of
 
 # What shells give a program that was interrupted: 128 and the number of the signal. Not one of the gate's own codes.
 INTERRUPTED: Final = 130
@@ -51,21 +51,22 @@ class Gate(LazyGroup):
         complete_var: str | None = None,
         standalone_mode: bool = True,
         windows_expand_args: bool = True,
-        **extra: Any,
-    ) -> Any:
+        **extra: Any,  # noqa: ANN401  as click has it
+    ) -> Any:  # noqa: ANN401
         """Run a command; in standalone mode the interpreter ends with its exit code."""
         del prog_name  # whatever wrapper or link it was called by: in every message it is called gate
         session = Session()
         extra.setdefault("obj", session)
 
         def run() -> object:
-            return super(Gate, self).main(args, "gate", complete_var, False, windows_expand_args, **extra)
+            edge = {"standalone_mode": False, "windows_expand_args": windows_expand_args}
+            return super(Gate, self).main(args, "gate", complete_var, **edge, **extra)
 
         if not standalone_mode:
             return run()
         sys.exit(_exit_code(run, session))
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run the command. A broken pipe that gets here is a defect: click would end with 1, which means refused."""
         try:
             return super().invoke(ctx)

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from gate.report.content import next_step
+from gate.report.codes import next_step
 from gate.report.escape import guard_lines, visible
 
 if TYPE_CHECKING:

@@ -1,33 +1,42 @@
 """Kinds of values that options take: parsed once, into types that cannot be wrong.
 
-Each says in its error what it expects. `PlaceType` is known to the configuration file, whose relative paths are relative to
-the file's own folder.
+Each says in its error what it expects. Those that are `Placed` name files: in a configuration file their relative paths are
+relative to the file's own folder.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.errors import GateError
 from gate.model.digest import Digest
 from gate.model.finding import Severity
 from gate.model.image import Platform
 from gate.model.reference import Repository, parse_repository
 from gate.report.formats import Format
 
+if TYPE_CHECKING:
+    Base = click.ParamType[object]
+else:
+    Base = click.ParamType  # generic from 8.5 on only
+
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,7})([smhd])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PLATFORM: Final = re.compile(r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(?:/[a-z0-9.]{1,20})?", re.ASCII)
-# A prefix that looks like a format's name is one: `sraif=x` is a slip, not a file. `./a=b` names a file.
+_SIZE: Final = re.compile(r"(0|[1-9][0-9]{0,14})([KMGT]?)", re.ASCII)
+_SIZE_UNITS: Final = ("", "K", "M", "G", "T")
+_PLATFORM: Final = re.compile(r"([a-z0-9]{1,20})/([a-z0-9_]{1,20})(?:/([a-z0-9.]{1,20}))?", re.ASCII)
+_EXIT_CODE: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
+# A prefix that looks like a format's name is one: `jsn=x` is a slip, not a file. `./a=b` names a file.
 _FORMAT_PREFIX: Final = re.compile(r"([a-z][a-z0-9-]*)=(.*)", re.ASCII | re.DOTALL)
-# Reserved: refused, no sense, not judged, defect. Another number than 1 for "refused" must not be taken for one of them.
+# Their meanings are fixed: no sense, not judged, a defect. 126 and more belong to shells and signals.
 _TAKEN_EXIT_CODES: Final = frozenset({2, 3, 4})
+_MOST_EXIT_CODE: Final = 125
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +47,80 @@ class Output:
     form: Format | None = None
 
 
-class DurationType(click.ParamType):
+class Placed(ABC):
+    """A kind of value that may name a file."""
+
+    @abstractmethod
+    def relative_to(self, folder: Path, value: str) -> str:
+        """Give the text of a configuration file in this folder as it would be given on the command line."""
+
+
+class _OptionType(Base):
+    """What all kinds share: a value that was converted already stays as it is, as click demands."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Convert text; click calls it for every value, from wherever it comes."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def parse(self, text: str) -> object:
+        """Give the value of a text; raises ValueError with what was expected."""
+        raise NotImplementedError
+
+
+def _unexpected(expected: str, text: str) -> ValueError:
+    return ValueError(f"expected {expected}, saw {text[:40]!a}")
+
+
+class DurationType(_OptionType):
     """`30s`, `15m`, `48h`, `7d`."""
 
     name = "duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def parse(self, text: str) -> timedelta:
         """Give the duration."""
-        if isinstance(value, timedelta):
-            return value
-        match = _DURATION.fullmatch(str(value))
+        match = _DURATION.fullmatch(text)
         if match is None:
-            self.fail(f"expected a duration as 30s, 15m, 48h or 7d, saw {str(value)[:40]!a}", param, ctx)
+            raise _unexpected("a duration as 30s, 15m, 48h or 7d", text)
         return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
-class PlaceType(click.ParamType):
+class PlaceType(_OptionType, Placed):
     """A path; whether it is there is said by whoever opens it."""
 
     name = "path"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def parse(self, text: str) -> object:
         """Give the path."""
-        text = str(value)
         if not text or "\0" in text:
-            self.fail("expected a path, saw nothing", param, ctx)
+            raise _unexpected("a path", text)
         return Path(text)
 
     def relative_to(self, folder: Path, value: str) -> str:
-        """Give a value of a configuration file in this folder as it would be given on the command line."""
+        """Join the two."""
         return str(folder / value)
 
 
-class OutputType(PlaceType):
+class OutputType(_OptionType, Placed):
     """`FILE` or `FORMAT=FILE`."""
 
-    name = "[FORMAT=]file"
+    name = "[format=]file"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Output:  # type: ignore[override]
+    def parse(self, text: str) -> Output:
         """Give the file with its format."""
-        if isinstance(value, Output):
-            return value
-        form, place = split_output(str(value))
+        form, place = split_output(text)
         if form is not None and form not in set(Format):
-            self.fail(f"expected one of {', '.join(Format)} before '=', saw {form[:40]!a}", param, ctx)
-        path = super().convert(place, param, ctx)
-        if path.name in {"", "-"}:
-            self.fail("expected the name of a file; without --output the report goes to standard output", param, ctx)
-        return Output(path, Format(form) if form is not None else None)
+            raise _unexpected(f"one of {', '.join(Format)} before '='", form)
+        if "\0" in place or Path(place).name in {"", "-"}:
+            raise _unexpected("the name of a file (standard output needs no option)", place)
+        return Output(Path(place), Format(form) if form is not None else None)
 
     def relative_to(self, folder: Path, value: str) -> str:
-        """Give the value with its path relative to the folder."""
+        """Join folder and file, behind the format."""
         form, place = split_output(value)
         return f"{form}={folder / place}" if form is not None else str(folder / place)
 
@@ -99,100 +131,117 @@ def split_output(text: str) -> tuple[str | None, str]:
     return (match[1], match[2]) if match else (None, text)
 
 
-class RecordType(PlaceType):
-    """A file or a database URL."""
+class RecordType(_OptionType, Placed):
+    """A file or a database URL, as text: what it names is said by the record."""
 
     name = "file|url"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # type: ignore[override]
-        """Give the text: what it names is said by the record."""
-        return str(super().convert(value, param, ctx)) if "://" not in str(value) else str(value)
+    def parse(self, text: str) -> str:
+        """Give the text."""
+        if not text or "\0" in text:
+            raise _unexpected("a file or a database URL", text)
+        return text
 
     def relative_to(self, folder: Path, value: str) -> str:
         """Give a URL as it is, a file relative to the folder."""
-        return value if "://" in value else super().relative_to(folder, value)
+        return value if "://" in value else str(folder / value)
 
 
-class SeveritiesType(click.ParamType):
-    """Severities with commas between them, in any case, as Trivy and Grype write them."""
-
-    name = "severity[,...]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> frozenset[Severity]:
-        """Give the set; an empty one is refused."""
-        if isinstance(value, frozenset):
-            return value
-        words = [word.strip().lower() for word in str(value).split(",")]
-        if unknown := [word for word in words if word not in set(Severity)]:
-            self.fail(f"expected {', '.join(Severity)}, saw {unknown[0][:40]!a}", param, ctx)
-        return frozenset(Severity(word) for word in words)
-
-
-class PlatformType(click.ParamType):
-    """`linux/arm64` or `linux/arm/v7`."""
-
-    name = "os/arch"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Platform:
-        """Give the platform."""
-        if isinstance(value, Platform):
-            return value
-        if not _PLATFORM.fullmatch(str(value)):
-            self.fail(f"expected a platform as linux/amd64 or linux/arm/v7, saw {str(value)[:40]!a}", param, ctx)
-        return Platform(*str(value).split("/"))
-
-
-class RepositoryType(click.ParamType):
-    """`registry/repository`, without tag or digest."""
-
-    name = "repository"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Repository:
-        """Give the repository, normalised; a malformed one is `REF_MALFORMED`."""
-        return value if isinstance(value, Repository) else parse_repository(str(value))
-
-
-class ExitCodeType(click.IntRange):
-    """A number for "refused" that is none of the other exit codes."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 125)
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Give the number."""
-        number: int = super().convert(value, param, ctx)
-        if number in _TAKEN_EXIT_CODES:
-            self.fail(f"{number} has a meaning of its own; expected 0, 1 or 5 to 125", param, ctx)
-        return number
-
-
-class DocumentOrDigestType(PlaceType):
+class DocumentOrDigestType(_OptionType, Placed):
     """A policy that a stage accepts: its file or its digest."""
 
     name = "file|sha256:..."
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path | Digest:  # type: ignore[override]
+    def parse(self, text: str) -> Path | Digest:
         """Give the digest, or the path of a file whose digest is meant."""
-        if isinstance(value, Digest):
-            return value
-        try:
-            return Digest(str(value)) if str(value).startswith("sha256:") else super().convert(value, param, ctx)
-        except GateError as error:
-            self.fail(str(error), param, ctx)
+        return Digest(text) if text.startswith("sha256:") else Path(text)
 
     def relative_to(self, folder: Path, value: str) -> str:
         """Give a digest as it is, a file relative to the folder."""
         return value if value.startswith("sha256:") else str(folder / value)
 
 
+class SeveritiesType(_OptionType):
+    """Severities with commas between them, in any case, as Trivy and Grype write them."""
+
+    name = "severity[,...]"
+
+    def parse(self, text: str) -> frozenset[Severity]:
+        """Give the set; an empty word is refused."""
+        words = [word.strip().lower() for word in text.split(",")]
+        if unknown := [word for word in words if word not in set(Severity)]:
+            raise _unexpected(", ".join(Severity), unknown[0])
+        return frozenset(Severity(word) for word in words)
+
+
+class PlatformType(_OptionType):
+    """`linux/arm64` or `linux/arm/v7`."""
+
+    name = "os/arch"
+
+    def parse(self, text: str) -> Platform:
+        """Give the platform."""
+        match = _PLATFORM.fullmatch(text)
+        if match is None:
+            raise _unexpected("a platform as linux/amd64 or linux/arm/v7", text)
+        return Platform(match[1], match[2], match[3] or "")
+
+
+class RepositoryType(_OptionType):
+    """`registry/repository`, without tag or digest."""
+
+    name = "repository"
+
+    def parse(self, text: str) -> Repository:
+        """Give the repository, normalised; raises UsageError `REF_MALFORMED`."""
+        return parse_repository(text)
+
+
+class DigestType(_OptionType):
+    """`sha256:` and 64 digits."""
+
+    name = "sha256:..."
+
+    def parse(self, text: str) -> Digest:
+        """Give the digest; raises UsageError `REF_DIGEST`."""
+        return Digest(text)
+
+
+class SizeType(_OptionType):
+    """A number of bytes, with a unit of 1024: `500M`, `20G`."""
+
+    name = "size"
+
+    def parse(self, text: str) -> int:
+        """Give the number of bytes."""
+        match = _SIZE.fullmatch(text)
+        if match is None:
+            raise _unexpected("a size as 1000000, 500M or 20G", text)
+        factor: int = 1024 ** _SIZE_UNITS.index(match[2])
+        return int(match[1]) * factor
+
+
+class ExitCodeType(_OptionType):
+    """A number for "refused" that is none of the other exit codes."""
+
+    name = "number"
+
+    def parse(self, text: str) -> int:
+        """Give the number."""
+        number = int(text) if _EXIT_CODE.fullmatch(text) else -1
+        if number in _TAKEN_EXIT_CODES or not 0 <= number <= _MOST_EXIT_CODE:
+            raise _unexpected("0, 1 or 5 to 125 (2, 3 and 4 mean something else)", text)
+        return number
+
+
 DURATION: Final = DurationType()
 PLACE: Final = PlaceType()
 OUTPUT: Final = OutputType()
 RECORD: Final = RecordType()
+DOCUMENT_OR_DIGEST: Final = DocumentOrDigestType()
 SEVERITIES: Final = SeveritiesType()
 PLATFORM: Final = PlatformType()
 REPOSITORY: Final = RepositoryType()
+DIGEST: Final = DigestType()
+SIZE: Final = SizeType()
 EXIT_CODE: Final = ExitCodeType()
-DOCUMENT_OR_DIGEST: Final = DocumentOrDigestType()

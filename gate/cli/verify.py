@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +21,18 @@ from gate.report.content import ImageReport, Report
 
 demand_options = with_options(
     click.option(
-        "--requirement", type=PLACE, envvar="GATE_REQUIREMENT", help="A document that says what is demanded; instead of flags."
+        "--requirement",
+        type=PLACE,
+        envvar="GATE_REQUIREMENT",
+        help="A document that says what is demanded; instead of flags.",
     ),
     click.option(
-        "--key", "keys", type=PLACE, multiple=True, envvar="GATE_KEY", help="A public key that signs verdicts (repeatable)."
+        "--key",
+        "keys",
+        type=PLACE,
+        multiple=True,
+        envvar="GATE_KEY",
+        help="A public key that signs verdicts (repeatable).",
     ),
     click.option(
         "--fail-key",
@@ -45,11 +52,11 @@ demand_options = with_options(
         help="A policy that is accepted here: its file or its digest (repeatable).",
     ),
     click.option(
-        "--environment", envvar="GATE_ENVIRONMENT", help="This stage. Without it only a verdict that names none is accepted."
+        "--environment",
+        envvar="GATE_ENVIRONMENT",
+        help="This stage. Without it only a verdict that names none is accepted.",
     ),
-    click.option(
-        "--max-age", type=DURATION, envvar="GATE_MAX_AGE", help="How old a verdict may be.  [default: 7d]"
-    ),
+    click.option("--max-age", type=DURATION, envvar="GATE_MAX_AGE", help="How old a verdict may be.  [default: 7d]"),
     click.option("--verifier-id", envvar="GATE_VERIFIER_ID", help="The verifier that the verdict must name."),
     click.option(
         "--require-timestamp",
@@ -60,9 +67,14 @@ demand_options = with_options(
 )
 source_options = with_options(
     click.option(
-        "--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Take the verdict from this file; asks no registry."
+        "--attestation",
+        type=PLACE,
+        envvar="GATE_ATTESTATION",
+        help="Take the verdict from this file; asks no registry.",
     ),
-    click.option("--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is verified as."),
+    click.option(
+        "--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is verified as."
+    ),
     record_option,
 )
 
@@ -75,6 +87,7 @@ source_options = with_options(
 @common_options
 def verify(
     common: Common,
+    *,
     reference: str,
     requirement: Path | None,
     keys: tuple[Path, ...],
@@ -99,7 +112,7 @@ def verify(
     \b
     gate verify registry.example/shop/web@sha256:... --key gate.pub --policy policy.yaml --environment production
     gate verify registry.example/shop/web@sha256:... --requirement requirement.yaml
-    """
+    """  # noqa: D301  click reads \b
     flags = bool(keys or fail_keys or policies or environment or max_age or verifier_id or require_timestamp)
     if (requirement is not None) == flags or (requirement is None and not (keys and policies)):
         raise UsageError("it is not clear what is demanded", expected="--requirement alone, or --key and --policy")

@@ -6,13 +6,13 @@ The reports know the pipeline's results by their shape, because the arrow of imp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from gate.model.reasons import EXIT_CODES, REASONS, ReasonClass
 from gate.model.verdict import Decision
+from gate.report.codes import exit_code_of
 
 if TYPE_CHECKING:
     from gate.errors import GateError
@@ -22,26 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = "1.0"
 _EXIT_DECISIONS: Final = {0: Decision.PASSED, 1: Decision.REFUSED}
-# DESIGN, section 3: a defect of the gate hides whatever else happened, a request without sense comes next.
-_WORST_FIRST: Final = (4, 2, 3, 1, 0)
-
-
-def exit_code_of(error: GateError) -> int:
-    """Give the exit code of an error's reason; a code that nobody declared is a defect of the gate."""
-    declared = REASONS.get(error.code)
-    return declared.exit_code if declared is not None else EXIT_CODES[ReasonClass.INTERNAL]
-
-
-def next_step(code: str, own: str) -> str:
-    """Give what to do next: what whoever found the problem says, else what is declared with its code."""
-    declared = REASONS.get(code)
-    return own or (declared.next_step if declared is not None else "")
-
-
-def worst_exit_code(codes: Iterable[int]) -> int:
-    """Give the code that a request for several images ends with; 0 for none."""
-    given = set(codes)
-    return next((code for code in _WORST_FIRST if code in given), 0)
 
 
 class Issued(Protocol):
@@ -170,7 +150,7 @@ class Listing:
     """Rows for people and for programs: `kind` names them in JSON, `columns` are the keys, in order.
 
     `state` names the column that says in one word how a row stands (`ok`, `missing` ...); "" where there is none. `notes`
-    are sentences below the rows.
+    are sentences below the rows. `bare` prints only the first column for people, one value a line: what scripts read.
     """
 
     kind: str
@@ -179,6 +159,7 @@ class Listing:
     exit_code: int = 0
     state: str = ""
     notes: tuple[str, ...] = ()
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, assert_never
 
 from gate.report.content import Document, Listing, Report
-from gate.report.lines import Style, render_lines
+from gate.report.lines import Style, render_bare, render_lines
 
 if TYPE_CHECKING:
     from gate.report.content import Content
@@ -31,6 +31,8 @@ def render(content: Content, form: Format, style: Style) -> str:
             return content.text
         case Report() if form is Format.TABLE and not any(image.checked for image in content.images):
             return render_lines(content, style)
+        case Listing(bare=True) if form is Format.TABLE:
+            return render_bare(content)
         case Report() | Listing():
             return _rendered(content, form, style)
         case _:

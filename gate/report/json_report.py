@@ -12,7 +12,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from gate.codec.times import format_time
-from gate.report.content import SCHEMA_VERSION, exit_code_of, next_step
+from gate.report.codes import exit_code_of, next_step
+from gate.report.content import SCHEMA_VERSION
 from gate.report.escape import harmless_json
 from gate.report.json_evidence import evidence_of, findings_of, waivers_of
 

@@ -13,9 +13,9 @@ from gate.model.verdict import Decision
 from gate.report.escape import guard_lines, identifier, visible
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
-    from gate.report.content import ImageReport, Report, VerifiedImage
+    from gate.report.content import ImageReport, Listing, Report, VerifiedImage
 
 # As wide as a report is where no terminal says otherwise: a file, a pipe, the log of a CI step.
 DEFAULT_WIDTH: Final = 120
@@ -35,6 +35,11 @@ class Style:
 def render_lines(report: Report, style: Style) -> str:
     """Give one line for each image, in the order of the request."""
     return guard_lines("".join(f"{image_line(image, report.now, style)}\n" for image in report.images))
+
+
+def render_bare(listing: Listing) -> str:
+    """Give the first value of each row, one a line."""
+    return guard_lines("".join(f"{identifier(str(row[0]), limit=4096)}\n" for row in listing.rows))
 
 
 def image_line(image: ImageReport, now: datetime, style: Style) -> str:
@@ -65,8 +70,13 @@ def _details(found: VerifiedImage, now: datetime) -> tuple[str, ...]:
 
 
 def age(now: datetime, moment: datetime) -> str:
-    """Give an age in its two largest units, `3d4h`; a moment in the future has none: `0s`."""
-    seconds = max(0, int((now - moment).total_seconds()))
+    """Give how long ago a moment was; one in the future was not: `0s`."""
+    return duration(now - moment)
+
+
+def duration(length: timedelta) -> str:
+    """Give a duration in its two largest units, `3d4h`; a negative one is `0s`."""
+    seconds = max(0, int(length.total_seconds()))
     units = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
     parts = []
     for size, name in units:

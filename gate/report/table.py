@@ -17,7 +17,7 @@ from rich.text import Text
 
 from gate.codec.times import format_time
 from gate.model.verdict import Decision, Outcome
-from gate.report.content import next_step
+from gate.report.codes import next_step
 from gate.report.escape import guard_lines, identifier, visible
 from gate.report.lines import Style, image_line
 from gate.report.table_findings import disagreements, excused, left_out, secrets, vulnerabilities, waivers

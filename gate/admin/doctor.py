@@ -1,0 +1,233 @@
+"""`gate doctor`: look at everything that a check needs, and say of each thing that it is well or what to do.
+
+Nothing is changed but what a check itself would make (folders, the record's tables), and nothing is repaired. A thing that is
+not needed for every image, as the Java database or a registry that was not named, is a remark and no failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.admin.databases import DatabaseStatus, database_status
+from gate.admin.tools import list_tools
+from gate.collectors.database_store import DatabaseKind
+from gate.errors import GateError, StorageError
+from gate.model.reasons import REASONS
+from gate.model.reference import RegistryReference, parse_reference
+from gate.pipeline.workshop import image_store, tool_places
+from gate.registry.client import RegistryClient
+from gate.store.record import open_record
+
+if TYPE_CHECKING:
+    from gate.model.digest import Digest
+    from gate.pipeline.options import Places
+    from gate.registry.deadline import Deadline
+    from gate.registry.options import RegistryOptions
+    from gate.signers.signer import Signer
+
+# The shipped baseline's own bound (DESIGN, section 6: `databaseMaxAge`); a policy may set another, so this only warns.
+OLD_DATABASE: Final = timedelta(hours=48)
+# A clock may differ from a builder's by this much before it is called wrong.
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# An image of 1 GB with its unpacked layers and both scanners' work.
+LITTLE_SPACE_BYTES: Final = 5 * 1024**3
+
+
+class State(StrEnum):
+    """How a thing is: `note` is worth knowing and hinders nothing, `wrong` hinders a check."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One thing that was looked at: what was found, and what to do, which is empty where all is well."""
+
+    subject: str
+    state: State
+    found: str
+    next_step: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """What is looked at.
+
+    `sign` opens the key that would sign, None where none was named; `reference` is an image in a registry (untrusted text).
+    """
+
+    places: Places
+    registry: RegistryOptions
+    deadline: Deadline
+    now: datetime
+    sign: Callable[[], Signer] | None = None
+    reference: str | None = None
+
+
+def examine(patient: Patient) -> tuple[Diagnosis, ...]:
+    """Look at everything, in the order in which a check needs it; raises nothing that the gate raises on purpose."""
+    databases = database_status(patient.places.databases, patient.now)
+    return (
+        *_tools(patient),
+        *map(_database, databases),
+        _clock(patient, databases),
+        _tried("key", lambda: _key(patient)),
+        *_registry(patient),
+        _tried("cache", lambda: _cache(patient.places)),
+        _tried("record", lambda: _record(patient.places)),
+    )
+
+
+def _tried(subject: str, look: Callable[[], Diagnosis]) -> Diagnosis:
+    try:
+        return look()
+    except GateError as error:
+        return _wrong(subject, error)
+
+
+def _wrong(subject: str, error: GateError) -> Diagnosis:
+    declared = REASONS.get(error.code)
+    step = error.next_step or (declared.next_step if declared is not None else "")
+    return Diagnosis(subject=subject, state=State.WRONG, found=str(error), next_step=step, code=error.code)
+
+
+def _tools(patient: Patient) -> Iterator[Diagnosis]:
+    try:
+        found = [status for status in list_tools(tool_places(patient.places)) if status.use == "scanner"]
+    except GateError as error:
+        yield _wrong("tools", error)
+        return
+    for status in found:
+        if status.found is not None:
+            text = f"{status.version} {status.found.identity.digest.short} {status.found.path} ({status.origin})"
+            yield Diagnosis(subject=status.name, state=State.OK, found=text)
+        else:
+            step = f"Run `gate tools install {status.name}`."
+            yield Diagnosis(
+                subject=status.name, state=State.WRONG, found=status.problem, next_step=step, code="SCAN_BINARY"
+            )
+
+
+def _database(status: DatabaseStatus) -> Diagnosis:
+    subject = f"{status.kind.value} database"
+    if status.problem is not None:
+        # Only images with Java archives need it.
+        state = State.NOTE if status.kind is DatabaseKind.JAVA else State.WRONG
+        step = status.problem.next_step or REASONS[status.problem.code].next_step
+        return Diagnosis(
+            subject=subject, state=state, found=status.problem.reason, next_step=step, code=status.problem.code
+        )
+    if status.identity is None or status.age is None:
+        return Diagnosis(subject=subject, state=State.WRONG, found="cannot be read", code="DB_MALFORMED")
+    hours = int(status.age.total_seconds() // 3600)
+    text = f"{status.identity.digest.short}, {hours} hours old"
+    if status.identity.demonstration:
+        return Diagnosis(
+            subject=subject, state=State.NOTE, found=f"{text}, DEMONSTRATION DATA", next_step="Run `gate db update`."
+        )
+    if status.age > OLD_DATABASE:
+        step = "Run `gate db update`; policies refuse to rely on old databases."
+        return Diagnosis(subject=subject, state=State.NOTE, found=text, next_step=step)
+    return Diagnosis(subject=subject, state=State.OK, found=text)
+
+
+def _clock(patient: Patient, databases: tuple[DatabaseStatus, ...]) -> Diagnosis:
+    """Compare the clock with what was made before now: it cannot be earlier than any of that."""
+    moments = [status.identity.built_at for status in databases if status.identity is not None]
+    text = patient.now.isoformat(timespec="seconds")
+    if moments and max(moments) > patient.now + CLOCK_TOLERANCE:
+        newest = max(moments).isoformat(timespec="seconds")
+        return Diagnosis(
+            subject="clock",
+            state=State.WRONG,
+            found=f"{text} is before a database was built ({newest})",
+            next_step="Set the machine's clock.",
+            code="POL_TIME",
+        )
+    return Diagnosis(subject="clock", state=State.OK, found=text)
+
+
+def _key(patient: Patient) -> Diagnosis:
+    if patient.sign is None:
+        step = "Name one with `--key`; `gate keys generate` makes a pair."
+        return Diagnosis(
+            subject="key", state=State.NOTE, found="none was named: verdicts are not signed", next_step=step
+        )
+    key = patient.sign().public_key
+    return Diagnosis(subject="key", state=State.OK, found=f"{key.algorithm.value} {key.key_id}")
+
+
+def _registry(patient: Patient) -> Iterator[Diagnosis]:
+    if patient.reference is None:
+        step = "Name an image: `gate doctor registry.example/shop/web:tag`."
+        yield Diagnosis(subject="registry", state=State.NOTE, found="none was named", next_step=step)
+        return
+    try:
+        with RegistryClient(patient.registry, patient.deadline) as client:
+            reference = _in_registry(patient.reference)
+            digest = reference.digest or client.resolve_tag(reference.repository, reference.tag or "latest")
+            client.manifest(reference.repository, digest)
+            yield Diagnosis(subject="registry", state=State.OK, found=f"{reference.repository} can be read")
+            yield _referrers(client, reference, digest)
+    except GateError as error:
+        yield _wrong("registry", error)
+
+
+def _in_registry(text: str) -> RegistryReference:
+    reference = parse_reference(text)
+    if not isinstance(reference, RegistryReference):
+        raise StorageError(
+            "no image in a registry", code="REG_NOT_FOUND", expected="registry/repository:tag", seen=text
+        )
+    return reference
+
+
+def _referrers(client: RegistryClient, reference: RegistryReference, digest: Digest) -> Diagnosis:
+    listing = client.referrer_listing(reference.repository, digest)
+    if listing.api is None:
+        text = "the registry has no referrers API; attestations are listed under a tag instead"
+        return Diagnosis(subject="referrers", state=State.NOTE, found=text)
+    return Diagnosis(subject="referrers", state=State.OK, found=f"the API answers; {len(listing.union)} attached")
+
+
+def _cache(places: Places) -> Diagnosis:
+    """Write and remove a file where blobs are kept, and look at the space that is left."""
+    root = image_store(places).root
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root) as file:
+            file.write(b"gate doctor")
+            file.flush()
+            os.fsync(file.fileno())
+        free = shutil.disk_usage(root).free
+    except OSError as error:
+        raise StorageError(
+            "the cache cannot be written", code="CACHE_UNAVAILABLE", expected=str(root), seen=error.strerror or ""
+        ) from error
+    text = f"{root}, {free // 1024**2} MiB free"
+    if free < LITTLE_SPACE_BYTES:
+        step = "Make room, run `gate cache prune`, or give `--cache-dir`."
+        return Diagnosis(subject="cache", state=State.NOTE, found=text, next_step=step)
+    return Diagnosis(subject="cache", state=State.OK, found=text)
+
+
+def _record(places: Places) -> Diagnosis:
+    """Open the record, which makes it where there is none, and count its rows."""
+    with closing(open_record(places.record, places.evidence)) as record:
+        rows = len(record.rows())
+    shown = places.record if "://" not in places.record else "database server"
+    return Diagnosis(
+        subject="record", state=State.OK, found=f"{shown}, {rows} rows, evidence in {Path(places.evidence)}"
+    )

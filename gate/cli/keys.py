@@ -1,0 +1,40 @@
+"""`gate keys`: key pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gate.admin.keys import generate_key_pair
+from gate.cli.common import Common, common_options, key_password_option
+from gate.cli.environment import password_source
+from gate.cli.types import PLACE
+from gate.report.content import Listing
+
+_COLUMNS: Final = ("private", "public", "key")
+
+
+@click.group()
+def keys() -> None:
+    """Make keys that sign."""
+
+
+@keys.command()
+@click.argument("directory", type=PLACE, default=Path())
+@click.option(
+    "--name", default="gate", envvar="GATE_NAME", help="The files' name: NAME.key and NAME.pub.  [default: gate]"
+)
+@key_password_option
+@common_options
+def generate(common: Common, directory: Path, name: str, key_password_file: Path | None) -> None:
+    """Make a P-256 key pair in Cosign's encrypted form.
+
+    The files are written into DIRECTORY (the working directory) and never over existing ones. The password comes from
+    --key-password-file, GATE_KEY_PASSWORD, COSIGN_PASSWORD or a prompt; it may be empty.
+    """
+    password = password_source(key_password_file, confirm=True)()
+    pair = generate_key_pair(directory, password, name=name)
+    row = (str(pair.private_path), str(pair.public_path), pair.public_key.key_id)
+    common.finish(Listing(kind="keys", columns=_COLUMNS, rows=(row,)))
