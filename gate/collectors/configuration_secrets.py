@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gate.model.evidence import SecretEvidence
-from gate.model.image import ImageConfig, ImageIndex, ImageManifest
+from gate.model.image import ImageConfig
+from gate.model.string_map import StringMap
 from gate.secrets.configuration import RULES_DIGEST, find_annotation_secrets, find_configuration_secrets
 
 
 def collect_configuration_secrets(
-    config: ImageConfig, manifest: ImageManifest, key: bytes, *, index: ImageIndex | None = None
+    config: ImageConfig, annotations: StringMap, key: bytes, *, others: Iterable[StringMap] = ()
 ) -> SecretEvidence:
-    """Give what a search of one image's configuration and annotations found; `index` is the one that lists it, if any.
+    """Give what a search of one image's configuration and annotations found.
+
+    `annotations` are the manifest's own; `others` those of its descriptors, and of an index that lists it.
 
     Raises:
         InternalError: the key is too short.
     """
-    others = [descriptor.annotations for descriptor in (manifest.config, *manifest.layers)]
-    if index is not None:
-        others += [index.annotations, *(descriptor.annotations for descriptor in index.manifests)]
-    own = find_configuration_secrets(config, manifest.annotations, key)
+    own = find_configuration_secrets(config, annotations, key)
     return SecretEvidence(findings=own + find_annotation_secrets(others, key), rules_digest=RULES_DIGEST)
