@@ -8,6 +8,7 @@ never for a file that changed within the last two seconds, because two writes wi
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -79,12 +80,12 @@ class DigestMemo:
         if self.path is None:
             return {}
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = open_regular(self.path, follow=False)
         except OSError:
             return {}
         with open(descriptor, "rb") as file:  # noqa: PTH123  opened without following a link
             seen = os.fstat(file.fileno())
-            if seen.st_uid != os.geteuid() or seen.st_mode & 0o022 or not stat.S_ISREG(seen.st_mode):
+            if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
                 return {}
             content = file.read(_MAX_MEMO_BYTES)
         try:
@@ -109,6 +110,15 @@ def _is_digest(text: object) -> bool:
         return isinstance(text, str) and Digest(text).text == text
     except GateError:
         return False
+
+
+def open_regular(path: Path, *, follow: bool = True) -> int:
+    """Open a regular file for reading and give its descriptor; anything else (pipe, directory) is an OSError, at once."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def hash_descriptor(descriptor: int) -> Digest:
@@ -144,12 +154,10 @@ def open_binary(path: Path, expected: Digest, memo: DigestMemo) -> Iterator[int]
         ScannerError: `SCAN_BINARY`.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular(path)
     except OSError as error:
         raise _binary(f"the program at {path} cannot be opened", expected, error.strerror or "") from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _binary(f"{path} is not a file", expected, "something else")
         digest, before = memo.digest_of(descriptor), FileIdentity.of(descriptor)
         if digest != expected:
             raise _binary(f"the program at {path} is not the pinned one", expected, digest.text)
@@ -173,7 +181,7 @@ def verify_database_file(path: Path, expected: Digest, memo: DigestMemo) -> None
         DatabaseError: `DB_MISSING` or `DB_DIGEST`.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular(path)
     except OSError as error:
         raise DatabaseError(
             f"the database {path.name} cannot be opened",

@@ -6,7 +6,6 @@ private file. Everything else is an error of evidence with its own code, never a
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gate.codec.strict_json import printable
-from gate.collectors.content import DigestMemo, open_binary
+from gate.collectors.content import DigestMemo, open_binary, open_regular
 from gate.collectors.process import ChildLimits, ChildResult, PrivateDirectories, Stopped, run_child
 from gate.collectors.tool_pins import PinnedTool
 from gate.errors import ScannerError
@@ -127,7 +126,7 @@ def read_report(tool: PinnedTool, path: Path, limit_bytes: int) -> bytes:
     """Give the bytes of a report file that the scanner wrote; raises `SCAN_FAILED` where there is none or too much."""
     try:
         # The scanner could have put a link or a pipe there.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_regular(path, follow=False)
     except OSError as error:
         raise failed(tool, "wrote no report", error.strerror or "") from error
     with open(descriptor, "rb") as file:  # noqa: PTH123  opened without following a link

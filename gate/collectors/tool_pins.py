@@ -20,9 +20,9 @@ from typing import Any, Final
 import yaml
 
 from gate.codec.strict_json import Fault, ObjectView, parse_object
-from gate.collectors.content import DigestMemo
+from gate.collectors.content import DigestMemo, open_regular
 from gate.collectors.package_data import data_path
-from gate.errors import GateError, InternalError, ScannerError
+from gate.errors import InternalError, ScannerError
 from gate.model.digest import Digest
 from gate.model.evidence import ToolIdentity
 
@@ -219,12 +219,12 @@ def locate_tool(name: str, places: ToolPlaces, memo: DigestMemo) -> PinnedTool:
 def _digest_of(path: Path, memo: DigestMemo) -> Digest | None:
     """Give the digest of a regular file, or None where there is none that can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular(path)
     except OSError:
         return None
     try:
-        return memo.digest_of(descriptor) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    except (OSError, GateError):
+        return memo.digest_of(descriptor)
+    except OSError:
         return None
     finally:
         os.close(descriptor)

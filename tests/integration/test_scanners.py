@@ -1,0 +1,404 @@
+"""Both real scanners, as the gate starts them: what they find, what cannot mislead them, and what a bad database becomes.
+
+The last part is the table of the checks reference, section 2.1, run against the pinned binaries.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gate.admin.database_artifacts import copy_files
+from gate.collectors.content import DigestMemo
+from gate.collectors.database_store import (
+    FILES,
+    DatabaseKind,
+    DatabaseSet,
+    add_entry,
+    load_databases,
+    set_current,
+)
+from gate.collectors.grype import collect_grype
+from gate.collectors.scanning import ScanSettings, ScanTarget
+from gate.collectors.tool_pins import PinnedTool
+from gate.collectors.trivy import collect_trivy
+from gate.errors import DatabaseError, GateError, ScannerError
+from gate.model.digest import Digest
+from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport, Unobtained
+from gate.registry.deadline import Deadline
+from tests.support.programs import Tools
+from tests.support.scanners import (
+    BOOKWORM,
+    KEY_FILE,
+    copy_store,
+    debian_files,
+    language_files,
+    pin,
+    secret_files,
+    store_of,
+    write_image,
+)
+from tools.advisories import BuiltDatabases, build_databases
+from tools.advisories.bolt import Tree, bolt_file
+from tools.images.archive import file
+
+pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
+
+BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+Collect = Callable[[ScanTarget, PinnedTool, DatabaseSet, ScanSettings, Deadline], ScanReport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Everything that a scan needs."""
+
+    store: Path
+    databases: DatabaseSet
+    target: ScanTarget
+    trivy: PinnedTool
+    grype: PinnedTool
+    settings: ScanSettings
+
+    def scan(self, name: str, **changes: object) -> ScanReport:
+        """Scan with one of the two; `changes` replace fields."""
+        bench = replace(self, **changes)  # type: ignore[arg-type]
+        collect, tool = (collect_trivy, bench.trivy) if name == "trivy" else (collect_grype, bench.grype)
+        return collect(bench.target, tool, bench.databases, bench.settings, Deadline.after(timedelta(minutes=2)))
+
+
+@pytest.fixture(scope="module")
+def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
+    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
+
+
+@pytest.fixture(scope="module")
+def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    place = tmp_path_factory.mktemp("bench")
+    return Bench(
+        store=place / "store",
+        databases=store_of(place / "store", built),
+        target=write_image(place / "im:age@1", [*debian_files(), *language_files(), *secret_files()]),
+        trivy=pin(tools.trivy),
+        grype=pin(tools.grype),
+        settings=ScanSettings(memo=DigestMemo(place / "digests.json"), cache=place / "cache"),
+    )
+
+
+SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
+
+
+@SCANNERS
+def test_a_scan_finds_proves_and_names_itself(bench: Bench, name: str) -> None:
+    report = bench.scan(name)
+    named = {alias for finding in report.findings for alias in (finding.id, *finding.aliases)}
+    assert {"CVE-2024-6119", "CVE-2019-10906", "CVE-2021-44228", "CVE-2019-10744"} <= named
+    assert report.covered is True
+    assert isinstance(report.canary, Canary)
+    assert report.canary.expected
+    assert report.canary.found == report.canary.expected
+    assert report.target_diff_ids == bench.target.diff_ids
+    assert report.database.demonstration is True
+    assert report.database.built_at == BUILT
+    assert len(report.os_packages) == 3
+
+
+def test_both_see_the_same_packages(bench: Bench) -> None:
+    trivy, grype = bench.scan("trivy"), bench.scan("grype")
+    assert trivy.os_packages == grype.os_packages
+    assert {package.key for package in trivy.packages} == {package.key for package in grype.packages}
+    assert trivy.isolation in set(Isolation)
+
+
+def test_the_raw_reports_are_kept_by_digest_and_without_secrets(bench: Bench) -> None:
+    kept: dict[str, bytes] = {}
+
+    def keep(report: RawReport, content: bytes) -> None:
+        assert report.digest == Digest.of(content)
+        kept[report.name] = content
+
+    settings = replace(bench.settings, keep_raw=keep)
+    trivy, grype = bench.scan("trivy", settings=settings), bench.scan("grype", settings=settings)
+    assert set(kept) == {"trivy.json", "grype.json", "grype.cdx.json"}
+    assert [secret.rule for secret in trivy.secrets] == ["private-key"]
+    assert grype.package_report is not None
+    for content in kept.values():
+        assert b"in-env" not in content
+        assert not any(line.encode() in content for line in KEY_FILE.splitlines()[1:])
+
+
+@SCANNERS
+def test_V08_V09_hostile_files_and_variables_change_nothing(  # noqa: N802  named after the attacks
+    bench: Bench, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench.scan(name)
+    (tmp_path / ".config/grype").mkdir(parents=True)
+    (tmp_path / ".grype").mkdir()
+    (tmp_path / "trivy.yaml").write_text("severity: [LOW]\nscan: {skip-files: [var/lib/dpkg/status]}\n")
+    (tmp_path / ".trivyignore").write_text("CVE-2024-6119\nCVE-2019-10906\n")
+    (tmp_path / "trivy-secret.yaml").write_text("disable-rules: [private-key]\n")
+    ignore = "ignore: [{vulnerability: CVE-2024-6119}]\nonly-fixed: true\nexclude: ['**']\n"
+    for path in (".grype.yaml", ".grype/config.yaml", ".config/grype/config.yaml"):
+        (tmp_path / path).write_text(ignore)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    hostile = {
+        "TRIVY_SEVERITY": "LOW",
+        "TRIVY_IGNORE_UNFIXED": "true",
+        "TRIVY_SKIP_FILES": "var/lib/dpkg/status",
+        "TRIVY_DISTRO": "alpine/3.20",
+        "TRIVY_CONFIG": str(tmp_path / "trivy.yaml"),
+        "GRYPE_ONLY_FIXED": "true",
+        "GRYPE_EXCLUDE": "**",
+        "GRYPE_DISTRO": "alpine:3.20",
+        "GRYPE_CONFIG": str(tmp_path / ".grype.yaml"),
+        "GODEBUG": "netdns=go",
+    }
+    for variable, value in hostile.items():
+        monkeypatch.setenv(variable, value)
+    after = bench.scan(name)
+    assert set(after.findings) == set(before.findings)
+    assert (after.secrets, after.os_packages) == (before.secrets, before.os_packages)
+
+
+def test_V10_our_own_settings_have_their_effect(bench: Bench, tmp_path: Path) -> None:  # noqa: N802
+    # An unknown key in a configuration file is ignored without a word, so each of ours is tested by what it does: the
+    # key stands where one of Trivy's own allow rules would let it pass.
+    entries = [*debian_files(), file("usr/share/doc/x/examples/tests/key.pem", KEY_FILE)]
+    target = write_image(tmp_path / "image", entries)
+    assert [secret.rule for secret in bench.scan("trivy", target=target).secrets] == ["private-key"]
+
+
+@SCANNERS
+def test_V04_a_report_about_another_image_is_refused(bench: Bench, name: str) -> None:  # noqa: N802
+    other = Digest.of(b"another")
+    for target in (
+        replace(bench.target, manifest=other, config=other),
+        replace(bench.target, diff_ids=(other,)),
+        replace(bench.target, diff_ids=(*bench.target.diff_ids, other)),
+    ):
+        with pytest.raises(ScannerError) as raised:
+            bench.scan(name, target=target)
+        assert raised.value.code == "SCAN_TARGET_MISMATCH"
+
+
+@SCANNERS
+def test_V14_a_binary_that_is_not_pinned_is_not_started(bench: Bench, name: str, tmp_path: Path) -> None:  # noqa: N802
+    mark = tmp_path / "started"
+    program = tmp_path / name
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o700)
+    tool = replace(bench.trivy if name == "trivy" else bench.grype, path=program)
+    with pytest.raises(ScannerError) as raised:
+        bench.scan(name, **{name: tool})
+    assert raised.value.code == "SCAN_BINARY"
+    assert not mark.exists()
+
+
+@SCANNERS
+def test_no_time_is_a_timeout(bench: Bench, name: str) -> None:
+    collect, tool = (collect_trivy, bench.trivy) if name == "trivy" else (collect_grype, bench.grype)
+    with pytest.raises(ScannerError) as raised:
+        collect(bench.target, tool, bench.databases, bench.settings, Deadline.after(timedelta(0)))
+    assert raised.value.code == "SCAN_TIMEOUT"
+
+
+@SCANNERS
+def test_half_an_image_is_an_error(bench: Bench, name: str, tmp_path: Path) -> None:
+    target = write_image(tmp_path / "image", debian_files())
+    for blob in (target.layout / "blobs/sha256").iterdir():
+        blob.write_bytes(blob.read_bytes()[: blob.stat().st_size // 2])
+    with pytest.raises(ScannerError) as raised:
+        bench.scan(name, target=target)
+    assert raised.value.code == "SCAN_FAILED"
+
+
+@SCANNERS
+@pytest.mark.parametrize(
+    ("distribution", "covered"),
+    [
+        (BOOKWORM, True),
+        (Distribution(id="debian", version_id="99"), False),
+        (Distribution(id="alpine", version_id="3.22.1"), True),
+        (Distribution(id="alpine", version_id="3.99.0"), False),
+        (Distribution(id="ubuntu", version_id="22.04", codename="jammy"), True),
+        (Distribution(id="ubuntu", version_id="22.04", codename="noble"), None),
+        (Distribution(id="unheard-of", version_id="1"), False),
+        (None, None),
+    ],
+)
+def test_the_canary_is_found_for_every_release_that_is_covered(
+    bench: Bench,
+    name: str,
+    distribution: Distribution | None,
+    covered: bool | None,  # noqa: FBT001
+) -> None:
+    # Only what is asked about the release changes: the canary is an image of its own.
+    report = bench.scan(name, target=replace(bench.target, distribution=distribution))
+    if distribution is not None and distribution.codename == "noble":
+        # Grype asks for the codename too, Trivy does not know it.
+        covered = name == "trivy"
+    assert report.covered is covered
+    assert isinstance(report.canary, Canary)
+    assert report.canary.found == report.canary.expected
+    # Python, npm, Maven, and the release where it is covered.
+    assert len(report.canary.expected) == (4 if covered else 3)
+
+
+def test_V07_an_advisory_that_the_scanner_drops_without_a_word_loses_the_canary(  # noqa: N802
+    bench: Bench, tmp_path: Path
+) -> None:
+    # A fixed version that does not parse: Trivy drops the advisory, exit code 0, nothing on standard error.
+    broken: Tree = {
+        b"vulnerability": {b"CVE-2020-0001": b"{}"},
+        b"debian 12": {b"openssl": {b"CVE-2020-0001": b'{"FixedVersion": "1.2_(broken)"}'}},
+    }
+    report = bench.scan("trivy", databases=trivy_store(bench, tmp_path, broken))
+    assert report.covered is True
+    assert report.canary == Canary(expected=frozenset({"CVE-2020-0001"}), found=frozenset())
+    assert report.findings == ()
+
+
+def trivy_store(bench: Bench, tmp_path: Path, content: Tree) -> DatabaseSet:
+    """Give the bench's databases with another one of Trivy's."""
+    cache = copy_store(main_file(bench.store, "trivy").parent.parent, tmp_path / "cache")
+    (cache / "db/trivy.db").write_bytes(bolt_file(content))
+    fill = partial(copy_files, cache, kind=DatabaseKind.TRIVY)
+    set_current(tmp_path / "store", [add_entry(tmp_path / "store", DatabaseKind.TRIVY, fill, source="test")])
+    return replace(load_databases(tmp_path / "store"), java=bench.databases.java)
+
+
+def test_a_lost_canary_is_not_kept_and_is_found_again(bench: Bench, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    settings = replace(bench.settings, cache=cache)
+    first = bench.scan("trivy", settings=settings)
+    kept = [path for path in cache.iterdir() if path.name.startswith("canary-")]
+    assert len(kept) == 1
+    for content in (b"", b"{}", b'{"at": "2099-01-01T00:00:00Z", "found": []}'):
+        kept[0].write_bytes(content)
+        assert bench.scan("trivy", settings=settings).canary == first.canary
+
+
+# --- The table of section 2.1 ---
+
+
+def damage(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def refusal(bench: Bench, name: str, store: Path) -> str:
+    with pytest.raises(GateError) as raised:
+        bench.scan(name, databases=load_databases(store), settings=ScanSettings())
+    assert isinstance(raised.value, DatabaseError)
+    return raised.value.code
+
+
+@pytest.fixture
+def store(bench: Bench, tmp_path: Path) -> Path:
+    return copy_store(bench.store, tmp_path / "damaged")
+
+
+def main_file(store: Path, name: str) -> Path:
+    kind = DatabaseKind(name)
+    return next((store / "store" / name).glob(f"*/{FILES[kind][0]}"))
+
+
+@SCANNERS
+def test_V06_an_untouched_copy_is_scanned(bench: Bench, store: Path, name: str) -> None:  # noqa: N802
+    assert bench.scan(name, databases=load_databases(store), settings=ScanSettings()).findings
+
+
+@SCANNERS
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (lambda content: content.replace(b"CVE-2023-4863", bytes(13)), {"DB_DIGEST"}),
+        (lambda content: content.replace(b"CVE-2024-6119", b"CVE-2024-0000"), {"DB_DIGEST"}),
+        (lambda content: content[: len(content) // 2], {"DB_MALFORMED", "DB_DIGEST"}),
+        (lambda _content: b"", {"DB_MALFORMED"}),
+        (lambda _content: b"not a database at all" * 1000, {"DB_MALFORMED"}),
+    ],
+    ids=["zeroed", "altered", "half", "empty", "other"],
+)
+def test_V06_an_altered_database_is_never_opened(  # noqa: N802
+    bench: Bench, store: Path, name: str, change: Callable[[bytes], bytes], codes: set[str]
+) -> None:
+    damage(main_file(store, name), change)
+    assert refusal(bench, name, store) in codes
+
+
+@SCANNERS
+def test_V06_a_missing_database_is_an_error(bench: Bench, store: Path, name: str) -> None:  # noqa: N802
+    main_file(store, name).unlink()
+    assert refusal(bench, name, store) == "DB_MISSING"
+
+
+@SCANNERS
+def test_V06_no_database_at_all_is_an_error(bench: Bench, tmp_path: Path, name: str) -> None:  # noqa: N802
+    assert refusal(bench, name, tmp_path / "nowhere") == "DB_MISSING"
+
+
+@pytest.mark.parametrize("field", ["UpdatedAt", "Version"])
+def test_V06_trivys_metadata_cannot_be_changed_alone(bench: Bench, store: Path, field: str) -> None:  # noqa: N802
+    path = main_file(store, "trivy").parent / "metadata.json"
+    facts = json.loads(path.read_bytes())
+    facts[field] = "2099-01-01T00:00:00Z" if field == "UpdatedAt" else 3
+    path.write_text(json.dumps(facts))
+    assert refusal(bench, "trivy", store) in {"DB_DIGEST", "DB_MALFORMED"}
+
+
+def test_V06_grypes_import_record_is_demanded(bench: Bench, store: Path) -> None:  # noqa: N802
+    (main_file(store, "grype").parent / "import.json").unlink()
+    assert refusal(bench, "grype", store) == "DB_MISSING"
+
+
+def test_a_missing_java_database_is_an_error_of_trivy(bench: Bench, store: Path) -> None:
+    main_file(store, "java").unlink()
+    assert refusal(bench, "trivy", store) == "DB_MISSING"
+    assert bench.scan("grype", databases=load_databases(store), settings=ScanSettings()).findings
+
+
+@pytest.mark.parametrize("year", [2020, 2099])
+def test_V06_a_build_time_of_any_year_is_evidence(  # noqa: N802
+    bench: Bench, tools: Tools, tmp_path: Path, year: int
+) -> None:
+    # Whether it is too old, or not to be believed, is judged by a check: both scanners must get that far.
+    moment = datetime(year, 1, 1, tzinfo=UTC)
+    databases = store_of(tmp_path / "store", build_databases(tmp_path / "built", moment, tools.grype))
+    for name in ("trivy", "grype"):
+        assert bench.scan(name, databases=databases).database.built_at == moment
+
+
+@SCANNERS
+def test_two_scans_at_once_on_one_store_do_not_disturb_each_other(bench: Bench, name: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: bench.scan(name), range(2))
+    assert set(first.findings) == set(second.findings)
+
+
+def test_nothing_is_written_into_the_store(bench: Bench) -> None:
+    def state() -> list[tuple[str, int, int]]:
+        paths = sorted(bench.store.rglob("*"))
+        return [(str(path), path.stat().st_mtime_ns, path.stat().st_ctime_ns) for path in paths]
+
+    before = state()
+    bench.scan("trivy")
+    bench.scan("grype")
+    assert state() == before
+    assert not any(os.access(path, os.W_OK) and path.stat().st_mode & 0o022 for path in bench.store.rglob("*"))
+
+
+def test_what_cannot_be_planted_is_unobtained(bench: Bench, tmp_path: Path) -> None:
+    databases = trivy_store(bench, tmp_path, {b"vulnerability": {b"x": b"{}"}})
+    report = bench.scan("trivy", databases=databases)
+    assert isinstance(report.canary, Unobtained)
+    assert report.canary.code == "SCAN_CANARY"
+    assert report.covered is False
