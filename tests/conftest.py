@@ -13,6 +13,7 @@ from typing import Protocol
 import hypothesis
 import pytest
 
+from tests.support.installation import Installation, installation
 from tests.support.programs import Tools
 from tests.support.registries import RunningRegistry, run_docker_registry, run_olareg
 from tools.build import tools_dir
@@ -66,6 +67,15 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
 def tools() -> Tools:
     """Give the pinned programs; naming one that is not here skips the test, or fails it in CI."""
     return Tools()
+
+
+@pytest.fixture(scope="session")
+def installed(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Give the installation that all tests of this run share, made at its first use."""
+    base = tmp_path_factory.getbasetemp()
+    # Every xdist worker has a folder of its own below the run's.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return installation(shared, tools)
 
 
 class StartOlareg(Protocol):

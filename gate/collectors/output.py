@@ -14,12 +14,17 @@ from gate.errors import StorageError
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file with the rights that the user's umask gives.
+    """Write a file with the rights that the user's umask gives; a device or a pipe is written to, never replaced.
 
     Raises:
-        StorageError: `OUT_WRITE`; nothing was changed.
+        StorageError: `OUT_WRITE`; a file that was there is as it was.
     """
     try:
+        # A link stays a link: what it names is written.
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            _write_into(path, content)
+            return
         descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=".gate-")
     except OSError as error:
         raise _refusal(path, error) from error
@@ -36,6 +41,12 @@ def write_output(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    # Without O_CREAT and O_TRUNC: for what is there now and is no file.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb") as stream:
+        stream.write(content)
 
 
 def _umask() -> int:

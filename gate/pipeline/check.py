@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.checks import reference as reference_check
-from gate.codec.strict_json import canonical_json
+from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.collectors.output import write_output
 from gate.collectors.unobtained import unobtained_from
 from gate.decide import decide, needed_evidence
-from gate.errors import GateError, PolicyError, StorageError, UsageError
-from gate.model.evidence import EvidenceSet, FirstSeen, RequestFacts, Unobtained
+from gate.errors import GateError, InternalError, PolicyError, UsageError
+from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.verdict import Decision, Verdict
-from gate.model.version import VERSION
 from gate.pipeline.gather import gather
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
-from gate.pipeline.publishing import Publisher, summary_bundle
-from gate.pipeline.recording import first_seen, read_intent, read_verdict, record_verdict, subject_of
+from gate.pipeline.publishing import Publisher
+from gate.pipeline.recording import first_seen, record_verdict, subject_of
+from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict
-from gate.pipeline.workshop import SCANNERS, Workshop, attempt, open_workshop
+from gate.pipeline.turns import scratch_folder, turn
+from gate.pipeline.workshop import Workshop, attempt, open_workshop
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.store.record import Record, open_record
@@ -34,9 +34,10 @@ from gate.store.record import Record, open_record
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.codec.strict_json import JsonValue
     from gate.collectors.image_source import FetchedManifest, ImageSource
+    from gate.model.attachment import Attachments
     from gate.model.policy import Policy
+    from gate.pipeline.recording import Intent
     from gate.signers.signer import Signer
 
 _NO_KEY: Final = "no attestation was made: give --key to sign the verdict"
@@ -57,6 +58,11 @@ class _Run:
     @property
     def policy(self) -> Policy:
         return self.loaded.policy
+
+    @property
+    def subject(self) -> str:
+        """Name the image in the record, once its digest is known."""
+        return subject_of(self.request, self.request.digest)
 
 
 def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) -> CheckRun:
@@ -160,20 +166,32 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
         return CheckRun(verdict=verdict)
     run = replace(run, request=replace(run.request, digest=root.digest))
     publisher = _publisher(run, reference, source)
+    places = run.options.places
+    with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / "scratch") as scratch:
+        workshop = open_workshop(places, scratch, deadline=run.deadline, now=run.started, progress=run.options.progress)
+        return _in_turn(run, source, root, publisher, workshop)
+
+
+def _in_turn(
+    run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
+) -> CheckRun:
+    """Finish what an earlier run left, give its verdict again where that holds, or else come to one."""
     repaired = publisher.repair(run.started) if publisher is not None else ()
     notices = tuple(f"published again what an earlier run left unfinished (row {intent.number})" for intent in repaired)
-    workshop = open_workshop(run.options.places, deadline=run.deadline, now=run.started, progress=run.options.progress)
-    inputs = _inputs(run, workshop, publisher)
-    known = None if run.options.reissue else _known_verdict(run, inputs, publisher)
+    needs = needed_evidence(run.policy)
+    attached = attempt(lambda: collect_attachments(source, root.digest)) if EvidenceKind.ATTACHMENTS in needs else None
+    target = publisher.target if publisher is not None else ""
+    inputs = inputs_of(run.subject, run.loaded, run.options, workshop, attached, target)
+    known = None if run.options.reissue else _known(run, inputs, publisher)
     if known is not None:
         return replace(known, notices=(*notices, *known.notices))
-    evidence = _gather(run, source, root, workshop)
+    evidence = _gather(run, source, root, workshop, attached)
     fresh = _conclude(run, evidence, inputs, publisher)
     return replace(fresh, notices=(*notices, *fresh.notices))
 
 
 def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publisher | None:
-    """Give where attestations go; None where nothing is signed."""
+    """Give where attestations go; None where nothing is signed, or only into a file."""
     if run.options.signer is None:
         return None
     if not source.attestable:
@@ -182,81 +200,59 @@ def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publishe
             "this archive has no manifest digest, so nothing can be attested", code="REF_NAME", expected=expected
         )
     if source.writer is None:
+        if run.options.attestation_file is None:
+            raise UsageError("nothing can be attached to an archive", expected="--attestation FILE", seen="only a key")
         return None
-    target = (
-        str(run.request.repository)
-        if isinstance(reference, RegistryReference)
-        else f"oci:{Path(str(reference)[4:].partition('@sha256:')[0]).absolute()}"
-    )
     return Publisher(
-        source=source,
-        writer=source.writer,
-        record=run.record,
-        target=target,
-        subject=subject_of(run.request, run.request.digest),
+        source=source, writer=source.writer, record=run.record, target=_target_of(reference), subject=run.subject
     )
 
 
-def _inputs(run: _Run, workshop: Workshop, publisher: Publisher | None) -> str:
-    """Give the key over everything that the verdict depends on; equal keys, equal verdicts."""
-    signer, fail_signer = run.options.signer, run.options.fail_signer
-    databases = (workshop.databases.trivy, workshop.databases.java, workshop.databases.grype)
-    tools = [workshop.tools[tool] for tool in SCANNERS]
-    parts: dict[str, JsonValue] = {
-        "gate": VERSION,
-        "subject": subject_of(run.request, run.request.digest),
-        "platforms": [str(platform) for platform in run.options.platforms],
-        "policy": str(run.policy.digest),
-        "adHoc": repr(run.options.ad_hoc),
-        "environments": None if run.options.environments is None else [*sorted(run.options.environments)],
-        "tools": ["" if isinstance(tool, Unobtained) else str(tool.identity.digest) for tool in tools],
-        "databases": ["" if isinstance(item, Unobtained) else str(item.identity.digest) for item in databases],
-        "keys": [signer.public_key.key_id if signer else "", fail_signer.public_key.key_id if fail_signer else ""],
-        "target": publisher.target if publisher is not None else "",
-    }
-    return hashlib.sha256(canonical_json(parts)).hexdigest()
+def _target_of(reference: Reference) -> str:
+    match reference:
+        case RegistryReference(repository=repository):
+            return str(repository)
+        case LayoutReference(directory=directory):
+            return f"oci:{Path(directory).absolute()}"
+        case ArchiveReference():
+            raise InternalError("nothing is attached to an archive")
 
 
-def _known_verdict(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | None:
-    """Give an earlier verdict on unchanged inputs that is younger than half its life; errors are never given again."""
-    for row in run.record.verdicts_with_inputs(inputs):
-        try:
-            verdict = read_verdict(run.record, row)
-        except StorageError:
-            return None
-        age = run.started - verdict.evaluated_at
-        if (
-            verdict.decision is Decision.ERROR
-            or not 0 <= age.total_seconds() < run.policy.attest.max_age.total_seconds() / 2
-        ):
-            return None
-        intents = [read_intent(run.record, intent) for intent in run.record.answers(row.number, "intent")]
-        if run.options.signer is None:
-            return CheckRun(verdict=verdict, reused=True, notices=_without_key(run))
-        if publisher is not None and intents:
-            issued = tuple(publisher.issued(item) for item in intents[0].publications)
-            return CheckRun(
-                verdict=verdict, attestations=(*issued, *_write_file(run, summary_bundle(intents[0]))), reused=True
-            )
-    return None
+def _known(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | None:
+    """Give an earlier verdict again, and see that whoever asks for it finds it: a registry may have lost it since."""
+    known = known_verdict(run.record, inputs, run.policy.attest, run.started)
+    if known is None:
+        return None
+    if run.options.signer is None:
+        return CheckRun(verdict=known.verdict, reused=True, notices=(_NO_KEY,))
+    if known.summary is None or (publisher is not None) != (known.intent is not None):
+        return None
+    issued: tuple[IssuedAttestation, ...] = ()
+    notices: tuple[str, ...] = ()
+    if publisher is not None and known.intent is not None:
+        if publisher.ensure(known.intent):
+            notices = (f"published again what was no longer attached (row {known.intent.number})",)
+        issued = publisher.issued(known.intent)
+    file = _write_file(run, known.summary)
+    return CheckRun(verdict=known.verdict, attestations=(*issued, *file), reused=True, notices=notices)
 
 
-def _gather(run: _Run, source: ImageSource, root: FetchedManifest, workshop: Workshop) -> EvidenceSet:
+def _gather(
+    run: _Run,
+    source: ImageSource,
+    root: FetchedManifest,
+    workshop: Workshop,
+    attached: Attachments | Unobtained | None,
+) -> EvidenceSet:
     policy = run.policy
     grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
     remembered = run.request.repository if grace else None
     seen = first_seen(run.record, remembered) if remembered is not None else FirstSeen()
+    begun = EvidenceSet(
+        request=run.request, attachments=attached, threat_data=read_threat_data(run.loaded), first_seen=seen
+    )
     with workshop.store:
-        return gather(
-            source,
-            root,
-            run.request,
-            policy,
-            needed_evidence(policy),
-            workshop,
-            threats=read_threat_data(run.loaded),
-            seen=seen,
-        )
+        return gather(source, root, begun, policy, needed_evidence(policy), workshop)
 
 
 def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publisher | None) -> CheckRun:
@@ -265,23 +261,19 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     signer = _signer_of(verdict, run.options)
     signed = _sign(run, verdict, signer) if signer is not None else None
     target = publisher.target if publisher is not None else ""
-    _, intent = record_verdict(
-        run.record,
-        verdict,
-        run.loaded.content,
-        inputs=inputs,
-        signed=signed if publisher is not None else None,
-        target=target,
-    )
+    _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
+    issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
     file = _write_file(run, signed.summary.bundle) if signed is not None else ()
-    if publisher is None or intent is None:
-        return CheckRun(verdict=verdict, attestations=file, notices=_without_key(run))
+    notices = (_NO_KEY,) if run.options.signer is None else ()
+    return CheckRun(verdict=verdict, attestations=(*issued, *file), notices=notices)
+
+
+def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[IssuedAttestation, ...]:
     run.options.progress.start("push")
     try:
-        issued = publisher.publish(intent, run.clock.now())
+        return publisher.publish(intent, run.clock.now())
     finally:
         run.options.progress.finish("push")
-    return CheckRun(verdict=verdict, attestations=(*issued, *file))
 
 
 def _signer_of(verdict: Verdict, options: CheckOptions) -> Signer | None:
@@ -319,7 +311,3 @@ def _write_file(run: _Run, bundle: bytes) -> tuple[IssuedAttestation, ...]:
         if digest is None
         else (IssuedAttestation(manifest=None, subject=digest, place=str(path), predicate_type=VERIFICATION_SUMMARY),)
     )
-
-
-def _without_key(run: _Run) -> tuple[str, ...]:
-    return (_NO_KEY,) if run.options.signer is None else ()

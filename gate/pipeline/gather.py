@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gate.codec.rule_facts import SignatureFact, rule_facts
-from gate.collectors.attachments import collect_attachments
 from gate.collectors.rules import evaluate_rules
 from gate.errors import GateError
 from gate.findings.merge import merge_findings
@@ -18,13 +17,10 @@ from gate.model.attachment import Attachments
 from gate.model.evidence import (
     EvidenceKind,
     EvidenceSet,
-    FirstSeen,
     LayerFacts,
-    RequestFacts,
     RuleResult,
     ScanReport,
     SubjectEvidence,
-    ThreatData,
     Unobtained,
 )
 from gate.model.finding import PackageKey
@@ -46,24 +42,21 @@ if TYPE_CHECKING:
 def gather(
     source: ImageSource,
     root: FetchedManifest,
-    request: RequestFacts,
+    begun: EvidenceSet,
     policy: Policy,
     needs: frozenset[EvidenceKind],
     workshop: Workshop,
-    *,
-    threats: ThreatData,
-    seen: FirstSeen,
 ) -> EvidenceSet:
-    """Gather what the policy's checks need about an image that was asked for by digest."""
-    evidence = EvidenceSet(request=request, threat_data=threats, first_seen=seen)
-    family = attempt(lambda: read_family(source, root, request.platforms or policy.platforms))
+    """Gather what the policy's checks need about an image that was asked for by digest.
+
+    `begun` holds what is known before the image is looked into: the request, what is attached, the threat data, and when
+    findings were first seen.
+    """
+    family = attempt(lambda: read_family(source, root, begun.request.platforms or policy.platforms))
     if isinstance(family, Unobtained):
-        return replace(evidence, root=_descriptor(root), fault=family)
-    evidence = replace(evidence, root=family.root, index=family.index, skipped=family.skipped)
-    if EvidenceKind.ATTACHMENTS in needs:
-        evidence = replace(evidence, attachments=attempt(lambda: collect_attachments(source, family.root.digest)))
+        return replace(begun, root=_descriptor(root), fault=family)
     subjects = tuple(_subjects(source, family, policy, needs, workshop))
-    evidence = replace(evidence, subjects=subjects)
+    evidence = replace(begun, root=family.root, index=family.index, skipped=family.skipped, subjects=subjects)
     return _with_rules(evidence, policy, workshop) if EvidenceKind.RULES in needs else evidence
 
 

@@ -55,8 +55,8 @@ class CheckOptions:
     """How `check` works.
 
     `policy` None takes the shipped baseline. `name` (`--as`) is the repository that a layout or archive is judged and
-    attested as. `environments` None takes the policy's. `attestation_file` gets the bundle of the verdict,
-    `unsigned_file` the unsigned verdict. Without `signer` nothing is attested. `legacy` also writes the `.att` tag.
+    attested as. `environments` None takes the policy's. `attestation_file` gets the bundle of the verdict. Without `signer`
+    nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED.
     """
 
     places: Places

@@ -13,7 +13,6 @@ from gate.codec.verdict_manifest import EMPTY_CONFIG
 from gate.collectors.attachments import collect_attachments
 from gate.errors import GateError, RegistryError
 from gate.model.digest import Digest
-from gate.model.statement import VERIFICATION_SUMMARY
 from gate.pipeline.options import IssuedAttestation
 from gate.pipeline.recording import Intent, read_intent, record_published
 
@@ -41,13 +40,9 @@ class Publisher:
         Raises:
             GateError: it is recorded and not, or not wholly, published; the next run goes on from the record.
         """
-        for publication in intent.publications:
-            self.writer.attach(publication.subject, publication.manifest, (EMPTY_CONFIG, publication.bundle))
-        for publication in intent.publications:
-            self.writer.confirm(publication.subject, publication.manifest)
-        self._read_back(intent.publications)
+        self._push(intent.publications)
         record_published(self.record, intent, self.subject, now)
-        return tuple(self.issued(publication) for publication in intent.publications)
+        return self.issued(intent)
 
     def repair(self, now: datetime) -> tuple[Intent, ...]:
         """Publish again what an earlier run recorded for this place and did not finish."""
@@ -58,6 +53,22 @@ class Publisher:
         for intent in intents:
             self.publish(intent, now)
         return intents
+
+    def ensure(self, intent: Intent) -> bool:
+        """Publish again what was published once and is gone now, from the recorded bytes; say whether that was needed."""
+        try:
+            self._read_back(intent.publications)
+        except RegistryError:
+            self._push(intent.publications)
+            return True
+        return False
+
+    def _push(self, publications: tuple[Publication, ...]) -> None:
+        for publication in publications:
+            self.writer.attach(publication.subject, publication.manifest, (EMPTY_CONFIG, publication.bundle))
+        for publication in publications:
+            self.writer.confirm(publication.subject, publication.manifest)
+        self._read_back(publications)
 
     def _read_back(self, publications: tuple[Publication, ...]) -> None:
         """See that a stage that asks for each subject would find these very bytes."""
@@ -70,13 +81,16 @@ class Publisher:
             if not wanted <= found:
                 raise _not_there(digest, f"{len(wanted - found)} of {len(wanted)} are missing")
 
-    def issued(self, publication: Publication) -> IssuedAttestation:
-        """Say where a publication of this place is."""
-        return IssuedAttestation(
-            manifest=publication.digest,
-            subject=publication.subject.digest,
-            place=self.target,
-            predicate_type=publication.predicate_type,
+    def issued(self, intent: Intent) -> tuple[IssuedAttestation, ...]:
+        """Say where the publications of an intent are."""
+        return tuple(
+            IssuedAttestation(
+                manifest=publication.digest,
+                subject=publication.subject.digest,
+                place=self.target,
+                predicate_type=publication.predicate_type,
+            )
+            for publication in intent.publications
         )
 
 
@@ -84,8 +98,3 @@ def _not_there(digest: Digest, seen: str) -> RegistryError:
     return RegistryError(
         "issued and not published", code="REG_READ_BACK", expected=f"the attestations on {digest.short}", seen=seen
     )
-
-
-def summary_bundle(intent: Intent) -> bytes:
-    """Give the bundle of the verdict itself, for stages without a registry."""
-    return next(item.bundle for item in intent.publications if item.predicate_type == VERIFICATION_SUMMARY)

@@ -53,7 +53,7 @@ def subject_of(request: RequestFacts, digest: Digest | None) -> str:
 def record_verdict(
     record: Record, verdict: Verdict, policy: bytes, *, inputs: str, signed: SignedVerdict | None, target: str
 ) -> tuple[Row, Intent | None]:
-    """Append the verdict and, where it was signed, the intent to publish it; both or neither.
+    """Append the verdict and, where it was signed and `target` names a place, the intent to publish it; both or neither.
 
     Raises:
         StorageError: nothing was recorded, so nothing may be published.
@@ -62,12 +62,11 @@ def record_verdict(
     entries = [
         Entry(kind="verdict", content=_verdict_row(record, verdict, policy, signed), subject=subject, inputs=inputs)
     ]
-    if signed is not None:
-        content = _intent_row(record, signed.publications, target)
-        entries.append(Entry(kind="intent", content=content, subject=subject, refers_to_first=True))
+    if signed is None or not target:
+        return record.append(*entries)[0], None
+    content = _intent_row(record, signed.publications, target)
+    entries.append(Entry(kind="intent", content=content, subject=subject, refers_to_first=True))
     rows = record.append(*entries)
-    if signed is None:
-        return rows[0], None
     return rows[0], Intent(number=rows[1].number, target=target, publications=signed.publications)
 
 
@@ -159,6 +158,12 @@ def _read_publication(record: Record, view: ObjectView) -> Publication:
 def read_verdict(record: Record, row: Row) -> Verdict:
     """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
     return decode_value(Verdict, record.evidence.get(_view(row).object("evidence").digest("verdict")))
+
+
+def read_summary(record: Record, row: Row) -> bytes | None:
+    """Give the bundle of the summary that was signed for a verdict, None for an unsigned one; raises StorageError."""
+    evidence = _view(row).object("evidence")
+    return record.evidence.get(evidence.digest("summary")) if "summary" in evidence else None
 
 
 def first_seen(record: Record, repository: Repository) -> FirstSeen:

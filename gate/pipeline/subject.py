@@ -5,6 +5,7 @@ Whatever cannot be had becomes `Unobtained` in its place; nothing is left out, a
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from gate.collectors.pull import pull_blobs
 from gate.collectors.scanning import ScanTarget
 from gate.collectors.trivy import collect_trivy
 from gate.collectors.unobtained import unobtained_from
-from gate.errors import GateError
+from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
 from gate.model.finding import SecretPlace, Tool
 from gate.model.image import ImageConfig, ImageManifest
@@ -104,11 +105,13 @@ def _with_layers(
     pulled = attempt(lambda: _pull(source, image, limits, workshop))
     if isinstance(pulled, Unobtained):
         return replace(evidence, layers=pulled, trivy=pulled, grype=pulled)
-    with tempfile.TemporaryDirectory(prefix="layout-", dir=workshop.scratch, ignore_cleanup_errors=True) as folder:
-        layout = attempt(lambda: _lay_out(Path(folder) / "image", image, workshop))
-        if isinstance(layout, Unobtained):
-            return replace(evidence, layers=layout, trivy=layout, grype=layout)
+    layout = attempt(lambda: _lay_out(image, workshop))
+    if isinstance(layout, Unobtained):
+        return replace(evidence, layers=layout, trivy=layout, grype=layout)
+    try:
         return _read_and_scan(evidence, image, layout, needs, limits, workshop)
+    finally:
+        shutil.rmtree(layout.parent, ignore_errors=True)
 
 
 def _pull(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Workshop) -> None:
@@ -127,8 +130,20 @@ def _pull(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Wor
         workshop.progress.finish(_PULL)
 
 
-def _lay_out(folder: Path, image: _Image, workshop: Workshop) -> Path:
-    return workshop.store.write_layout(folder, image.descriptor, (image.manifest.config, *image.manifest.layers))
+def _lay_out(image: _Image, workshop: Workshop) -> Path:
+    """Give the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="layout-", dir=workshop.scratch))
+    except OSError as error:
+        raise StorageError(
+            "a folder cannot be made",
+            code="CACHE_UNAVAILABLE",
+            expected=str(workshop.scratch),
+            seen=error.strerror or "",
+        ) from error
+    return workshop.store.write_layout(
+        folder / "image", image.descriptor, (image.manifest.config, *image.manifest.layers)
+    )
 
 
 def _read_and_scan(
@@ -206,9 +221,17 @@ def _scanning(tool: Tool, target: ScanTarget, workshop: Workshop) -> Callable[[]
 def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> ScanReport:
     collect = collect_trivy if tool is Tool.TRIVY else collect_grype
     key = _scan_key(tool, pinned, target, workshop)
-    return workshop.cache.obtain(
-        ScanReport, key, lambda: collect(target, pinned, workshop.databases, workshop.settings, workshop.deadline)
-    )
+    try:
+        return workshop.cache.obtain(
+            ScanReport, key, lambda: collect(target, pinned, workshop.databases, workshop.settings, workshop.deadline)
+        )
+    except OSError as error:
+        raise StorageError(
+            f"{tool.value} has no room to work in",
+            code="CACHE_UNAVAILABLE",
+            expected=f"a folder in {workshop.scratch} that can be written",
+            seen=error.strerror or "an input/output error",
+        ) from error
 
 
 def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> dict[str, JsonValue]:

@@ -51,9 +51,10 @@ def verify(reference: str, options: VerifyOptions, *, clock: Clock | None = None
     """
     used = clock or Clock()
     parsed = parse_reference(reference)
+    # Whether anything is demanded of this image is known before anybody is asked about it (attack K18).
+    requirement = _requirement_for(_repository(parsed, options), options)
     with ExitStack() as opened:
         asked = _ask(reference, parsed, options, used, opened)
-    requirement = _requirement_for(asked.repository, options)
     now = used.now()
     if requirement.signature is not None:
         return _by_signature(asked, requirement.signature, now)

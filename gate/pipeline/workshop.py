@@ -5,16 +5,18 @@ One workshop serves one run. What cannot be had is a value here (`Unobtained`), 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.collectors.blob_store import BlobStore
-from gate.collectors.content import DigestMemo, write_atomically
+from gate.collectors.content import DigestMemo
 from gate.collectors.database_store import DatabaseSet, load_databases
 from gate.collectors.evidence_cache import EvidenceCache
 from gate.collectors.scanning import ScanSettings
@@ -54,13 +56,12 @@ class Workshop:
     progress: Progress
 
 
-def open_workshop(places: Places, *, deadline: Deadline, now: datetime, progress: Progress) -> Workshop:
-    """Make the workshop of a run; folders are made as needed, with mode 0700.
+def open_workshop(places: Places, scratch: Path, *, deadline: Deadline, now: datetime, progress: Progress) -> Workshop:
+    """Make the workshop of a run; `scratch` is the run's own folder, others are made as needed, with mode 0700.
 
     Raises:
-        StorageError: `CACHE_UNAVAILABLE`, a folder cannot be made or the key of fingerprints cannot be kept.
+        StorageError: `STORE_UNAVAILABLE`, the key of fingerprints cannot be kept.
     """
-    scratch = _folder(places.cache / "scratch")
     memo = DigestMemo(places.cache / "digests.json")
     evidence = EvidenceFolder(places.evidence)
     pins = tool_places(places)
@@ -112,32 +113,31 @@ def _keep(evidence: EvidenceFolder, content: bytes) -> None:
     evidence.put(content)
 
 
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "a folder cannot be made", code="CACHE_UNAVAILABLE", expected=str(path), seen=error.strerror or ""
-        ) from error
-    return path
-
-
 def _fingerprint_key(path: Path) -> bytes:
     """Give the installation's key for fingerprints of secrets, made at the first use.
 
     A plain hash of a short password is the password; under a key that stays here it is not.
     """
     try:
-        if path.exists():
-            _expect_private(path)
-            return path.read_bytes()
-        _folder(path.parent)
-        write_atomically(path, secrets.token_bytes(_KEY_BYTES))
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_key(path)
+        _expect_private(path)
         return path.read_bytes()
     except OSError as error:
         raise StorageError(
             "the key of fingerprints cannot be kept", code="STORE_UNAVAILABLE", seen=error.strerror or ""
         ) from error
+
+
+def _make_key(path: Path) -> None:
+    """Make the key whole or not at all; of two first runs at once the first one's stays, for fingerprints are recorded."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fingerprint-") as file:
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(file.name)
 
 
 def _expect_private(path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Turns: one run at a time on one image, and folders for the time of one run.
+
+Two runs on one image at once would both decide, sign and publish; the second waits instead, and then finds the first one's
+verdict in the record (attack U04). The locks belong to open files, so the kernel lets go of them however a run ends, `kill -9`
+included; that is also how a folder that a killed run left is told from one in use, without asking any clock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gate.registry.deadline import Deadline
+
+_PAUSE_SECONDS: Final = 0.05
+_LOCK: Final = "lock"
+
+
+@contextmanager
+def turn(folder: Path, subject: str, deadline: Deadline) -> Iterator[None]:
+    """Wait until no other run of this user works on this subject, and keep others waiting inside.
+
+    Raises:
+        StorageError: `STORE_UNAVAILABLE`, the lock cannot be made; RegistryError: `REG_TIMEOUT`, the other took too long.
+    """
+    # 256 files for all images that there may ever be: two images that share one wait for each other, and nothing else.
+    name = hashlib.sha256(subject.encode()).hexdigest()[:2]
+    descriptor = _open(folder, name, code="STORE_UNAVAILABLE")
+    try:
+        while not _taken(descriptor):
+            deadline.check("another run worked on this image")
+            deadline.clock.sleep(_PAUSE_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def scratch_folder(root: Path) -> Iterator[Path]:
+    """Give a private folder for the time of a run; what killed runs left there is removed.
+
+    Raises:
+        StorageError: `CACHE_UNAVAILABLE`, the folder cannot be made.
+    """
+    # While a folder is made nobody sweeps, or it could be swept before it is locked.
+    gatekeeper = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
+    try:
+        fcntl.flock(gatekeeper, fcntl.LOCK_EX)
+        _sweep(root)
+        folder = _made(root)
+        held = _open(folder, _LOCK, code="CACHE_UNAVAILABLE")
+        fcntl.flock(held, fcntl.LOCK_EX)
+    finally:
+        os.close(gatekeeper)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _made(root: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="run-", dir=root))
+    except OSError as error:
+        raise _unavailable(root, error, "CACHE_UNAVAILABLE") from error
+
+
+def _sweep(root: Path) -> None:
+    for folder in root.glob("run-*"):
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            # Killed before it had a lock: nobody can have it now, for whoever makes one holds the gatekeeper.
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        if _taken(descriptor):
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _open(folder: Path, name: str, *, code: str) -> int:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _unavailable(folder, error, code) from error
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unavailable(folder: Path, error: OSError, code: str) -> StorageError:
+    return StorageError(
+        "a folder cannot be made or locked",
+        code=code,
+        expected=str(folder),
+        seen=error.strerror or "an input/output error",
+    )
