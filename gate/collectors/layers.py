@@ -38,9 +38,11 @@ def collect_layers(
 ) -> LayerFacts:
     """Read all layers of one image, base first, and give its facts.
 
-    `open_blob` yields the compressed bytes of a blob in chunks of any size (untrusted); what it raises passes through.
-    `check_deadline` raises when the run's time is over, and is asked at least once in each 64 KiB. `readers` get every
-    regular file's body of every layer, hidden ones too. `clock` gives processor seconds of this thread.
+    `open_blob` yields the compressed bytes of a blob in chunks of any size (untrusted); what it raises passes through. It is
+    called in this thread and advanced in one beside.
+    `check_deadline` raises when the run's time is over, and is asked at least once a MiB. `readers` get every
+    regular file's body of every layer, hidden ones too. `clock` gives the processor
+    seconds of the thread that asks.
 
     Raises:
         ImageError: `IMG_DIFFID`, `IMG_SIZE`, `IMG_LAYER_MALFORMED`, `IMG_LAYER_UNSCANNABLE`, `LIMIT_LAYER`.

@@ -18,8 +18,9 @@ from isal import igzip_lib
 from gate.layers.faults import malformed, shown, unscannable
 from gate.layers.zstd_frames import FRAME_MAGIC, is_skippable, unzstd
 
-# Compressed bytes are taken in equal pieces, so that a ratio does not depend on how the network cut them.
-PIECE_BYTES: Final = 64 * 1024
+# Compressed bytes are taken in equal pieces, so that a ratio does not depend on how the network cut them; large enough that
+# the thread which inflates seldom waits for the interpreter.
+PIECE_BYTES: Final = 512 * 1024
 # Most bytes that are given at once; the rest of the pass never holds more of a layer than this, beside captured bodies.
 CHUNK_BYTES: Final = 1024 * 1024
 
@@ -51,7 +52,7 @@ class Meter(Protocol):
     """What is told of each piece; raises where a limit is passed."""
 
     def took(self, compressed_bytes: int) -> None:
-        """Note a piece of the blob that is about to be inflated."""
+        """Note a piece of the blob that is about to be inflated; all before it has been."""
 
     def gave(self, uncompressed_bytes: int) -> None:
         """Note bytes that came out."""

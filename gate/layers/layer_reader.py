@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from gate.errors import ImageError, RegistryError
@@ -25,7 +25,7 @@ from gate.model.digest import Digest
 from gate.model.evidence import LayerSummary
 from gate.model.image import Descriptor
 
-_CHUNKS_BEHIND: Final = 8
+_CHUNKS_AHEAD: Final = 4
 
 
 class LayerReader:
@@ -74,16 +74,21 @@ class LayerReader:
         return [sink for reader in self._readers if (sink := reader.begin(entry, self._layer)) is not None]
 
     def _read_tar(self, chunks: Iterator[bytes]) -> tuple[Digest, int]:
-        stream, size = TarStream(self), 0
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            digest = _SideDigest(pool)
-            for chunk in chunks:
-                digest.update(chunk)
+        stream, tar, size = TarStream(self), hashlib.sha256(), 0
+        # Inflating frees the interpreter: it runs in a thread beside, and costs no time of its own on two processors.
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inflate")
+        try:
+            for chunk in _ahead(chunks, pool):
+                tar.update(chunk)
                 size += len(chunk)
                 stream.feed(chunk)
-            stream.finish()
-            self._view.end_layer()
-            return digest.result(), size
+                self._meter.read()
+        finally:
+            # Waits: the blob must not be advanced by two threads.
+            pool.shutdown(cancel_futures=True)
+        stream.finish()
+        self._view.end_layer()
+        return Digest.from_hex(tar.hexdigest()), size
 
     def _begin(self) -> None:
         self._layer += 1
@@ -97,25 +102,12 @@ class LayerReader:
             raise ImageError(what, code="IMG_DIFFID", expected=str(expected), seen=str(seen))
 
 
-class _SideDigest:
-    """A SHA-256 that is computed in a thread beside: hashing frees the interpreter, and the tar is read meanwhile."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        self._sha256 = hashlib.sha256()
-        self._pending: deque[Future[None]] = deque()
-
-    def update(self, chunk: bytes) -> None:
-        """Add a chunk; waits where the thread is several chunks behind."""
-        self._pending.append(self._pool.submit(self._sha256.update, chunk))
-        while len(self._pending) > _CHUNKS_BEHIND:
-            self._pending.popleft().result()
-
-    def result(self) -> Digest:
-        """Give the digest of all chunks."""
-        while self._pending:
-            self._pending.popleft().result()
-        return Digest.from_hex(self._sha256.hexdigest())
+def _ahead(chunks: Iterator[bytes], pool: ThreadPoolExecutor) -> Iterator[bytes]:
+    # The pool has one thread, so that the iterator is only ever advanced by one; it is some chunks ahead, never more.
+    pending = deque(pool.submit(next, chunks, None) for _ in range(_CHUNKS_AHEAD))
+    while (chunk := pending.popleft().result()) is not None:
+        pending.append(pool.submit(next, chunks, None))
+        yield chunk
 
 
 class _HashedBlob:

@@ -78,7 +78,9 @@ class ReleaseReader:
         values = parse_os_release(chosen, conflicts)
         if first is not None and second is not None and first != second:
             other = parse_os_release(second, [])
-            if any(values.get(key) != other.get(key) for key in _USED):
+            # Google's distroless images leave the code name out of one of the two.
+            both = [key for key in _USED if key != "VERSION_CODENAME" or (key in values and key in other)]
+            if any(values.get(key) != other.get(key) for key in both):
                 conflicts.append("etc/os-release and usr/lib/os-release differ")
         return values
 

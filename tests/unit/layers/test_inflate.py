@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import pytest
 import zstandard
@@ -182,6 +183,32 @@ def test_l14_a_bomb_is_refused_while_it_unfolds(media_type: str) -> None:
 def test_l14_a_layer_under_the_window_may_compress_well(media_type: str) -> None:
     body, diff_id = bomb(8)
     assert read_blob(compressed(body, media_type), media_type, diff_id).files == 1
+
+
+@pytest.mark.parametrize("ratio", [-1, 0])
+def test_l14_the_ratio_is_counted_to_the_byte(ratio: int) -> None:
+    body, diff_id = bomb(2)
+    blob = compressed(body, GZIP)
+    real = -(-len(body) // len(blob))
+    limits = LayerLimits(ratio=real + ratio, ratio_window_bytes=MIB)
+    if ratio == 0:
+        assert read_blob(blob, GZIP, diff_id, limits=limits).files == 1
+    else:
+        with pytest.raises(ImageError) as caught:
+            read_blob(blob, GZIP, diff_id, limits=limits)
+        assert caught.value.code == "LIMIT_LAYER"
+
+
+def test_l14_what_compresses_little_does_not_excuse_what_follows() -> None:
+    random = hashlib.shake_256(b"seed").digest(3 * MIB)
+    body = tar([file("a", random), file("b", bytes(8 * MIB))])
+    assert (
+        read_blob(gzip(body), GZIP, Digest.of(body), limits=LayerLimits(ratio=100, ratio_window_bytes=16 * MIB)).files
+        == 2
+    )
+    with pytest.raises(ImageError) as caught:
+        read_blob(gzip(body), GZIP, Digest.of(body), limits=LayerLimits(ratio=10, ratio_window_bytes=MIB))
+    assert caught.value.code == "LIMIT_LAYER"
 
 
 def test_l14_too_many_uncompressed_bytes_over_all_layers() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gate.errors import ImageError
 from gate.layers.entry import EntryKind
@@ -245,3 +247,43 @@ def test_directories_as_deep_as_names_allow() -> None:
     deep = "/".join(["d"] * 2047)
     view = view_of(tar([file(deep, b"")]), tar([opaque("d")]))
     assert paths(view) == set()
+
+
+NAMES = ["a", "b", "a/a", "a/b", "b/a", "a/b/a", "a/b/b", "b/a/b"]
+KINDS = st.sampled_from(["file", "directory", "whiteout", "opaque"])
+STEPS = st.lists(st.tuples(KINDS, st.sampled_from(NAMES)), max_size=4, unique_by=lambda step: step[1])
+
+
+def model(layers: list[list[tuple[str, str]]]) -> set[str] | None:
+    """Give the files by the text of the OCI specification, over plain sets; None where a layer contradicts itself."""
+    files: set[str] = set()
+    for steps in layers:
+        written = {name for kind, name in steps if kind in {"file", "directory"}}
+        parents = {parent for name in written for parent in parents_of(name)}
+        new_files = {name for kind, name in steps if kind == "file"}
+        hidden = {name for kind, name in steps if kind == "whiteout"}
+        if new_files & parents or hidden & (written | parents):
+            return None
+        emptied = {name for kind, name in steps if kind == "opaque"}
+        gone = {one for one in files if hidden & {one, *parents_of(one)} or emptied & set(parents_of(one))}
+        gone |= {one for one in files if one in written | parents or new_files & set(parents_of(one))}
+        files = (files - gone) | new_files
+    return files
+
+
+def parents_of(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+MAKERS = {"file": lambda name: file(name, b""), "directory": directory, "whiteout": whiteout, "opaque": opaque}
+
+
+@given(st.lists(STEPS, max_size=4))
+def test_l05_layers_give_what_the_specification_says_or_are_refused(layers: list[list[tuple[str, str]]]) -> None:
+    expected = model(layers)
+    tars = [ordered(*(MAKERS[kind](name) for kind, name in steps)) for steps in layers]
+    if expected is None:
+        refused(*tars)
+    else:
+        assert paths(view_of(*tars)) == expected

@@ -110,6 +110,8 @@ def test_the_vendors_os_release_is_read_through_the_usual_link() -> None:
 
 def test_l01_two_os_releases_that_differ() -> None:
     assert conflicts(DEBIAN, file("usr/lib/os-release", DEBIAN)) == ()
+    assert conflicts(DEBIAN, file("usr/lib/os-release", DEBIAN.replace("VERSION_CODENAME=bookworm\n", ""))) == ()
+    assert conflicts(DEBIAN, file("usr/lib/os-release", DEBIAN.replace("=bookworm", "=trixie")))
     assert conflicts(DEBIAN, file("usr/lib/os-release", ALPINE)) == ("etc/os-release and usr/lib/os-release differ",)
 
 
