@@ -145,7 +145,7 @@ def _fact_lines(run: CheckedImage) -> Iterable[tuple[str, str]]:
     if verdict.digest is not None and str(verdict.digest) not in str(verdict.request.reference):
         yield "digest", str(verdict.digest)
     platforms = [str(subject.platform) for subject in verdict.subjects if subject.platform is not None]
-    skipped = f", {len(verdict.skipped)} children skipped by rule" if verdict.skipped else ""
+    skipped = f" (children skipped by rule: {len(verdict.skipped)})" if verdict.skipped else ""
     if platforms:
         yield "platforms", identifier(", ".join(platforms)) + skipped
     if verdict.environments:
@@ -165,27 +165,30 @@ def _tool_texts(verdict: Verdict) -> Iterable[str]:
 
 
 def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) -> None:
-    checks = [check for check in verdict.checks if check.outcome is outcome]
-    if not checks:
-        return
-    _section(console, title)
-    for check in checks:
-        standing = [problem for problem in check.problems if not problem.waived_by]
-        for code in check.codes:
-            group = [problem for problem in standing if problem.code == code]
-            _problem_group(console, check, group, several=len(verdict.subjects) > 1)
+    """Give what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
+    groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for check in verdict.checks:
+        for group in _groups(check, several=len(verdict.subjects) > 1) if check.outcome is outcome else ():
+            groups.setdefault(group, []).append(check.id)
+    if groups:
+        _section(console, title)
+    for (code, sentences, steps), checks in groups.items():
+        head = Text.assemble((code, _OUTCOME_STYLES[outcome]), "  ", (", ".join(checks), "bright_black"))
+        console.print(Padding(head, (0, 0, 0, 2)))
+        more = [f"and {len(sentences) - MOST_PROBLEMS} more"] if len(sentences) > MOST_PROBLEMS else []
+        for sentence in (*sentences[:MOST_PROBLEMS], *more):
+            console.print(Padding(Text(sentence), (0, 0, 0, 4)))
+        for step in steps:
+            console.print(Padding(Text.assemble(("→ ", "cyan"), step), (0, 0, 0, 4)))
 
 
-def _problem_group(console: Console, check: CheckResult, problems: list[Problem], *, several: bool) -> None:
-    """Give the problems of one check with one code: messages first, then what to do, once for each step."""
-    head = Text.assemble((problems[0].code, _OUTCOME_STYLES[check.outcome]), "  ", (check.id, "bright_black"))
-    console.print(Padding(head, (0, 0, 0, 2)))
-    for problem in problems[:MOST_PROBLEMS]:
-        console.print(Padding(Text(_sentence(problem, several=several)), (0, 0, 0, 4)))
-    if len(problems) > MOST_PROBLEMS:
-        console.print(Padding(Text(f"and {len(problems) - MOST_PROBLEMS} more"), (0, 0, 0, 4)))
-    for step in dict.fromkeys(next_step(problem.code, problem.next_step) for problem in problems[:MOST_PROBLEMS]):
-        console.print(Padding(Text.assemble(("→ ", "cyan"), visible(step)), (0, 0, 0, 4)))
+def _groups(check: CheckResult, *, several: bool) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Give code, sentences and steps for each code of a check that is not waived."""
+    standing = [problem for problem in check.problems if not problem.waived_by]
+    for code in check.codes:
+        problems = [problem for problem in standing if problem.code == code]
+        steps = dict.fromkeys(visible(next_step(code, problem.next_step)) for problem in problems[:MOST_PROBLEMS])
+        yield code, tuple(_sentence(problem, several=several) for problem in problems), tuple(steps)
 
 
 def _sentence(problem: Problem, *, several: bool) -> str:

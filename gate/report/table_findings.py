@@ -6,7 +6,7 @@ counted, not listed, unless `--severity` asks for it: the person looks for what 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -31,17 +31,18 @@ _SEVERITY_STYLES: Final = {
     Severity.UNKNOWN: "magenta",
 }
 _USED: Final = "used"
+_FINDING_COLUMNS: Final = ("package", "version", "severity", "vulnerability", "fixed in", "seen by", "because")
 
 
 def vulnerabilities(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
     """Give what refuses the image, by package, the worst package first."""
-    return _findings_table([found for found in verdict.findings if found.counts and _asked(found, severities)])
+    return _findings_table(verdict, [row for row in verdict.findings if row.counts and _asked(row, severities)])
 
 
 def excused(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
     """Give what does not count: waived, cleared by VEX, in grace; and all else that does not, where severities are asked for."""
     rows = [found for found in verdict.findings if not found.counts and _asked(found, severities)]
-    return _findings_table([found for found in rows if severities is not None or _has_excuse(found)])
+    return _findings_table(verdict, [row for row in rows if severities is not None or _has_excuse(row)])
 
 
 def left_out(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
@@ -104,30 +105,43 @@ def waivers(verdict: Verdict) -> Table | None:
     return table
 
 
-def _findings_table(rows: Sequence[JudgedFinding]) -> Table | None:
+def _findings_table(verdict: Verdict, rows: Sequence[JudgedFinding]) -> Table | None:
     if not rows:
         return None
-    table = plain_table("package", "version", "severity", "vulnerability", "fixed in", "seen by", "because")
+    several = len(verdict.subjects) > 1
+    table = plain_table(*_FINDING_COLUMNS, *(("platforms",) if several else ()))
+    platforms = {subject.digest: str(subject.platform or subject.digest.short) for subject in verdict.subjects}
+    where: dict[object, list[str]] = defaultdict(list)
+    for row in rows:
+        where[_identity(row)].append(platforms.get(row.subject, row.subject.short))
     previous = ("", "")
     for row in _worst_first(rows):
         package = _package(row.finding)
         head = package if package != previous else ("", "")
         previous = package
-        severity = row.finding.severity
-        table.add_row(
-            *(Text(identifier(part)) for part in head),
-            Text(severity.value, style=_SEVERITY_STYLES[severity]),
-            Text(identifier(row.finding.id)),
-            Text(identifier(", ".join(row.finding.fixed_versions) or row.finding.fix_state.value)),
-            Text(", ".join(sorted(tool.value for tool in row.finding.tools))),
-            Text(visible(_because(row))),
-        )
+        cells = (*map(Text, map(identifier, head)), *_finding_cells(row))
+        table.add_row(*cells, *((Text(identifier(", ".join(where[_identity(row)]))),) if several else ()))
     return table
+
+
+def _finding_cells(row: JudgedFinding) -> tuple[Text, ...]:
+    finding = row.finding
+    return (
+        Text(finding.severity.value, style=_SEVERITY_STYLES[finding.severity]),
+        Text(identifier(finding.id)),
+        Text(identifier(", ".join(finding.fixed_versions) or finding.fix_state.value)),
+        Text(", ".join(sorted(tool.value for tool in finding.tools))),
+        Text(visible(f"waived by {row.waived_by}" if row.waived_by else row.because)),
+    )
+
+
+def _identity(row: JudgedFinding) -> tuple[object, ...]:
+    return _package(row.finding), row.finding.fingerprint, row.counts
 
 
 def _distinct(rows: Iterable[JudgedFinding]) -> list[JudgedFinding]:
     """Give each finding once where several children of an index have it and the same was decided of it."""
-    return list({(_package(row.finding), row.finding.fingerprint, row.counts): row for row in rows}.values())
+    return list({_identity(row): row for row in rows}.values())
 
 
 def _worst_first(rows: Sequence[JudgedFinding]) -> list[JudgedFinding]:
@@ -147,12 +161,6 @@ def _worst_first(rows: Sequence[JudgedFinding]) -> list[JudgedFinding]:
 def _package(finding: Finding) -> tuple[str, str]:
     path = f" ({finding.package.key.path})" if finding.package.key.path else ""
     return finding.package.name + path, finding.package.version
-
-
-def _because(row: JudgedFinding) -> str:
-    if row.waived_by:
-        return f"waived by {row.waived_by}"
-    return row.because
 
 
 def _asked(row: JudgedFinding, severities: frozenset[Severity] | None) -> bool:

@@ -24,11 +24,12 @@ from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
 from gate.model.policy import Waiver
 from gate.model.reference import Repository
 from gate.model.string_map import StringMap
-from gate.model.subject import Subject
+from gate.model.subject import SkippedChild, Subject
 from gate.model.verdict import (
     AcceptedSignature,
     CheckResult,
     Decision,
+    Disagreement,
     JudgedFinding,
     JudgedSecret,
     Outcome,
@@ -44,6 +45,9 @@ IMAGE: Final = Digest.of(b"image")
 CHILD: Final = Digest.of(b"another platform")
 REPOSITORY: Final = Repository("registry.example", "shop/web")
 REFERENCE: Final = f"{REPOSITORY}@{IMAGE}"
+POLICY: Final = Digest.of(b"policy")
+ATTACHMENT: Final = Digest.of(b"attachment")
+ROOT: Final = Descriptor(media_type=OCI_MANIFEST, digest=IMAGE, size=512)
 AMD64: Final = Platform("linux", "amd64")
 ARM64: Final = Platform("linux", "arm64")
 
@@ -74,13 +78,13 @@ class Verified:
 
     digest: Digest = IMAGE
     key_id: str = f"sha256:{'ab' * 32}"
-    policy: Digest | None = Digest.of(b"policy")
+    policy: Digest | None = POLICY
     verifier_id: str = "https://gate.shop.example/ci"
     environments: tuple[str, ...] = ("production",)
     time_verified: datetime | None = datetime(2026, 3, 1, 2, 0, 0, tzinfo=UTC)
     trusted_time: datetime | None = None
     expires: datetime | None = datetime(2026, 3, 8, 2, 0, 0, tzinfo=UTC)
-    attachment: Digest | None = Digest.of(b"attachment")
+    attachment: Digest | None = ATTACHMENT
 
 
 def make_subject(digest: Digest = IMAGE, platform: Platform = AMD64) -> Subject:
@@ -197,11 +201,13 @@ def make_verdict(
     decision: Decision = Decision.PASSED,
     checks: tuple[CheckResult, ...] = PASSING,
     request: RequestFacts | None = None,
-    root: Descriptor | None = Descriptor(media_type=OCI_MANIFEST, digest=IMAGE, size=512),
-    subjects: tuple[Subject, ...] = (make_subject(),),
+    root: Descriptor | None = ROOT,
+    subjects: tuple[Subject, ...] | None = None,
     findings: tuple[JudgedFinding, ...] = (),
     secrets: tuple[JudgedSecret, ...] = (),
     waivers: tuple[UsedWaiver, ...] = (),
+    disagreements: tuple[Disagreement, ...] = (),
+    skipped: tuple[SkippedChild, ...] = (),
     notes: tuple[str, ...] = (),
     demonstration: bool = False,
 ) -> Verdict:
@@ -211,14 +217,16 @@ def make_verdict(
         request=request or RequestFacts(reference=REFERENCE, repository=REPOSITORY, digest=IMAGE),
         decision=decision,
         evaluated_at=NOW,
-        policy=PolicySummary(name="production", digest=Digest.of(b"policy"), uri="gate-policy:production"),
+        policy=PolicySummary(name="production", digest=POLICY, uri="gate-policy:production"),
         environments=("staging", "production"),
         checks=checks,
         root=root,
-        subjects=subjects if fetched else (),
+        subjects=(subjects or (make_subject(),)) if fetched else (),
         findings=findings,
         secrets=secrets,
         waivers=waivers,
+        disagreements=disagreements,
+        skipped=skipped,
         notes=notes,
         tools=tuple(make_tool(name, demonstration=demonstration) for name in ("grype", "trivy")) if fetched else (),
         reports=(RawReport(name="trivy", media_type="application/json", digest=Digest.of(b"report"), size=6),)
