@@ -92,6 +92,20 @@ class BlobStore:
             raise self._unavailable("read", error) from error
         return True
 
+    def find(self, digest: Digest, media_type: str = "") -> Descriptor | None:
+        """Describe a blob that is here, or give None."""
+        try:
+            found = self._path(digest).lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable("read", error) from error
+        return (
+            Descriptor(media_type=media_type, digest=digest, size=found.st_size)
+            if stat.S_ISREG(found.st_mode)
+            else None
+        )
+
     def put(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         """Store a blob; it is here only if all its bytes came and have its digest.
 

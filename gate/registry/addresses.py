@@ -81,7 +81,7 @@ def parse_derived(text: str, base: Target, named: Origin, options: RegistryOptio
     if target.origin == named:
         return target
     if _is_trusted(target.origin, options):
-        if target.origin.scheme != "https" and not _is_loopback_literal(target.origin.host):
+        if target.origin.scheme != "https" and not is_loopback(target.origin.host):
             raise _insecure(target.origin)
         return target
     literal = _literal(target.origin.host)
@@ -141,6 +141,12 @@ def is_public(address: IPAddress) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether a host is literally this machine, in any spelling."""
+    literal = _literal(host)
+    return literal is not None and literal.is_loopback
+
+
 def forbidden_address(host: str, address: str) -> RegistryError:
     """Make the error for a derived address that must not be asked."""
     return RegistryError(
@@ -181,11 +187,6 @@ def _literal(host: str) -> IPAddress | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except OSError:
         return None
-
-
-def _is_loopback_literal(host: str) -> bool:
-    literal = _literal(host)
-    return literal is not None and literal.is_loopback
 
 
 def _is_trusted(origin: Origin, options: RegistryOptions) -> bool:

@@ -32,6 +32,7 @@ _FALLBACK_FAULT: Final = Fault(RegistryError, "REG_PUSH", "the list under the fa
 _KEEPS_CODE: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
 _FALLBACK_ROUNDS: Final = 8
 _PAUSE_FROM_ROUND: Final = 3
+_READS: Final = 3
 _SMALL_BYTES: Final = 64 * 1024
 
 
@@ -94,16 +95,33 @@ def attach(
     """Push blobs and a manifest whose `subject` is `subject`, and see that it is listed there.
 
     Raises:
-        RegistryError: `REG_PUSH` where it cannot be pushed, or another writer always wins.
+        RegistryError: `REG_PUSH` where it cannot be pushed, or another writer always wins; `REG_READ_BACK`.
     """
     for blob in blobs:
         push_blob(api, repository, Digest.of(blob), blob)
     indexed = push_manifest(api, repository, manifest, OCI_MANIFEST)
     entry = describe_attachment(manifest)
+    _await_manifest(api, repository, entry.digest)
     if indexed or _is_listed_by_api(api, repository, subject.digest, entry.digest):
         return Attached(manifest=entry, by_fallback_tag=False)
     list_under_tag(api, repository, subject.digest, manifest)
     return Attached(manifest=entry, by_fallback_tag=True)
+
+
+def _await_manifest(api: RegistryApi, repository: Repository, digest: Digest) -> None:
+    """Read what was just pushed; registries with several stores may need a moment before they have it everywhere."""
+    for number in range(_READS):
+        try:
+            fetch_manifest(api, repository, digest)
+        except RegistryError as error:
+            if error.code != "REG_NOT_FOUND":
+                raise
+            if number + 1 == _READS or not api.transport(repository).pause(number, None):
+                raise RegistryError(
+                    f"what was pushed to {repository} is not there", code="REG_READ_BACK", expected=str(digest)
+                ) from error
+        else:
+            return
 
 
 def describe_attachment(manifest: bytes) -> Descriptor:

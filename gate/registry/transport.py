@@ -25,7 +25,7 @@ from urllib3.response import HTTPResponse
 
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
-from gate.registry.addresses import Origin, Target, check_resolved, parse_derived
+from gate.registry.addresses import Origin, Target, check_resolved, is_loopback, parse_derived
 from gate.registry.connections import BoundedAdapter, cut_after, trust
 from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
@@ -237,7 +237,10 @@ class Transport:
                 raise network_fault(error, target.origin, timed_out=late) from error
 
     def _proxies(self, target: Target) -> dict[str, str]:
+        """Give the proxy that the user named for this host; this machine never needs one."""
         settings, host = self.options.proxies, target.origin.host
+        if is_loopback(host):
+            return {}
         proxy = settings.https if target.origin.scheme == "https" else settings.http
         suffixes = tuple(f".{name.lstrip('.')}" for name in settings.bypass)
         bypassed = "*" in settings.bypass or f".{host}".endswith(suffixes)

@@ -9,7 +9,7 @@ import pytest
 from gate.codec.strict_json import canonical_json
 from gate.errors import GateError
 from gate.model.digest import Digest
-from gate.model.image import DOCKER_INDEX, OCI_INDEX
+from gate.model.image import DOCKER_INDEX, OCI_INDEX, OCI_MANIFEST
 from gate.model.reference import Repository
 from gate.registry.client import RegistryClient
 from tests.support.hostile import Exchange, HostileRegistry, answer, sequence
@@ -26,6 +26,7 @@ PUT = f"/v2/shop/web/manifests/{Digest.of(MANIFEST)}"
 def take_blobs(server: HostileRegistry, location: str = "/upload/1?_state=abc") -> None:
     server.serve(UPLOADS, b"", {"Location": location}, status=202, method="POST")
     server.serve("/upload/1", b"", status=201, method="PUT")
+    server.serve(PUT, MANIFEST, {"Content-Type": OCI_MANIFEST})
 
 
 def keep_tag(server: HostileRegistry, content: bytes | None = None, media_type: str = OCI_INDEX) -> list[bytes]:
@@ -123,6 +124,19 @@ def test_the_api_lists_it_without_saying_so(
     listed = index_of(described(MANIFEST, "application/vnd.oci.image.manifest.v1+json"))
     server.serve(f"/v2/shop/web/referrers/{IMAGE.digest}", listed, {"Content-Type": OCI_INDEX})
     assert not client.attach(repository, IMAGE.descriptor, MANIFEST, (BLOB,)).by_fallback_tag
+
+
+def test_what_was_pushed_may_need_a_moment(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    take_blobs(server)
+    server.serve(PUT, b"", {"OCI-Subject": IMAGE.digest.text}, status=201, method="PUT")
+    there = answer(200, MANIFEST, {"Content-Type": OCI_MANIFEST})
+    server.on("GET", PUT, sequence(answer(404), answer(404), there))
+    client.attach(repository, IMAGE.descriptor, MANIFEST, (BLOB,))
+    server.serve(PUT, b"", status=404)
+    assert code_of(client, repository) == "REG_READ_BACK"
+    assert len(server.asked("GET", PUT)) == 6
 
 
 def test_fallback_keeps_what_others_wrote(

@@ -6,10 +6,10 @@ import pytest
 import requests
 
 from gate.errors import GateError
-from gate.model.reference import Repository
+from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
 from gate.registry.connections import BoundedAdapter
-from gate.registry.options import Credential
+from gate.registry.options import Credential, ProxySettings
 from tests.support.hostile import HostileRegistry, answer, sequence
 from tests.support.images import describe
 from tests.unit.registry.conftest import MakeClient
@@ -151,3 +151,17 @@ def test_r10_the_environment_is_not_read(
     server.serve(PATH, BLOB)
     assert b"".join(client.blob(repository, DESCRIPTOR)) == BLOB
     assert "authorization" not in server.requests[0].headers
+
+
+def test_a_proxy_is_used_where_the_user_named_one(
+    server: HostileRegistry, other: HostileRegistry, make_client: MakeClient
+) -> None:
+    proxies = ProxySettings(http=other.url, bypass=("inside.example",))
+    client = make_client(proxies=proxies, plain_http=True, tries=1)
+    other.serve(f"http://registry.example{PATH}", BLOB)
+    assert b"".join(client.blob(parse_repository("registry.example/shop/web"), DESCRIPTOR)) == BLOB
+    for bypassed in ("inside.example", "a.inside.example"):
+        assert redirected(client, parse_repository(f"{bypassed}/shop/web")) == "REG_UNREACHABLE"
+    server.serve(PATH, BLOB)
+    assert b"".join(client.blob(parse_repository(f"{server.host}/shop/web"), DESCRIPTOR)) == BLOB
+    assert len(other.requests) == 1, "this machine is asked directly"
