@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, Final
 from gate.admin.database_artifacts import MAX_DATABASE_BYTES, source_fault
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.collectors.content import DigestMemo
-from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry
+from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry, make_store
 from gate.errors import DatabaseError
 from gate.model.digest import Digest
 
@@ -93,8 +93,7 @@ def add_from_archive(directory: Path, path: Path) -> Iterator[Database]:
     Raises:
         DatabaseError: `DB_MALFORMED`, `DB_DIGEST`, `DB_SOURCE`.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".import-") as scratch:
+    with tempfile.TemporaryDirectory(dir=make_store(directory), prefix=".import-") as scratch:
         entries = _unpack(path, Path(scratch))
         for entry in entries:
             kind = _kind(entry)

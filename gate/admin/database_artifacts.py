@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from gate.codec.oci import parse_listing, parse_manifest
-from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry
+from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry, make_store
 from gate.errors import DatabaseError, GateError
 from gate.model.digest import Digest
 from gate.model.image import OCI_MANIFEST, Descriptor, ImageManifest
@@ -63,7 +63,7 @@ def add_from_registry(directory: Path, client: RegistryClient, reference: Regist
     manifest = _manifest(fetched.content, fetched.media_type)
     kind, layer = _layer(manifest, str(reference))
     source = f"{reference.repository}@{fetched.digest}"
-    with tempfile.TemporaryFile(dir=_made(directory)) as blob:
+    with tempfile.TemporaryFile(dir=make_store(directory)) as blob:
         for block in client.blob(reference.repository, layer):
             blob.write(block)
         blob.seek(0)
@@ -128,11 +128,6 @@ def _demand_digest(blob: BufferedReader, expected: Digest) -> None:
     blob.seek(0)
     if seen != expected:
         raise source_fault("a blob in the layout is damaged", code="DB_DIGEST", expected=expected.text, seen=seen.text)
-
-
-def _made(directory: Path) -> Path:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory
 
 
 def _add(directory: Path, kind: DatabaseKind, archive: BinaryIO, source: str) -> Database:

@@ -19,7 +19,7 @@ from gate.admin.database_artifacts import MAX_DATABASE_BYTES, MAX_LAYER_BYTES, c
 from gate.admin.downloads import DownloadOptions, download
 from gate.codec.strict_json import Fault, parse_object
 from gate.collectors.content import DigestMemo, hash_descriptor
-from gate.collectors.database_store import Database, DatabaseKind, add_entry
+from gate.collectors.database_store import Database, DatabaseKind, add_entry, make_store
 from gate.collectors.grype import SETTINGS
 from gate.collectors.process import private_directories
 from gate.collectors.scanning import ScanSettings, run_scanner
@@ -43,8 +43,7 @@ def add_from_listing(
         DatabaseError: `DB_SOURCE`, nothing usable is served; `DB_DIGEST`, the archive is another; `DB_MALFORMED`.
         ScannerError: Grype did not import it.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".grype-") as scratch:
+    with tempfile.TemporaryDirectory(dir=make_store(directory), prefix=".grype-") as scratch:
         listing = Path(scratch) / "latest.json"
         download(url, listing, options, deadline)
         place, checksum = _named(listing.read_bytes(), url)
@@ -93,7 +92,7 @@ def add_from_file(
     _demand_size(archive, MAX_DATABASE_BYTES if ending == ".db" else MAX_LAYER_BYTES)
     with archive.open("rb") as file:
         origin = source or f"{archive.name}@{hash_descriptor(file.fileno())}"
-    with private_directories(directory) as directories:
+    with private_directories(make_store(directory)) as directories:
         (directories.root / f"import{ending}").symlink_to(archive.resolve())
         cache = directories.output / "cache"
         try:

@@ -86,7 +86,9 @@ class ToolStatus:
 def list_tools(places: ToolPlaces, memo: DigestMemo | None = None) -> tuple[ToolStatus, ...]:
     """Give the state of every program of the lock, in its order; raises `SCAN_BINARY` for a damaged user's lock."""
     own, machine = read_user_lock(places.user_lock), this_platform()
-    return tuple(_status(pin, own, machine, places, memo or DigestMemo()) for pin in read_tool_lock().values())
+    return tuple(
+        _status(pin, own, machine, places, memo or DigestMemo()) for pin in read_tool_lock(places.lock).values()
+    )
 
 
 def _status(pin: ToolPin, own: tuple[UserPin, ...], machine: str, places: ToolPlaces, memo: DigestMemo) -> ToolStatus:
@@ -117,7 +119,7 @@ def verify_tools(names: tuple[str, ...], places: ToolPlaces) -> tuple[PinnedTool
         ScannerError: `SCAN_BINARY`, the first that is not there or not pinned.
         UsageError: a name that is not in the lock.
     """
-    lock = read_tool_lock()
+    lock = read_tool_lock(places.lock)
     chosen = names or tuple(name for name, pin in lock.items() if pin.use == "scanner")
     return tuple(locate_tool(_known(name, lock).name, places, DigestMemo()) for name in chosen)
 
@@ -135,7 +137,7 @@ def install_tool(name: str, places: ToolPlaces, options: InstallOptions, deadlin
         ScannerError: `TOOL_SOURCE`, no way leads to it; `SCAN_BINARY`, the user's lock is damaged.
         UsageError: a name that is not in the lock.
     """
-    pin = _known(name, read_tool_lock())
+    pin = _known(name, read_tool_lock(places.lock))
     try:
         found = locate_tool(name, places, DigestMemo())
     except ScannerError:

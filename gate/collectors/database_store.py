@@ -217,6 +217,20 @@ def _read_json(path: Path) -> ObjectView | None:
     return view
 
 
+def make_store(directory: Path) -> Path:
+    """Make the private directory of the store if it is not there, and give it; raises StorageError."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "the database store cannot be written",
+            seen=error.strerror or "",
+            expected=str(directory),
+            next_step="Look at the directory's permissions; give `--db-dir`.",
+        ) from error
+    return directory
+
+
 def add_entry(directory: Path, kind: DatabaseKind, fill: Callable[[Path], None], *, source: str) -> Database:
     """Add a database to the store and give it; it is whole there or not there at all, and not yet current.
 

@@ -80,11 +80,15 @@ class UserPin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolPlaces:
-    """Where programs are looked for, in order: `tools_dir`, then the directories of `search_path`."""
+    """Where programs are looked for, in order: `tools_dir`, then the directories of `search_path`.
+
+    `lock` is read in place of the lock that ships with the gate; only tests name one.
+    """
 
     tools_dir: Path
     user_lock: Path
     search_path: tuple[Path, ...] = ()
+    lock: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +201,7 @@ def locate_tool(name: str, places: ToolPlaces, memo: DigestMemo) -> PinnedTool:
     Raises:
         ScannerError: `SCAN_BINARY`, there is none; the message names the digests that were seen.
     """
-    pin = read_tool_lock()[name]
+    pin = read_tool_lock(places.lock)[name]
     accepted = accepted_digests(pin, read_user_lock(places.user_lock), this_platform())
     seen = []
     for directory in (places.tools_dir, *places.search_path):
