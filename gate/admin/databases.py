@@ -22,7 +22,7 @@ from gate.admin.database_artifacts import (
 )
 from gate.admin.downloads import DownloadOptions
 from gate.admin.grype_database import add_from_file, add_from_listing
-from gate.collectors.content import DigestMemo, hash_descriptor
+from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor
 from gate.collectors.database_store import FILES, Database, DatabaseKind, load_databases, set_current
 from gate.collectors.tool_pins import PinnedTool
 from gate.errors import DatabaseError, UsageError
@@ -92,10 +92,13 @@ def update_databases(
     Raises:
         DatabaseError, RegistryError, ScannerError: as the single sources do.
     """
-    added = [add_from_registry(directory, client, _artifact(text)) for text in (sources.trivy, sources.java) if text]
-    if sources.grype:
-        added.append(add_from_listing(directory, sources.grype, grype, options, deadline))
-    return _switched(directory, added)
+    with disk_errors("updating databases"):
+        added = [
+            add_from_registry(directory, client, _artifact(text)) for text in (sources.trivy, sources.java) if text
+        ]
+        if sources.grype:
+            added.append(add_from_listing(directory, sources.grype, grype, options, deadline))
+        return _switched(directory, added)
 
 
 def _artifact(text: str) -> RegistryReference:
@@ -119,7 +122,8 @@ def import_databases(
     """
     if digest is not None:
         _demand_digest(source, digest)
-    return _switched(directory, _added(directory, source, grype, deadline))
+    with disk_errors("importing databases"):
+        return _switched(directory, _added(directory, source, grype, deadline))
 
 
 def _added(directory: Path, source: Path, grype: PinnedTool | None, deadline: Deadline) -> list[Database]:

@@ -20,7 +20,7 @@ from typing import Final
 
 from gate.admin.downloads import DownloadOptions, download
 from gate.codec.strict_json import printable
-from gate.collectors.content import DigestMemo, hash_descriptor, write_atomically
+from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor, write_atomically
 from gate.collectors.tool_pins import (
     USER_LOCK_VERSION,
     PinnedTool,
@@ -135,6 +135,7 @@ def install_tool(name: str, places: ToolPlaces, options: InstallOptions, deadlin
 
     Raises:
         ScannerError: `TOOL_SOURCE`, no way leads to it; `SCAN_BINARY`, the user's lock is damaged.
+        StorageError: `CACHE_UNAVAILABLE`, the disk.
         UsageError: a name that is not in the lock.
     """
     pin = _known(name, read_tool_lock(places.lock))
@@ -145,6 +146,11 @@ def install_tool(name: str, places: ToolPlaces, options: InstallOptions, deadlin
     else:
         options.say(f"{name} {pin.version}: pinned and here, {found.path}")
         return found
+    with disk_errors(f"installing {name}"):
+        return _installed(pin, places, options, deadline)
+
+
+def _installed(pin: ToolPin, places: ToolPlaces, options: InstallOptions, deadline: Deadline) -> PinnedTool:
     release = pin.archives.get(this_platform())
     places.tools_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.tools_dir, prefix=".install-") as scratch:

@@ -26,7 +26,7 @@ from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import format_time, parse_time
 from gate.collectors.canary_layout import DISTRIBUTION_PACKAGES, Planted, write_canary
 from gate.collectors.content import write_atomically
-from gate.collectors.coverage import grype_spellings, trivy_bucket
+from gate.collectors.coverage import grype_aliases, grype_spellings, trivy_bucket
 from gate.collectors.database_facts import open_bolt, query
 from gate.collectors.scanning import ScanSettings, ScanTarget
 from gate.collectors.unobtained import unobtained_from
@@ -209,7 +209,8 @@ def plan_grype_canary(database: Path, target: ScanTarget) -> CanaryPlan:
 
 def _grype_choices(database: Path, target: ScanTarget) -> Iterator[Planted]:
     if target.distribution is not None and (kind := DISTRIBUTION_PACKAGES.get(target.distribution.id)):
-        for system in _grype_systems(database, grype_spellings(target.distribution)):
+        spellings = grype_spellings(target.distribution, grype_aliases(database))
+        for system in _grype_systems(database, spellings):
             yield from _first(_grype_advisories(database, kind, kind, system, _upper_end))
     for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
         yield from _first(_grype_advisories(database, kind, _LANGUAGES[kind][1], 0, _OPEN_RANGE.fullmatch))

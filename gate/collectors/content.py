@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gate.errors import DatabaseError, GateError, ScannerError
+from gate.errors import DatabaseError, GateError, ScannerError, StorageError
 from gate.model.digest import Digest
 
 _SETTLED_NS: Final = 2_000_000_000
@@ -110,6 +110,21 @@ def _is_digest(text: object) -> bool:
         return isinstance(text, str) and Digest(text).text == text
     except GateError:
         return False
+
+
+@contextlib.contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn what the disk refuses inside (full, no permission) into `CACHE_UNAVAILABLE`; `doing` says what was done."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{doing}: the disk refuses",
+            code="CACHE_UNAVAILABLE",
+            expected="room and permission to write",
+            seen=f"{error.strerror or type(error).__name__}{f' at {error.filename}' if error.filename else ''}",
+            next_step="Look at the disk and its permissions; give `--cache-dir` or another TMPDIR.",
+        ) from error
 
 
 def open_regular(path: Path, *, follow: bool = True) -> int:

@@ -104,13 +104,15 @@ def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:
     return any(spelling in listed.releases for spelling in grype_spellings(distribution))
 
 
-def grype_spellings(distribution: Distribution) -> tuple[str, ...]:
+def grype_spellings(distribution: Distribution, aliases: list[tuple[str, str]] | None = None) -> tuple[str, ...]:
     """Give the releases, as `name major.minor codename` of Grype's table, any of which covers this distribution.
 
     Grype asks for the codename too where the image has one, so a row with another codename does not count. Its builder
-    writes minor versions without leading zeros (22.04 is 22 and 4).
+    writes minor versions without leading zeros (22.04 is 22 and 4). `aliases` are those of the database: the names that
+    they lead to are among the answer.
     """
     names = {distribution.id, _GRYPE_NAMES.get(distribution.id, distribution.id)}
+    names |= {replacement for alias, replacement in aliases or () if alias in names}
     parts = distribution.version_id.split(".")
     major = "" if distribution.id in _ROLLING else parts[0]
     minors = {""} | ({parts[1], parts[1].lstrip("0")} if len(parts) > 1 else set())
@@ -175,12 +177,7 @@ def _grype_list(path: Path) -> CoverageList:
     )
     # A row is found by its name (`redhat`) and by its release id (`rhel`).
     releases = {_spelling(name, *row[2:]) for row in rows for name in row[:2]}
-    overrides = query(
-        path,
-        "SELECT alias, replacement FROM operating_system_specifier_overrides"
-        " WHERE COALESCE(replacement, '') != '' AND COALESCE(version, '') = '' AND COALESCE(version_pattern, '') = ''",
-    )
-    aliases = [(str(alias).lower(), str(replacement).lower() + " ") for alias, replacement in overrides]
+    aliases = [(alias, f"{replacement} ") for alias, replacement in grype_aliases(path)]
     replaced = {
         f"{alias} {release.removeprefix(replacement)}"
         for alias, replacement in aliases
@@ -188,6 +185,16 @@ def _grype_list(path: Path) -> CoverageList:
         if release.startswith(replacement)
     }
     return CoverageList(frozenset(releases | replaced))
+
+
+def grype_aliases(path: Path) -> list[tuple[str, str]]:
+    """Give (name of a distribution, name whose rows Grype takes for it, in every version), lower-case, of a database."""
+    rows = query(
+        path,
+        "SELECT alias, replacement FROM operating_system_specifier_overrides"
+        " WHERE COALESCE(replacement, '') != '' AND COALESCE(version, '') = '' AND COALESCE(version_pattern, '') = ''",
+    )
+    return [(str(alias).lower(), str(replacement).lower()) for alias, replacement in rows]
 
 
 def _spelling(name: object, major: object, minor: object, codename: object) -> str:

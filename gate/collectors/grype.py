@@ -15,6 +15,7 @@ from typing import Final
 
 from gate.codec.grype import MAX_REPORT_BYTES, GrypeReport, parse_grype_report
 from gate.collectors.canary import CanaryPlan, canary_of, plan_grype_canary
+from gate.collectors.content import disk_errors
 from gate.collectors.coverage import coverage_list, covers
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
 from gate.collectors.process import private_directories
@@ -66,7 +67,15 @@ def collect_grype(
     Raises:
         ScannerError: `SCAN_BINARY`, `SCAN_FAILED`, `SCAN_TIMEOUT`, `SCAN_TARGET_MISMATCH`.
         DatabaseError: `DB_MISSING`, `DB_DIGEST`, `DB_MALFORMED`.
+        StorageError: `CACHE_UNAVAILABLE`, the disk.
     """
+    with disk_errors("scanning with Grype"):
+        return _collect(target, tool, databases, settings, deadline)
+
+
+def _collect(
+    target: ScanTarget, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings, deadline: Deadline
+) -> ScanReport:
     run = GrypeRun(tool=tool, database=databases.demand(DatabaseKind.GRYPE), settings=settings)
     run.database.verify(settings.memo)
     report, bill, isolation = scan_with_grype(run, target, deadline)

@@ -15,6 +15,7 @@ from typing import Final
 
 from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, parse_trivy_report
 from gate.collectors.canary import CanaryPlan, canary_of, plan_trivy_canary
+from gate.collectors.content import disk_errors
 from gate.collectors.coverage import coverage_list, covers
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
 from gate.collectors.process import PrivateDirectories, private_directories
@@ -85,7 +86,15 @@ def collect_trivy(
     Raises:
         ScannerError: `SCAN_BINARY`, `SCAN_FAILED`, `SCAN_TIMEOUT`, `SCAN_TARGET_MISMATCH`.
         DatabaseError: `DB_MISSING`, `DB_DIGEST`, `DB_MALFORMED`.
+        StorageError: `CACHE_UNAVAILABLE`, the disk.
     """
+    with disk_errors("scanning with Trivy"):
+        return _collect(target, tool, databases, settings, deadline)
+
+
+def _collect(
+    target: ScanTarget, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings, deadline: Deadline
+) -> ScanReport:
     run = TrivyRun.of(tool, databases, settings)
     for database in (run.database, run.java_database):
         database.verify(settings.memo)
