@@ -41,7 +41,13 @@ class Exchange:
 
     def head(self, status: int, headers: Mapping[str, str]) -> bytes:
         """Give the bytes of a status line and headers."""
-        lines = [f"HTTP/1.1 {status} x", "Connection: close", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        lines = [
+            f"HTTP/1.1 {status} x",
+            "Connection: close",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "",
+            "",
+        ]
         return "\r\n".join(lines).encode("latin-1")
 
     def raw(self, data: bytes) -> None:
