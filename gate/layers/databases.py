@@ -19,7 +19,7 @@ from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.pacman import parse_desc
 from gate.layers.reading import OsPackage, Reading
-from gate.layers.rpm import parse_rpmdb
+from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
 from gate.model.evidence import PackageDatabase
 
 # The status file of a full Debian desktop has some 5 MB, rpmdb.sqlite of one of Fedora some 40 MB (checks reference).
@@ -48,8 +48,8 @@ _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
         b"lib/apk/db/installed": _Form("apk", parse_installed),
         b"usr/lib/apk/db/installed": _Form("apk", parse_installed),
         **{folder + b"/rpmdb.sqlite": _Form("rpm", parse_rpmdb) for folder in _RPM_FOLDERS},
-        **{folder + b"/Packages.db": _Form("rpm", _unread("ndb")) for folder in _RPM_FOLDERS},
-        **{folder + b"/Packages": _Form("rpm", _unread("Berkeley DB")) for folder in _RPM_FOLDERS},
+        **{folder + b"/Packages.db": _Form("rpm", parse_ndb) for folder in _RPM_FOLDERS},
+        **{folder + b"/Packages": _Form("rpm", parse_bdb) for folder in _RPM_FOLDERS},
         b"var/lib/rpmmanifest/container-manifest-2": _Form("rpm", _unread("container-manifest-2")),
     }
 )

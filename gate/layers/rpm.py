@@ -1,6 +1,6 @@
-"""The rpm database in its SQLite form: header blobs in the table `Packages`.
+"""The rpm database: header blobs in SQLite (table `Packages`), in a Berkeley DB hash, or in ndb.
 
-The database is the author's, so that it is opened in memory, read-only, without its own triggers, views or functions, and
+A SQLite database is the author's, so that it is opened in memory, read-only, without its own triggers, views or functions, and
 stopped after a number of steps. Refuses to read in part; `gpg-pubkey` entries are counted, as both scanners do.
 Specification: rpm's `lib/header.c` (index entries big-endian: tag, type, offset, count); checks reference, section 3.3.
 """
@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Final
 
 from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+from gate.layers.rpm_files import bdb_blobs, ndb_blobs
 
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
 _MAX_PACKAGES: Final = 100_000
@@ -35,18 +36,38 @@ def parse_rpmdb(body: bytes) -> Reading:
     # A database in memory has no write-ahead log; the mark alone would make SQLite look for one. The caller refuses
     # an image whose log is not empty.
     image[_JOURNAL_MODE] = b"\x01\x01"
-    packages: set[OsPackage] = set()
     try:
         with closing(sqlite3.connect(":memory:")) as connection:
-            for blob in _blobs(connection, bytes(image)):
-                package = _package(blob)
-                if package is None:
-                    return Reading(problem="a package header is malformed")
-                packages.add(package)
+            return _read(_blobs(connection, bytes(image)), len(body))
     except sqlite3.Error as error:
         return Reading(problem=f"SQLite refuses it: {type(error).__name__}")
-    if len(packages) > _MAX_PACKAGES:
-        return Reading(problem=f"it has over {_MAX_PACKAGES} packages")
+
+
+def parse_bdb(body: bytes) -> Reading:
+    """Read `Packages`, a Berkeley DB hash database, of an image (untrusted)."""
+    return _read(bdb_blobs(body), len(body))
+
+
+def parse_ndb(body: bytes) -> Reading:
+    """Read `Packages.db`, rpm's own format, of an image (untrusted)."""
+    return _read(ndb_blobs(body), len(body))
+
+
+def _read(blobs: Iterator[bytes], file_bytes: int) -> Reading:
+    packages: set[OsPackage] = set()
+    total = 0
+    try:
+        for count, blob in enumerate(blobs, start=1):
+            package = _package(blob)
+            if package is None or count > _MAX_PACKAGES:
+                return Reading(problem="a package header is malformed, or there are too many")
+            packages.add(package)
+            total += len(blob)
+            if total > file_bytes:
+                # Entries that share their bytes: a small file would cost the time of a very large one.
+                return Reading(problem="its entries overlap")
+    except (struct.error, ValueError, IndexError):
+        return Reading(problem="the file is malformed or cut off")
     return Reading(frozenset(packages))
 
 

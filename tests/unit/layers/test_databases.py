@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gate.layers.apk import parse_installed
 from gate.layers.dpkg import parse_status
 from gate.layers.pacman import parse_desc
-from gate.layers.rpm import parse_rpmdb
+from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
 from gate.model.evidence import LayerFacts, PackageDatabase
 from tests.support.layers import facts_of, rpm_header
 from tools.images.archive import Entry, directory, file, hardlink, opaque, symlink, tar, whiteout
@@ -56,6 +59,41 @@ def rpmdb(*blobs: bytes, wal: bool = False) -> bytes:
     return bytes(data)
 
 
+def bdb(*blobs: bytes, order: str = "<", page_bytes: int = 512) -> bytes:
+    """Give a Berkeley DB hash of one bucket, each value on overflow pages of its own."""
+    room = page_bytes - 26
+    overflow: list[bytes] = []
+    entries: list[bytes] = []
+    for number, blob in enumerate(blobs):
+        parts = [blob[start : start + room] for start in range(0, len(blob), room)]
+        first = 2 + len(overflow)
+        for place, part in enumerate(parts):
+            following = first + place + 1 if place + 1 < len(parts) else 0
+            head = struct.pack(f"{order}8xIIIHHBB", first + place, 0, following, 1, len(part), 0, 7)
+            overflow.append((head + part).ljust(page_bytes, b"\0"))
+        entries += [struct.pack(f"{order}BI", 1, number), struct.pack(f"{order}B3xII", 3, first, len(blob))]
+    offsets, tail = [], b""
+    for entry in entries:
+        tail = entry + tail
+        offsets.append(page_bytes - len(tail))
+    head = struct.pack(f"{order}8xIIIHHBB", 1, 0, 0, len(entries), 0, 0, 13)
+    index = b"".join(struct.pack(f"{order}H", offset) for offset in offsets)
+    bucket = (head + index).ljust(page_bytes - len(tail), b"\0") + tail
+    metadata = struct.pack(f"{order}8xIIIIBBxx4xI", 0, 0x00061561, 9, page_bytes, 0, 8, 1 + len(overflow))
+    return metadata.ljust(page_bytes, b"\0") + bucket + b"".join(overflow)
+
+
+def ndb(*blobs: bytes) -> bytes:
+    """Give an ndb database of one page of slots."""
+    slots, store = b"", b""
+    for number, blob in enumerate(blobs, start=1):
+        slots += struct.pack("<4sIII", b"Slot", number, 256 + len(store) // 16, 1)
+        store += struct.pack("<4sIII", b"BlbS", number, 1, len(blob)) + blob
+        store += bytes(-len(store) % 16)
+    slots += struct.pack("<4sIII", b"Slot", 0, 0, 0) * (254 - len(blobs))
+    return struct.pack("<4sIII16x", b"RpmP", 0, 1, 1) + slots + store
+
+
 OPENSSL = rpm_header(
     {1000: "openssl-libs", 1001: "3.0.7", 1002: "27.el9", 1003: 1, 1022: "x86_64", 1044: "openssl.src.rpm"}
 )
@@ -76,6 +114,9 @@ def only_database(facts: LayerFacts) -> PackageDatabase:
         ("usr/lib/apk/db/installed", APK, "apk", APK_PACKAGES),
         ("var/lib/rpm/rpmdb.sqlite", rpmdb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
         ("usr/lib/sysimage/rpm/rpmdb.sqlite", rpmdb(OPENSSL, KEY, wal=True), "rpm", RPM_PACKAGES),
+        ("var/lib/rpm/Packages", bdb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
+        ("var/lib/rpm/Packages", bdb(OPENSSL, KEY, order=">"), "rpm", RPM_PACKAGES),
+        ("usr/lib/sysimage/rpm/Packages.db", ndb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
     ],
 )
 def test_each_database_is_read(path: str, body: str | bytes, kind: str, packages: set[tuple[str, str, str]]) -> None:
@@ -275,3 +316,72 @@ def test_an_rpm_database_that_is_not_understood_is_unread(body: bytes) -> None:
     reading = parse_rpmdb(body)
     assert reading.problem
     assert not reading.packages
+
+
+def changed(body: bytes, place: int, value: bytes) -> bytes:
+    return body[:place] + value + body[place + len(value) :]
+
+
+LARGE = rpm_header({1000: "large", 1001: "1", 1002: "1", 1004: "x" * 2000})
+BDB = bdb(LARGE)
+BROKEN_BDB = {
+    "empty": b"",
+    "cut off": BDB[:-512],
+    "another magic": changed(BDB, 12, b"\0"),
+    "another page size": changed(BDB, 20, b"\x03\x02"),
+    "encrypted": changed(BDB, 24, b"\x01"),
+    "no metadata": changed(BDB, 25, b"\x09"),
+    "more pages than bytes": changed(BDB, 32, b"\xff"),
+    "a chain that is a circle": changed(BDB, 2 * 512 + 16, b"\x02"),
+    "a chain that leaves the file": changed(BDB, 2 * 512 + 16, b"\xff\xff"),
+    "a chain to another kind of page": changed(BDB, 2 * 512 + 16, b"\x01"),
+    "a chain that ends early": changed(BDB, 2 * 512 + 16, bytes(4)),
+}
+NDB = ndb(LARGE)
+BROKEN_NDB = {
+    "empty": b"",
+    "cut in the slots": NDB[:4000],
+    "cut in the blob": NDB[:-100],
+    "another magic": changed(NDB, 0, b"X"),
+    "another version": changed(NDB, 4, b"\x01"),
+    "no slots": changed(NDB, 12, b"\0"),
+    "slots without end": changed(NDB, 12, b"\xff\xff\xff\xff"),
+    "a slot that is none": changed(NDB, 32, b"X"),
+    "another package's blob": changed(NDB, 36, b"\x09"),
+    "a blob that is none": changed(NDB, 4096, b"X"),
+}
+
+
+@pytest.mark.parametrize("what", sorted(BROKEN_BDB))
+def test_a_berkeley_database_that_is_not_understood_is_unread(what: str) -> None:
+    assert parse_bdb(BDB).packages == {("large", "1-1", "")}
+    reading = parse_bdb(BROKEN_BDB[what])
+    assert reading.problem
+    assert not reading.packages
+
+
+@pytest.mark.parametrize("what", sorted(BROKEN_NDB))
+def test_an_ndb_database_that_is_not_understood_is_unread(what: str) -> None:
+    assert parse_ndb(NDB).packages == {("large", "1-1", "")}
+    reading = parse_ndb(BROKEN_NDB[what])
+    assert reading.problem
+    assert not reading.packages
+
+
+@given(
+    st.sampled_from([BDB, NDB, rpmdb(OPENSSL, KEY)]),
+    st.lists(st.tuples(st.integers(0, 8000), st.integers(0, 255)), max_size=5),
+)
+def test_a_mutated_rpm_database_is_read_or_unread(body: bytes, changes: list[tuple[int, int]]) -> None:
+    for place, value in changes:
+        body = changed(body, place % len(body), bytes([value]))
+    for parse in (parse_bdb, parse_ndb, parse_rpmdb):
+        reading = parse(body)
+        assert not (reading.problem and reading.packages)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_database_that_is_read_or_unread(text: str) -> None:
+    for parse in (parse_status, parse_installed, parse_desc):
+        reading = parse(text.encode("utf-8", "surrogatepass"))
+        assert not (reading.problem and reading.packages)
