@@ -24,6 +24,8 @@ from gate.model.evidence import PackageDatabase
 
 # The status file of a full Debian desktop has some 5 MB, rpmdb.sqlite of one of Fedora some 40 MB (checks reference).
 MAX_DATABASE_BYTES: Final = 64 * 1024 * 1024
+# Files of databases that have one for each package; the largest distributions offer some 60,000 packages in all.
+_MAX_FILES: Final = 100_000
 
 _Parse = Callable[[bytes], Reading]
 
@@ -85,7 +87,8 @@ class DatabaseReader:
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a package database."""
         parse = _parser_of(entry.path)
-        if parse is None:
+        if parse is None or (len(self._versions) >= _MAX_FILES and entry.path not in self._versions):
+            # A file over the bound stays unread, and with it its database.
             return None
 
         def deliver(body: bytes | None) -> None:

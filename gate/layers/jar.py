@@ -17,7 +17,10 @@ from gate.codec.purl import key_of
 from gate.model.finding import PackageKey
 
 MAX_JAR_BYTES: Final = 32 * 1024 * 1024
+# What a zip file without Zip64 can count; each costs some hundred bytes of memory before the first can be looked at.
 _MAX_MEMBERS: Final = 65_535
+_MAX_COORDINATES: Final = 2000
+_DIRECTORY_ENTRY: Final = b"PK\x01\x02"
 _MAX_PROPERTIES_BYTES: Final = 64 * 1024
 _PROPERTIES = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
 _COORDINATE = re.compile(r"[A-Za-z0-9._+-]{1,200}", re.ASCII)
@@ -30,10 +33,12 @@ _UNREADABLE = (
 
 def parse_jar(body: bytes, path: str) -> tuple[PackageKey, ...]:
     """Give the coordinates in a jar from an image (untrusted); empty where it states none or cannot be read."""
+    if body.count(_DIRECTORY_ENTRY) > _MAX_MEMBERS:
+        return ()
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as jar:
-            members = [info for info in jar.infolist()[:_MAX_MEMBERS] if _PROPERTIES.fullmatch(info.filename)]
-            texts = [_read(jar, info) for info in members]
+            members = [info for info in jar.infolist() if _PROPERTIES.fullmatch(info.filename)]
+            texts = [_read(jar, info) for info in members[:_MAX_COORDINATES]]
     except _UNREADABLE:
         return ()
     return tuple(key for text in texts if (key := _coordinates(text, path)) is not None)

@@ -20,6 +20,8 @@ from gate.layers.merged_view import MergedView
 from gate.model.finding import PackageKey
 
 _Keys = tuple[PackageKey, ...]
+# Some hundred bytes each; an image with more is still judged by the scanners, which this reading only checks.
+_MAX_FILES: Final = 200_000
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _MAX_JSON_BYTES: Final = 256 * 1024
 
@@ -69,7 +71,7 @@ class LanguageReader:
     def _keep(self, path: bytes, layer: int, parse: Callable[[bytes, str], _Keys]) -> Callable[[bytes | None], None]:
         def deliver(body: bytes | None) -> None:
             keys = parse(body, path.decode("utf-8", "backslashreplace")) if body is not None else ()
-            if keys:
+            if keys and (len(self._found) < _MAX_FILES or path in self._found):
                 self._found[path] = (layer, keys)
 
         return deliver

@@ -368,6 +368,14 @@ def test_an_ndb_database_that_is_not_understood_is_unread(what: str) -> None:
     assert not reading.packages
 
 
+def test_ndb_entries_that_share_their_bytes_are_unread() -> None:
+    overlapping = ndb(LARGE)
+    for number in range(2, 5):
+        overlapping = changed(overlapping, 16 * (number + 1), struct.pack("<4sIII", b"Slot", 1, 256, 1))
+    assert parse_ndb(ndb(LARGE, OPENSSL)).packages
+    assert parse_ndb(overlapping).problem == "its entries overlap"
+
+
 @given(
     st.sampled_from([BDB, NDB, rpmdb(OPENSSL, KEY)]),
     st.lists(st.tuples(st.integers(0, 8000), st.integers(0, 255)), max_size=5),
