@@ -9,7 +9,7 @@ import pytest
 
 from gate.errors import RegistryError
 from gate.model.reference import parse_repository
-from gate.registry.addresses import Origin, Target, api_origin, check_realm, is_public, parse_derived
+from gate.registry.addresses import Origin, Target, api_origin, check_realm, check_resolved, is_public, parse_derived
 from gate.registry.options import RegistryOptions
 
 NAMED = Origin("https", "registry.example", 443)
@@ -79,3 +79,10 @@ def test_a_derived_url_is_built_anew() -> None:
 @pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_public(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize(("host", "code"), [("localhost", "REG_SSRF"), ("nowhere.invalid", "REG_UNREACHABLE")])
+def test_r04_a_name_is_resolved_and_checked_before_it_is_asked(host: str, code: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        check_resolved(Target(Origin("https", host, 443), "/", derived=True))
+    assert caught.value.code == code
