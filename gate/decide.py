@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 from gate.checks import CHECKS
 from gate.findings.waivers import applies_to_image, excuses, is_active
-from gate.model.evidence import EvidenceKind, ScanReport
+from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
+from gate.model.finding import SecretPlace
 from gate.model.image import ImageConfig
 from gate.model.reasons import ReasonClass, reason
+from gate.model.string_map import StringMap
 from gate.model.verdict import CheckResult, Decision, Outcome, PolicySummary, Problem, ToolUse, UsedWaiver, Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from gate.model.verdict import JudgedFinding, JudgedSecret
 
 _ALWAYS_ASKED = frozenset({"reference", "coverage"})
+# Where an image says that it comes from (OCI image-spec, annotations).
+_SHOWN_LABELS = frozenset(f"org.opencontainers.image.{name}" for name in ("revision", "source", "base.digest"))
 
 
 def needed_evidence(policy: Policy) -> frozenset[EvidenceKind]:
@@ -199,5 +203,21 @@ def _tool_use(report: ScanReport) -> ToolUse:
 
 
 def _config(evidence: EvidenceSet) -> ImageConfig | None:
-    configs = (subject.config for subject in evidence.subjects)
-    return next((config for config in configs if isinstance(config, ImageConfig)), None)
+    """Give what the first configuration says of age, user, ports and origin, and nothing else of it.
+
+    A verdict is kept, signed and shown, and environment, history, commands and labels are where secrets are found (attack X10).
+    """
+    for subject in evidence.subjects:
+        if isinstance(subject.config, ImageConfig):
+            found = subject.secrets.findings if isinstance(subject.secrets, SecretEvidence) else ()
+            hiding = {secret.location for secret in found if secret.place is SecretPlace.LABEL}
+            labels = {name: value for name, value in subject.config.labels.pairs if name in _SHOWN_LABELS - hiding}
+            return ImageConfig(
+                platform=subject.config.platform,
+                diff_ids=subject.config.diff_ids,
+                created=subject.config.created,
+                user=subject.config.user,
+                exposed_ports=subject.config.exposed_ports,
+                labels=StringMap.of(labels),
+            )
+    return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
+from gate.codec.platforms import same_platform
 from gate.findings.completeness import language_problems, layer_problems, report_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
@@ -108,10 +109,13 @@ def _unscanned(evidence: EvidenceSet) -> Iterator[Problem]:
 
 
 def _missing_platforms(evidence: EvidenceSet, policy: Policy) -> Iterator[Problem]:
-    judged = {str(subject.subject.platform) for subject in evidence.subjects}
-    for platform in policy.platforms if evidence.index is not None else ():
-        if str(platform) not in judged:
-            yield _unscanned_problem(f"the index has no {platform}", ", ".join(sorted(judged)) or "none", None)
+    """Demand the platforms of the policy in an index, and those that the user asked for in any image."""
+    judged = [subject.subject.platform for subject in evidence.subjects if subject.subject.platform is not None]
+    wanted = (*evidence.request.platforms, *(policy.platforms if evidence.index is not None else ()))
+    for platform in dict.fromkeys(wanted) if evidence.fault is None else ():
+        if not any(same_platform(platform, offered) for offered in judged):
+            seen = ", ".join(sorted(map(str, judged))) or "none"
+            yield _unscanned_problem(f"there is no image for {platform}", seen, None)
 
 
 def _unscanned_problem(message: str, seen: str, subject: Digest | None) -> Problem:

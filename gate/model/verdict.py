@@ -155,7 +155,7 @@ class Verdict:
     """All answers about one image at one moment under one policy.
 
     `root` is None where nothing was fetched; such a verdict has no subject and is never attested. `checks` holds every check
-    of this release, sorted by id. `config` is that of the first subject, for reports. `demonstration` marks a verdict that was
+    of this release, sorted by id. `config` is of the first subject what reports show; never text in which secrets are found. `demonstration` marks a verdict that was
     made with demonstration data.
     """
 

@@ -24,7 +24,7 @@ from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
 from gate.pipeline.publishing import Publisher
 from gate.pipeline.recording import first_seen, record_verdict, subject_of
 from gate.pipeline.reuse import inputs_of, known_verdict
-from gate.pipeline.statements import SignedVerdict, sign_verdict
+from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.turns import scratch_folder, turn
 from gate.pipeline.workshop import Workshop, attempt, open_workshop
 from gate.registry.client import RegistryClient
@@ -288,7 +288,7 @@ def _signer_of(verdict: Verdict, options: CheckOptions) -> Signer | None:
 
 
 def _sign(run: _Run, verdict: Verdict, signer: Signer) -> SignedVerdict | None:
-    if verdict.root is None or run.request.repository is None:
+    if not subject_descriptors(verdict) or run.request.repository is None:
         return None
     return sign_verdict(
         verdict,

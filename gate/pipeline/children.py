@@ -33,7 +33,8 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     """Give the images to judge; `wanted` empty means every platform.
 
     Raises:
-        ImageError: the index is malformed, ambiguous, nested or too large.
+        ImageError: the index is malformed, ambiguous, nested or too large. That no child is of a wanted platform is no error
+            here: the verdict says it.
     """
     descriptor = Descriptor(media_type=root.media_type, digest=root.digest, size=len(root.content))
     if root.media_type not in INDEX_TYPES:
@@ -46,7 +47,8 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
             skipped.append(SkippedChild(digest=child.digest, platform=str(child.platform or ""), reason=reason))
         else:
             judged.append(child)
-    check_children(tuple(judged))
+    if judged or not wanted:
+        check_children(tuple(judged))
     return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped))
 
 

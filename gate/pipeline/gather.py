@@ -69,7 +69,7 @@ def _subjects(
 ) -> Iterable[SubjectEvidence]:
     """Gather one child after the other: the two scanners of one image already use every core of a small machine."""
     for child in family.judged:
-        yield gather_subject(source, child, needs, policy.limits, workshop)
+        yield gather_subject(source, child, family.index, needs, policy.limits, workshop)
 
 
 def _with_rules(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> EvidenceSet:

@@ -76,7 +76,7 @@ def sign_verdict(
     Raises:
         InternalError: the verdict has nothing that could be signed; a defect of the caller.
     """
-    if verdict.root is None:
+    if not subject_descriptors(verdict):
         raise InternalError("a verdict without a subject cannot be signed")
     result = result_of(verdict.decision)
     subjects = tuple(NamedSubject(name=str(repository), digest=digest) for digest in _subject_digests(verdict))
@@ -86,7 +86,7 @@ def sign_verdict(
     signed_evidence = sign_statement(signer, payload)
     signed_summary = sign_statement(signer, render_summary(summary, extension_prefix=settings.extension_prefix))
     failed = result is VerificationResult.FAILED
-    descriptors = _subject_descriptors(verdict)
+    descriptors = subject_descriptors(verdict)
     return SignedVerdict(
         evidence=signed_evidence,
         summary=signed_summary,
@@ -101,8 +101,8 @@ def sign_verdict(
     )
 
 
-def _subject_descriptors(verdict: Verdict) -> tuple[Descriptor, ...]:
-    """Give what was judged: the index first and then its judged children, or the one manifest.
+def subject_descriptors(verdict: Verdict) -> tuple[Descriptor, ...]:
+    """Give what was judged: the index first and then its judged children, or the one manifest; none of what was not read.
 
     Where the user narrowed the platforms the index was not judged as a whole, so it is no subject.
     """
@@ -117,7 +117,7 @@ def _subject_descriptors(verdict: Verdict) -> tuple[Descriptor, ...]:
 
 
 def _subject_digests(verdict: Verdict) -> tuple[Digest, ...]:
-    return tuple(descriptor.digest for descriptor in _subject_descriptors(verdict))
+    return tuple(descriptor.digest for descriptor in subject_descriptors(verdict))
 
 
 def _summary(

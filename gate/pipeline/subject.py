@@ -26,7 +26,7 @@ from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
 from gate.model.finding import SecretPlace, Tool
-from gate.model.image import ImageConfig, ImageManifest
+from gate.model.image import ImageConfig, ImageIndex, ImageManifest
 from gate.model.subject import Subject
 from gate.model.version import VERSION
 from gate.pipeline.workshop import Workshop, attempt
@@ -54,9 +54,14 @@ class _Image:
 
 
 def gather_subject(
-    source: ImageSource, child: Descriptor, needs: frozenset[EvidenceKind], limits: LayerLimits, workshop: Workshop
+    source: ImageSource,
+    child: Descriptor,
+    index: ImageIndex | None,
+    needs: frozenset[EvidenceKind],
+    limits: LayerLimits,
+    workshop: Workshop,
 ) -> SubjectEvidence:
-    """Gather what the policy's checks need of one image."""
+    """Gather what the policy's checks need of one image; `index` is the one that lists it, if any."""
     subject = Subject(media_type=child.media_type, digest=child.digest, size=child.size, platform=child.platform)
     manifest = attempt(lambda: _read_manifest(source, child))
     if isinstance(manifest, Unobtained):
@@ -69,7 +74,7 @@ def gather_subject(
     )
     image = _Image(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
-        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, workshop)))
+        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, index, workshop)))
     return _with_layers(evidence, source, image, needs, limits, workshop) if needs & _NEEDS_LAYERS else evidence
 
 
@@ -90,8 +95,15 @@ def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEviden
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _configuration_secrets(image: _Image, workshop: Workshop) -> SecretEvidence:
-    return collect_configuration_secrets(image.config, image.manifest.annotations, workshop.fingerprint_key)
+def _configuration_secrets(image: _Image, index: ImageIndex | None, workshop: Workshop) -> SecretEvidence:
+    described = (image.descriptor, image.manifest.config, *image.manifest.layers)
+    others = (
+        *(descriptor.annotations for descriptor in described),
+        *((index.annotations,) if index is not None else ()),
+    )
+    return collect_configuration_secrets(
+        image.config, image.manifest.annotations, workshop.fingerprint_key, others=others
+    )
 
 
 def _with_layers(

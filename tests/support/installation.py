@@ -7,6 +7,7 @@ evidence is shared too, so that an image is scanned once in a run; a test that n
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import shutil
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from gate.collectors.tool_pins import USER_LOCK_VERSION, ToolPlaces, read_tool_l
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.model.signer import PublicKey
-from gate.pipeline.options import CheckOptions, Places
+from gate.pipeline.options import CheckOptions, Places, VerifyOptions
 from gate.pipeline.sign import sign
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
@@ -86,6 +87,16 @@ class Installation:
         )
         return replace(options, **changes)
 
+    def demands(self, own: Path, **changes: Any) -> VerifyOptions:  # noqa: ANN401 - fields of the options
+        """Give what the production stage demands of a verdict under the shop's policy."""
+        options = VerifyOptions(
+            places=self.places(own),
+            keys=(self.public_key(),),
+            policies=frozenset({Digest.of(self.policy.read_bytes())}),
+            environment="production",
+        )
+        return replace(options, **changes)
+
     def layout(self, name: str) -> Path:
         """Give the layout of an image, to read."""
         return self.root / "images" / name
@@ -104,7 +115,7 @@ class Installation:
         return parse_public_key(self.public_key_file(name).read_bytes())
 
     def signer(self, name: str = "gate") -> Signer:
-        return signer_for(str(self.private_key(name)), PASSWORD.encode)
+        return _opened(str(self.private_key(name)))
 
     def sign(self, reference: str, registry: RegistryOptions | None = None, *, key: str = "build") -> None:
         """Sign an image as the build does."""
@@ -126,6 +137,12 @@ class Installation:
         if signed:
             self.sign(reference, registry)
         return reference
+
+
+@functools.cache
+def _opened(path: str) -> Signer:
+    # Deriving the key from the password takes 0.2 s.
+    return signer_for(path, PASSWORD.encode)
 
 
 def shop_policy(installed: Installation, **spec: object) -> bytes:
