@@ -81,8 +81,8 @@ def examine(patient: Patient) -> tuple[Diagnosis, ...]:
     databases = database_status(patient.places.databases, patient.now)
     return (
         *_tools(patient),
-        *map(_database, databases),
-        _clock(patient, databases),
+        *map(diagnose_database, databases),
+        diagnose_clock(patient.now, databases),
         _tried("key", lambda: _key(patient)),
         *_registry(patient),
         _tried("cache", lambda: _cache(patient.places)),
@@ -120,7 +120,8 @@ def _tools(patient: Patient) -> Iterator[Diagnosis]:
             )
 
 
-def _database(status: DatabaseStatus) -> Diagnosis:
+def diagnose_database(status: DatabaseStatus) -> Diagnosis:
+    """Say how a database is; age is judged by the baseline's bound."""
     subject = f"{status.kind.value} database"
     if status.problem is not None:
         # Only images with Java archives need it.
@@ -143,11 +144,11 @@ def _database(status: DatabaseStatus) -> Diagnosis:
     return Diagnosis(subject=subject, state=State.OK, found=text)
 
 
-def _clock(patient: Patient, databases: tuple[DatabaseStatus, ...]) -> Diagnosis:
+def diagnose_clock(now: datetime, databases: tuple[DatabaseStatus, ...]) -> Diagnosis:
     """Compare the clock with what was made before now: it cannot be earlier than any of that."""
     moments = [status.identity.built_at for status in databases if status.identity is not None]
-    text = patient.now.isoformat(timespec="seconds")
-    if moments and max(moments) > patient.now + CLOCK_TOLERANCE:
+    text = now.isoformat(timespec="seconds")
+    if moments and max(moments) > now + CLOCK_TOLERANCE:
         newest = max(moments).isoformat(timespec="seconds")
         return Diagnosis(
             subject="clock",

@@ -19,7 +19,9 @@ _VARIABLE: Final = "_GATE_COMPLETE"
 @click.argument("shell", type=click.Choice(SHELLS))
 @common_options
 def completion(common: Common, shell: str) -> None:
-    """Print the completion script of a shell, the same in every format.
+    """Print the completion script of a shell.
+
+    It is the same in every format.
 
     \b
     gate completion bash > /etc/bash_completion.d/gate

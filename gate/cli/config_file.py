@@ -34,9 +34,9 @@ FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout", "tools-dir"}) |
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
         "annotation", "as", "attestation", "authfile", "ca-file", "debug", "digest", "environment", "exit-code",
-        "fail-key", "fail-on", "force", "grype", "ignore-unfixed", "java", "key", "key-password-file", "legacy", "max-age",
+        "fail-key", "fail-on", "grype-db", "ignore-unfixed", "java-db", "key", "key-password-file", "legacy", "max-age",
         "max-bytes", "mirror", "name", "no-progress", "offline", "plain-http", "platform", "policy", "quiet", "reissue",
-        "require-timestamp", "requirement", "severity", "signature-key", "template", "trivy", "verifier-id", "vex",
+        "require-timestamp", "requirement", "severity", "signature-key", "template", "trivy-db", "verifier-id", "vex",
     }
 )  # fmt: skip
 

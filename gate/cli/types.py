@@ -55,7 +55,7 @@ class Placed(ABC):
         """Give the text of a configuration file in this folder as it would be given on the command line."""
 
 
-class _OptionType(Base):
+class OptionType(Base):
     """What all kinds share: a value that was converted already stays as it is, as click demands."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
@@ -76,7 +76,7 @@ def _unexpected(expected: str, text: str) -> ValueError:
     return ValueError(f"expected {expected}, saw {text[:40]!a}")
 
 
-class DurationType(_OptionType):
+class DurationType(OptionType):
     """`30s`, `15m`, `48h`, `7d`."""
 
     name = "duration"
@@ -89,7 +89,7 @@ class DurationType(_OptionType):
         return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
-class PlaceType(_OptionType, Placed):
+class PlaceType(OptionType, Placed):
     """A path; whether it is there is said by whoever opens it."""
 
     name = "path"
@@ -105,7 +105,7 @@ class PlaceType(_OptionType, Placed):
         return str(folder / value)
 
 
-class OutputType(_OptionType, Placed):
+class OutputType(OptionType, Placed):
     """`FILE` or `FORMAT=FILE`."""
 
     name = "[format=]file"
@@ -131,10 +131,10 @@ def split_output(text: str) -> tuple[str | None, str]:
     return (match[1], match[2]) if match else (None, text)
 
 
-class RecordType(_OptionType, Placed):
+class RecordType(OptionType, Placed):
     """A file or a database URL, as text: what it names is said by the record."""
 
-    name = "file|url"
+    name = "file-or-url"
 
     def parse(self, text: str) -> str:
         """Give the text."""
@@ -147,10 +147,10 @@ class RecordType(_OptionType, Placed):
         return value if "://" in value else str(folder / value)
 
 
-class DocumentOrDigestType(_OptionType, Placed):
+class DocumentOrDigestType(OptionType, Placed):
     """A policy that a stage accepts: its file or its digest."""
 
-    name = "file|sha256:..."
+    name = "file-or-digest"
 
     def parse(self, text: str) -> Path | Digest:
         """Give the digest, or the path of a file whose digest is meant."""
@@ -161,7 +161,7 @@ class DocumentOrDigestType(_OptionType, Placed):
         return value if value.startswith("sha256:") else str(folder / value)
 
 
-class SeveritiesType(_OptionType):
+class SeveritiesType(OptionType):
     """Severities with commas between them, in any case, as Trivy and Grype write them."""
 
     name = "severity[,...]"
@@ -174,7 +174,7 @@ class SeveritiesType(_OptionType):
         return frozenset(Severity(word) for word in words)
 
 
-class PlatformType(_OptionType):
+class PlatformType(OptionType):
     """`linux/arm64` or `linux/arm/v7`."""
 
     name = "os/arch"
@@ -187,7 +187,7 @@ class PlatformType(_OptionType):
         return Platform(match[1], match[2], match[3] or "")
 
 
-class RepositoryType(_OptionType):
+class RepositoryType(OptionType):
     """`registry/repository`, without tag or digest."""
 
     name = "repository"
@@ -197,7 +197,7 @@ class RepositoryType(_OptionType):
         return parse_repository(text)
 
 
-class DigestType(_OptionType):
+class DigestType(OptionType):
     """`sha256:` and 64 digits."""
 
     name = "sha256:..."
@@ -207,7 +207,7 @@ class DigestType(_OptionType):
         return Digest(text)
 
 
-class SizeType(_OptionType):
+class SizeType(OptionType):
     """A number of bytes, with a unit of 1024: `500M`, `20G`."""
 
     name = "size"
@@ -221,7 +221,7 @@ class SizeType(_OptionType):
         return int(match[1]) * factor
 
 
-class ExitCodeType(_OptionType):
+class ExitCodeType(OptionType):
     """A number for "refused" that is none of the other exit codes."""
 
     name = "number"

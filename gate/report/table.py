@@ -208,8 +208,10 @@ def _checks(verdict: Verdict) -> Table:
 
 
 def _list(console: Console, title: str, lines: list[str]) -> None:
+    if lines:
+        console.print()
     if lines and title:
-        _section(console, title)
+        console.print(Text(title, style="bold underline"))
     for line in lines:
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
