@@ -43,7 +43,8 @@ class _Form:
     parse: _Parse
 
 
-_RPM_FOLDERS: Final = (b"var/lib/rpm", b"usr/lib/sysimage/rpm")
+# The last one is of images whose `/var` is not part of the system (ostree).
+_RPM_FOLDERS: Final = (b"var/lib/rpm", b"usr/lib/sysimage/rpm", b"usr/share/rpm")
 _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
     {
         b"var/lib/dpkg/status": _Form("dpkg", parse_status),

@@ -117,6 +117,7 @@ def only_database(facts: LayerFacts) -> PackageDatabase:
         ("var/lib/rpm/Packages", bdb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
         ("var/lib/rpm/Packages", bdb(OPENSSL, KEY, order=">"), "rpm", RPM_PACKAGES),
         ("usr/lib/sysimage/rpm/Packages.db", ndb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
+        ("usr/share/rpm/rpmdb.sqlite", rpmdb(OPENSSL, KEY), "rpm", RPM_PACKAGES),
     ],
 )
 def test_each_database_is_read(path: str, body: str | bytes, kind: str, packages: set[tuple[str, str, str]]) -> None:

@@ -132,6 +132,11 @@ def test_a_jar_that_leaves_a_doubt_is_not_taken(body: bytes) -> None:
     assert parse_jar(body, "p") == ()
 
 
+def test_a_jar_with_more_entries_than_a_jar_can_have_is_not_opened() -> None:
+    assert parse_jar(b"PK\x01\x02" * 60_000 + jar(LOG4J), "p")
+    assert parse_jar(b"PK\x01\x02" * 65_536 + jar(LOG4J), "p") == ()
+
+
 def test_a_jar_bomb_is_not_unfolded() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
