@@ -26,7 +26,7 @@ from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import format_time, parse_time
 from gate.collectors.canary_layout import DISTRIBUTION_PACKAGES, Planted, write_canary
 from gate.collectors.content import write_atomically
-from gate.collectors.coverage import grype_aliases, grype_spellings, trivy_bucket
+from gate.collectors.coverage import grype_aliases, grype_spellings, grype_systems, trivy_bucket
 from gate.collectors.database_facts import open_bolt, query
 from gate.collectors.scanning import ScanSettings, ScanTarget
 from gate.collectors.unobtained import unobtained_from
@@ -210,7 +210,8 @@ def plan_grype_canary(database: Path, target: ScanTarget) -> CanaryPlan:
 def _grype_choices(database: Path, target: ScanTarget) -> Iterator[Planted]:
     if target.distribution is not None and (kind := DISTRIBUTION_PACKAGES.get(target.distribution.id)):
         spellings = grype_spellings(target.distribution, grype_aliases(database))
-        for system in _grype_systems(database, spellings):
+        systems = [number for number, known in grype_systems(database) if known & spellings]
+        for system in systems[:1]:
             yield from _first(_grype_advisories(database, kind, kind, system, _upper_end))
     for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
         yield from _first(_grype_advisories(database, kind, _LANGUAGES[kind][1], 0, _OPEN_RANGE.fullmatch))
@@ -218,19 +219,6 @@ def _grype_choices(database: Path, target: ScanTarget) -> Iterator[Planted]:
 
 def _upper_end(constraint: str) -> object:
     return constraint.startswith("<") and _FIXED.fullmatch(constraint.lstrip("<= "))
-
-
-def _grype_systems(database: Path, spellings: tuple[str, ...]) -> list[int]:
-    rows = query(
-        database,
-        "SELECT id, name, release_id, major_version, minor_version, codename FROM operating_systems AS os"
-        " WHERE EXISTS (SELECT 1 FROM affected_package_handles WHERE operating_system_id = os.id) ORDER BY id",
-    )
-    return [
-        int(str(row[0]))
-        for row in rows
-        if any(f"{name} {row[3] or ''}.{row[4] or ''} {row[5] or ''}".lower() in spellings for name in row[1:3])
-    ][:1]
 
 
 def _grype_advisories(

@@ -182,8 +182,10 @@ def _rpm_header(name: str) -> bytes:
     """Give a header of the tags that scanners read, as the RPM database holds it: counts, index entries, values."""
     version, release = OS_VERSIONS["rpm"].split("-")
     source = f"{name}-{version}-{release}.src.rpm"
+    # Trivy looks up no advisory for a package of another vendor (v0.72.0 pkg/fanal/analyzer/pkg/rpm/rpm.go: osVendors).
+    texts = ((1000, name), (1001, version), (1002, release), (1011, "Red Hat"), (1022, "x86_64"), (1044, source))
     index, values = b"", b""
-    for tag, text in ((1000, name), (1001, version), (1002, release), (1022, "x86_64"), (1044, source)):
+    for tag, text in texts:
         index += struct.pack(">IIII", tag, 6, len(values), 1)  # type 6: text
         values += text.encode() + b"\0"
     return struct.pack(">II", len(index) // 16, len(values)) + index + values

@@ -104,20 +104,19 @@ def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:
     return any(spelling in listed.releases for spelling in grype_spellings(distribution))
 
 
-def grype_spellings(distribution: Distribution, aliases: list[tuple[str, str]] | None = None) -> tuple[str, ...]:
-    """Give the releases, as `name major.minor codename` of Grype's table, any of which covers this distribution.
+def grype_spellings(distribution: Distribution, aliases: list[tuple[str, str]] | None = None) -> frozenset[str]:
+    """Give the spellings, as `grype_systems` has them, any of which covers this distribution.
 
-    Grype asks for the codename too where the image has one, so a row with another codename does not count. Its builder
-    writes minor versions without leading zeros (22.04 is 22 and 4). `aliases` are those of the database: the names that
-    they lead to are among the answer.
+    Where the image has a codename, Grype asks for it too, and a row with another one does not count; where it has none,
+    any row of the version does. `aliases` are those of the database: the names that they lead to are among the answer.
     """
     names = {distribution.id, _GRYPE_NAMES.get(distribution.id, distribution.id)}
     names |= {replacement for alias, replacement in aliases or () if alias in names}
-    parts = distribution.version_id.split(".")
-    major = "" if distribution.id in _ROLLING else parts[0]
-    minors = {""} | ({parts[1], parts[1].lstrip("0")} if len(parts) > 1 else set())
-    codenames = {"", distribution.codename.lower()}
-    return tuple(f"{name} {major}.{minor} {codename}" for name in names for minor in minors for codename in codenames)
+    major, *rest = distribution.version_id.split(".")
+    major = "" if distribution.id in _ROLLING else major
+    # Grype's builder writes minor versions without leading zeros: 22.04 is 22 and 4.
+    minors = {"", rest[0], rest[0].lstrip("0")} if rest else {""}
+    return frozenset(f"{name} {major}.{minor} {distribution.codename.lower()}" for name in names for minor in minors)
 
 
 def coverage_list(database: Database, cache: Path | None) -> CoverageList:
@@ -170,21 +169,32 @@ def _trivy_list(path: Path) -> CoverageList:
 
 
 def _grype_list(path: Path) -> CoverageList:
+    releases = frozenset[str]().union(*(spellings for _, spellings in grype_systems(path)))
+    replaced = {
+        f"{alias} {release.removeprefix(f'{replacement} ')}"
+        for alias, replacement in grype_aliases(path)
+        for release in releases
+        if release.startswith(f"{replacement} ")
+    }
+    return CoverageList(releases | replaced)
+
+
+def grype_systems(path: Path) -> list[tuple[int, frozenset[str]]]:
+    """Give the operating systems with at least one affected package: row id, and how it may be asked for.
+
+    A spelling is `name major.minor codename`: by name (`redhat`) or release id (`rhel`), by codename, label, or neither.
+    """
     rows = query(
         path,
-        "SELECT name, release_id, major_version, minor_version, codename FROM operating_systems AS os"
-        " WHERE EXISTS (SELECT 1 FROM affected_package_handles WHERE operating_system_id = os.id)",
+        "SELECT id, name, release_id, major_version, minor_version, label_version, codename FROM operating_systems AS os"
+        " WHERE EXISTS (SELECT 1 FROM affected_package_handles WHERE operating_system_id = os.id) ORDER BY id",
     )
-    # A row is found by its name (`redhat`) and by its release id (`rhel`).
-    releases = {_spelling(name, *row[2:]) for row in rows for name in row[:2]}
-    aliases = [(alias, f"{replacement} ") for alias, replacement in grype_aliases(path)]
-    replaced = {
-        f"{alias} {release.removeprefix(replacement)}"
-        for alias, replacement in aliases
-        for release in releases
-        if release.startswith(replacement)
-    }
-    return CoverageList(frozenset(releases | replaced))
+    return [(int(str(row[0])), _row_spellings([str(value or "").lower() for value in row[1:]])) for row in rows]
+
+
+def _row_spellings(row: list[str]) -> frozenset[str]:
+    name, release_id, major, minor, label, codename = row
+    return frozenset(f"{text} {major}.{minor} {word}" for text in (name, release_id) for word in ("", label, codename))
 
 
 def grype_aliases(path: Path) -> list[tuple[str, str]]:
@@ -195,7 +205,3 @@ def grype_aliases(path: Path) -> list[tuple[str, str]]:
         " WHERE COALESCE(replacement, '') != '' AND COALESCE(version, '') = '' AND COALESCE(version_pattern, '') = ''",
     )
     return [(str(alias).lower(), str(replacement).lower()) for alias, replacement in rows]
-
-
-def _spelling(name: object, major: object, minor: object, codename: object) -> str:
-    return f"{str(name).lower()} {major or ''}.{minor or ''} {str(codename or '').lower()}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from gate.admin.database_artifacts import copy_files
+from gate.admin.databases import import_databases
 from gate.collectors.content import DigestMemo
 from gate.collectors.database_store import (
     FILES,
@@ -29,7 +31,7 @@ from gate.collectors.grype import collect_grype
 from gate.collectors.scanning import ScanSettings, ScanTarget
 from gate.collectors.tool_pins import PinnedTool
 from gate.collectors.trivy import collect_trivy
-from gate.errors import DatabaseError, GateError, ScannerError
+from gate.errors import DatabaseError, GateError, ScannerError, StorageError
 from gate.model.digest import Digest
 from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport, Unobtained
 from gate.registry.deadline import Deadline
@@ -283,6 +285,76 @@ def test_a_lost_canary_is_not_kept_and_is_found_again(bench: Bench, tmp_path: Pa
     for content in (b"", b"{}", b'{"at": "2099-01-01T00:00:00Z", "found": []}'):
         kept[0].write_bytes(content)
         assert bench.scan("trivy", settings=settings).canary == first.canary
+
+
+ROCKY = Distribution(id="rocky", version_id="9.4")
+
+
+def test_trivy_finds_a_canary_in_an_rpm_database_of_ours(bench: Bench, tmp_path: Path) -> None:
+    entries = b'{"Entries": [{"FixedVersion": "1:3.0.7-27.el9", "Arches": ["x86_64"], "VendorIDs": ["RLSA-2024:1"]}]}'
+    content: Tree = {
+        b"vulnerability": {b"CVE-2020-0002": b"{}"},
+        b"rocky 9": {b"openssl": {b"CVE-2020-0002": entries}},
+    }
+    databases = trivy_store(bench, tmp_path, content)
+    report = bench.scan("trivy", databases=databases, target=replace(bench.target, distribution=ROCKY))
+    assert report.covered is True
+    assert report.canary == Canary(expected=frozenset({"CVE-2020-0002"}), found=frozenset({"CVE-2020-0002"}))
+
+
+def test_grype_finds_a_canary_in_an_rpm_database_of_ours(bench: Bench, built: BuiltDatabases, tmp_path: Path) -> None:
+    assert built.grype_cache is not None
+    source = tmp_path / "vulnerability.db"
+    source.write_bytes((built.grype_cache / "6/vulnerability.db").read_bytes())  # with every table, as Grype made it
+    with sqlite3.connect(source) as database:
+        add_rocky(database)
+    database.close()
+    added = import_databases(
+        tmp_path / "store", source, digest=None, grype=bench.grype, deadline=Deadline.after(timedelta(minutes=1))
+    )
+    report = bench.scan(
+        "grype", databases=load_databases(tmp_path / "store"), target=replace(bench.target, distribution=ROCKY)
+    )
+    assert report.database == added[0].identity
+    assert report.covered is True
+    assert isinstance(report.canary, Canary)
+    assert "RHSA-2020:0002" in report.canary.expected
+    assert report.canary.found == report.canary.expected
+
+
+def add_rocky(database: sqlite3.Connection) -> None:
+    """Add RHEL 9 with one advisory, and the row by which Grype takes Rocky for it (checks reference, 4.5)."""
+    record = json.dumps({"id": "RHSA-2020:0002", "severities": []})
+    affected = json.dumps(
+        {"ranges": [{"version": {"type": "rpm", "constraint": "< 1:3.0.7-27.el9"}, "fix": {"state": "fixed"}}]}
+    )
+    provider = database.execute("SELECT id FROM providers LIMIT 1").fetchone()[0]
+    system = database.execute(
+        "INSERT INTO operating_systems(name, release_id, major_version, minor_version, label_version, codename, channel)"
+        " VALUES ('redhat', 'rhel', '9', '', '', '', '')"
+    ).lastrowid
+    blobs = [database.execute("INSERT INTO blobs(value) VALUES (?)", (text,)).lastrowid for text in (record, affected)]
+    handle = database.execute(
+        "INSERT INTO vulnerability_handles(name, status, provider_id, blob_id) VALUES ('RHSA-2020:0002', 'active', ?, ?)",
+        (provider, blobs[0]),
+    ).lastrowid
+    package = database.execute("INSERT INTO packages(ecosystem, name) VALUES ('rpm', 'openssl')").lastrowid
+    database.execute(
+        "INSERT INTO affected_package_handles(vulnerability_id, operating_system_id, package_id, blob_id)"
+        " VALUES (?, ?, ?, ?)",
+        (handle, system, package, blobs[1]),
+    )
+    database.execute(
+        "INSERT INTO operating_system_specifier_overrides(alias, replacement) VALUES ('rockylinux', 'rhel')"
+    )
+
+
+@SCANNERS
+def test_a_disk_that_refuses_is_an_error_of_its_own(bench: Bench, name: str, tmp_path: Path) -> None:
+    settings = replace(bench.settings, scratch=tmp_path / "absent", cache=None)
+    with pytest.raises(StorageError) as raised:
+        bench.scan(name, settings=settings)
+    assert raised.value.code == "CACHE_UNAVAILABLE"
 
 
 # --- The table of section 2.1 ---
