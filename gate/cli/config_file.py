@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,6 @@ from gate.errors import PolicyError, UsageError
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Fields, Node
 
-FOUND_NAME: Final = ".gate.yaml"
 MAX_FILE_BYTES: Final = 64 * 1024
 # What is read from these places decides; each must be outside the folder of a file that was only found.
 READ_PLACES: Final = frozenset({"cache-dir", "db-dir", "record"})
@@ -41,34 +39,20 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFile:
-    """A configuration file that was found, not named, and what it sets."""
+def apply_config(context: click.Context, path: Path, *, found: bool) -> tuple[str, ...]:
+    """Lay the options of a file below those of the command, and give their names.
 
-    path: Path
-    keys: tuple[str, ...]
-
-
-def apply_config(context: click.Context, named: Path | None) -> FoundFile | None:
-    """Lay the options of the named file, or of one that is found, below those of the command.
+    `found` says that nobody named the file, so that it may set presentation and places only.
 
     Raises:
         PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`; `POL_UNTRUSTED` for a found file that sets
-            what it must not.
+            what it must not. UsageError: it cannot be read.
     """
-    path = named if named is not None else _find(Path.cwd())
-    if path is None:
-        return None
     fields = _read(path)
-    if named is None:
+    if found:
         _expect_harmless(path, fields)
     context.default_map = {**(context.default_map or {}), **_defaults(context.command, fields, path.absolute().parent)}
-    return FoundFile(path=path, keys=tuple(fields.values)) if named is None else None
-
-
-def _find(start: Path) -> Path | None:
-    candidates = (folder / FOUND_NAME for folder in (start, *start.parents))
-    return next((path for path in candidates if os.path.lexists(path)), None)
+    return tuple(fields.values)
 
 
 def _read(path: Path) -> Fields:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gate.codec.keys import parse_public_key
-from gate.codec.requirement_yaml import parse_requirement
 from gate.collectors.policy_folder import PolicyFolder, document_name, read_document
 from gate.model.digest import Digest
 from gate.signers.file_key import read_key_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gate.model.policy import Requirement
     from gate.model.signer import PublicKey
 
@@ -28,4 +30,6 @@ def accepted_policy(policy: Path | Digest) -> Digest:
 
 def read_requirement(path: Path) -> Requirement:
     """Read a requirement with the files that it points to; raises PolicyError, KeyFileError."""
-    return parse_requirement(read_document(path), name=document_name(path), files=PolicyFolder.of(path))
+    # Loaded where there is one: flags need no YAML.
+    parse: Callable[..., Requirement] = import_module("gate.codec.requirement_yaml").parse_requirement
+    return parse(read_document(path), name=document_name(path), files=PolicyFolder.of(path))

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gate.cli.config_file import ALL_OPTIONS, FOUND_MAY_SET, FOUND_NAME
+from gate.cli.common import FOUND_NAME
+from gate.cli.config_file import ALL_OPTIONS, FOUND_MAY_SET
 from tests.cli.conftest import Run
 from tools.docs import commands
 
