@@ -311,7 +311,8 @@ class _Watch:
         code, peak, used_seconds = (int(number) for number in report.get("ended", "-9 0 0").split())
         if self._stdout.total_bytes > self._limits.output_bytes or self._stderr.total_bytes > self._limits.output_bytes:
             self._stopped = self._stopped or Stopped.OUTPUT
-        if code in {-signal.SIGXCPU, -signal.SIGKILL} and used_seconds >= self._limits.cpu_time.total_seconds():
+        used_up = used_seconds >= self._limits.cpu_time.total_seconds()
+        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
             self._stopped = self._stopped or Stopped.CPU_TIME
         return ChildResult(
             return_code=code,

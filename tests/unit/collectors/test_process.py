@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gate.collectors import isolation
 from gate.collectors.process import (
     ChildLimits,
     ChildResult,
@@ -28,8 +29,25 @@ from gate.model.evidence import Isolation
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture(params=["namespaces", "no namespaces"])
+def _launcher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run each test twice: as the system allows, and as on a system that allows no namespaces."""
+    if request.param == "namespaces":
+        yield
+        return
+    launcher = Path(isolation.__file__)
+    refused = "return any(libc.unshare(flags) == 0 for flags in _NAMESPACES)"
+    text = launcher.read_text(encoding="utf-8")
+    assert refused in text
+    copy = tmp_path_factory.mktemp("launcher") / "isolation.py"
+    copy.write_text(text.replace(refused, "return libc is None"), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "__file__", str(copy))
+        yield
+
+
 @pytest.fixture
-def directories(tmp_path: Path) -> Iterator[PrivateDirectories]:
+def directories(tmp_path: Path, _launcher: None) -> Iterator[PrivateDirectories]:
     with private_directories(tmp_path) as made:
         yield made
 
