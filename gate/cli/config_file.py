@@ -2,8 +2,8 @@
 
 A file that `--config` names may set every option. A `.gate.yaml` that is found upward from the working directory may
 belong to the author of the image that is judged, so it sets presentation and places only: no policy, no key, nothing that
-decides. Places that are read (`cache-dir`, `db-dir`, `record`) must lie outside its folder, because planted scan results,
-databases or verdicts would decide; reports must stay inside it, because a checkout must not overwrite files elsewhere.
+decides. Places that are read (`cache-dir`, `db-dir`, `tools-dir`, `record`) must lie outside its folder, because planted scan
+results, databases, programs with their pins, or verdicts would decide; reports must stay inside it, because a checkout must not overwrite files elsewhere.
 
 Specification: DESIGN, section 3, "Flags"; attack P01.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES: Final = 64 * 1024
 # What is read from these places decides; each must be outside the folder of a file that was only found.
-READ_PLACES: Final = frozenset({"cache-dir", "db-dir", "record"})
-FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout", "tools-dir"}) | READ_PLACES
+READ_PLACES: Final = frozenset({"cache-dir", "db-dir", "record", "tools-dir"})
+FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout"}) | READ_PLACES
 # Every option of every command, for a file serves all of them; a test holds this against the commands.
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {

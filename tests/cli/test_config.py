@@ -67,7 +67,7 @@ def test_a_named_file_may_set_the_policy(run: Run, layout: str) -> None:
     assert (result.exit_code, image["policy"]["name"]) == (1, "of-the-file")
 
 
-@pytest.mark.parametrize("key", ["cache-dir", "db-dir", "record"])
+@pytest.mark.parametrize("key", ["cache-dir", "db-dir", "record", "tools-dir"])
 @pytest.mark.parametrize("place", ["planted", "./planted", "../work/planted", "{work}/planted", "link/planted"])
 def test_a_found_file_cannot_plant_what_is_read(run: Run, key: str, place: str) -> None:
     Path("link").symlink_to(".")
@@ -77,7 +77,7 @@ def test_a_found_file_cannot_plant_what_is_read(run: Run, key: str, place: str) 
     assert result.stderr.startswith("gate: POL_UNTRUSTED ")
 
 
-@pytest.mark.parametrize("key", ["cache-dir", "db-dir", "record"])
+@pytest.mark.parametrize("key", ["cache-dir", "db-dir", "record", "tools-dir"])
 def test_a_found_file_may_name_places_elsewhere(run: Run, key: str) -> None:
     Path(FOUND_NAME).write_text(f"{key}: ../elsewhere\n", encoding="utf-8")
     assert run("explain", "VULN_FOUND").exit_code == 0
