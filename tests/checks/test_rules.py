@@ -1,0 +1,18 @@
+"""`rules`: a rule that is not plainly true, of evidence that is there, is no pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cases import Case, assert_case, cases_of, codes_of, codes_written_in
+
+CASES = cases_of("rules")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_the_case_is_answered_as_expected_and_its_twin_passes(case: Case) -> None:
+    assert_case(case)
+
+
+def test_every_code_of_the_check_has_a_case() -> None:
+    assert codes_written_in("gate/checks/rules.py") <= codes_of(CASES)
