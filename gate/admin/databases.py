@@ -31,6 +31,7 @@ from gate.model.evidence import DatabaseIdentity, Unobtained
 from gate.model.reference import RegistryReference, parse_reference
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline
+from gate.registry.options import ProxySettings
 
 TRIVY_ADDRESS: Final = "ghcr.io/aquasecurity/trivy-db:2"
 JAVA_ADDRESS: Final = "ghcr.io/aquasecurity/trivy-java-db:1"
@@ -73,9 +74,18 @@ def _status(kind: DatabaseKind, found: Database | Unobtained, now: datetime) -> 
     return DatabaseStatus(kind=kind, identity=found.identity, age=now - found.identity.built_at, problem=problem)
 
 
-def download_options(**settings: object) -> DownloadOptions:
-    """Give the options with which databases are fetched; `settings` are proxies, ca_file, offline."""
-    return DownloadOptions(error=DatabaseError, code="DB_SOURCE", limit_bytes=MAX_LAYER_BYTES, **settings)  # type: ignore[arg-type]
+def download_options(
+    *, proxies: ProxySettings | None = None, ca_file: Path | None = None, offline: bool = False
+) -> DownloadOptions:
+    """Give the options with which Grype's database is fetched."""
+    return DownloadOptions(
+        error=DatabaseError,
+        code="DB_SOURCE",
+        limit_bytes=MAX_LAYER_BYTES,
+        proxies=proxies or ProxySettings(),
+        ca_file=ca_file,
+        offline=offline,
+    )
 
 
 def update_databases(

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -151,23 +152,24 @@ def _trivy_choices(root: Bucket, target: ScanTarget) -> Iterator[Planted]:
     if target.distribution is not None and (kind := DISTRIBUTION_PACKAGES.get(target.distribution.id)):
         wanted = trivy_bucket(target.distribution)
         buckets = [name for name in names if name.decode("utf-8", "replace").lower() == wanted]
-        yield from _first(
-            Planted(kind, package, vulnerability)
-            for package, vulnerability, advisory in _trivy_advisories(root, buckets)
-            if _is_fixed_in_trivy(advisory)
+        yield from islice(
+            (
+                Planted(kind, package, vulnerability)
+                for package, vulnerability, advisory in _trivy_advisories(root, buckets)
+                if _is_fixed_in_trivy(advisory)
+            ),
+            1,
         )
     for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
         buckets = [name for name in names if name.startswith(_LANGUAGES[kind][0].encode())]
-        yield from _first(
-            Planted(kind, package, vulnerability)
-            for package, vulnerability, advisory in _trivy_advisories(root, buckets)
-            if any(_OPEN_RANGE.fullmatch(text) for text in advisory.optional_texts("VulnerableVersions"))
+        yield from islice(
+            (
+                Planted(kind, package, vulnerability)
+                for package, vulnerability, advisory in _trivy_advisories(root, buckets)
+                if any(_OPEN_RANGE.fullmatch(text) for text in advisory.optional_texts("VulnerableVersions"))
+            ),
+            1,
         )
-
-
-def _first(choices: Iterator[Planted]) -> Iterator[Planted]:
-    for _, choice in zip(range(1), choices, strict=False):
-        yield choice
 
 
 def _trivy_advisories(root: Bucket, names: Iterable[bytes]) -> Iterator[tuple[str, str, ObjectView]]:
@@ -212,9 +214,9 @@ def _grype_choices(database: Path, target: ScanTarget) -> Iterator[Planted]:
         spellings = grype_spellings(target.distribution, grype_aliases(database))
         systems = [number for number, known in grype_systems(database) if known & spellings]
         for system in systems[:1]:
-            yield from _first(_grype_advisories(database, kind, kind, system, _upper_end))
+            yield from islice(_grype_advisories(database, kind, kind, system, _upper_end), 1)
     for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
-        yield from _first(_grype_advisories(database, kind, _LANGUAGES[kind][1], 0, _OPEN_RANGE.fullmatch))
+        yield from islice(_grype_advisories(database, kind, _LANGUAGES[kind][1], 0, _OPEN_RANGE.fullmatch), 1)
 
 
 def _upper_end(constraint: str) -> object:

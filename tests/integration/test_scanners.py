@@ -1,7 +1,4 @@
-"""Both real scanners, as the gate starts them: what they find, what cannot mislead them, and what a bad database becomes.
-
-The last part is the table of the checks reference, section 2.1, run against the pinned binaries.
-"""
+"""Both real scanners, as the gate starts them: what they find, and what cannot mislead them (attacks V04 to V14)."""
 
 from __future__ import annotations
 
@@ -9,70 +6,41 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gate.admin.database_artifacts import copy_files
 from gate.admin.databases import import_databases
-from gate.collectors.content import DigestMemo
 from gate.collectors.database_store import (
-    FILES,
-    DatabaseKind,
     DatabaseSet,
-    add_entry,
     load_databases,
-    set_current,
 )
 from gate.collectors.grype import collect_grype
 from gate.collectors.scanning import ScanSettings, ScanTarget
 from gate.collectors.tool_pins import PinnedTool
 from gate.collectors.trivy import collect_trivy
-from gate.errors import DatabaseError, GateError, ScannerError, StorageError
+from gate.errors import ScannerError, StorageError
 from gate.model.digest import Digest
-from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport, Unobtained
+from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport
 from gate.registry.deadline import Deadline
 from tests.support.programs import Tools
+from tests.support.scan_bench import Bench, make_bench, trivy_store
 from tests.support.scanners import (
     BOOKWORM,
     KEY_FILE,
-    copy_store,
     debian_files,
-    language_files,
-    pin,
-    secret_files,
-    store_of,
     write_image,
 )
 from tools.advisories import BuiltDatabases, build_databases
-from tools.advisories.bolt import Tree, bolt_file
+from tools.advisories.bolt import Tree
 from tools.images.archive import file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
 BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 Collect = Callable[[ScanTarget, PinnedTool, DatabaseSet, ScanSettings, Deadline], ScanReport]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """Everything that a scan needs."""
-
-    store: Path
-    databases: DatabaseSet
-    target: ScanTarget
-    trivy: PinnedTool
-    grype: PinnedTool
-    settings: ScanSettings
-
-    def scan(self, name: str, **changes: object) -> ScanReport:
-        """Scan with one of the two; `changes` replace fields."""
-        bench = replace(self, **changes)  # type: ignore[arg-type]
-        collect, tool = (collect_trivy, bench.trivy) if name == "trivy" else (collect_grype, bench.grype)
-        return collect(bench.target, tool, bench.databases, bench.settings, Deadline.after(timedelta(minutes=2)))
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +50,7 @@ def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDataba
 
 @pytest.fixture(scope="module")
 def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    place = tmp_path_factory.mktemp("bench")
-    return Bench(
-        store=place / "store",
-        databases=store_of(place / "store", built),
-        target=write_image(place / "im:age@1", [*debian_files(), *language_files(), *secret_files()]),
-        trivy=pin(tools.trivy),
-        grype=pin(tools.grype),
-        settings=ScanSettings(memo=DigestMemo(place / "digests.json"), cache=place / "cache"),
-    )
+    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
 
 
 SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
@@ -267,15 +227,6 @@ def test_V07_an_advisory_that_the_scanner_drops_without_a_word_loses_the_canary(
     assert report.findings == ()
 
 
-def trivy_store(bench: Bench, tmp_path: Path, content: Tree) -> DatabaseSet:
-    """Give the bench's databases with another one of Trivy's."""
-    cache = copy_store(main_file(bench.store, "trivy").parent.parent, tmp_path / "cache")
-    (cache / "db/trivy.db").write_bytes(bolt_file(content))
-    fill = partial(copy_files, cache, kind=DatabaseKind.TRIVY)
-    set_current(tmp_path / "store", [add_entry(tmp_path / "store", DatabaseKind.TRIVY, fill, source="test")])
-    return replace(load_databases(tmp_path / "store"), java=bench.databases.java)
-
-
 def test_a_lost_canary_is_not_kept_and_is_found_again(bench: Bench, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     settings = replace(bench.settings, cache=cache)
@@ -357,96 +308,6 @@ def test_a_disk_that_refuses_is_an_error_of_its_own(bench: Bench, name: str, tmp
     assert raised.value.code == "CACHE_UNAVAILABLE"
 
 
-# --- The table of section 2.1 ---
-
-
-def damage(path: Path, change: Callable[[bytes], bytes]) -> None:
-    path.write_bytes(change(path.read_bytes()))
-
-
-def refusal(bench: Bench, name: str, store: Path) -> str:
-    with pytest.raises(GateError) as raised:
-        bench.scan(name, databases=load_databases(store), settings=ScanSettings())
-    assert isinstance(raised.value, DatabaseError)
-    return raised.value.code
-
-
-@pytest.fixture
-def store(bench: Bench, tmp_path: Path) -> Path:
-    return copy_store(bench.store, tmp_path / "damaged")
-
-
-def main_file(store: Path, name: str) -> Path:
-    kind = DatabaseKind(name)
-    return next((store / "store" / name).glob(f"*/{FILES[kind][0]}"))
-
-
-@SCANNERS
-def test_V06_an_untouched_copy_is_scanned(bench: Bench, store: Path, name: str) -> None:  # noqa: N802
-    assert bench.scan(name, databases=load_databases(store), settings=ScanSettings()).findings
-
-
-@SCANNERS
-@pytest.mark.parametrize(
-    ("change", "codes"),
-    [
-        (lambda content: content.replace(b"CVE-2023-4863", bytes(13)), {"DB_DIGEST"}),
-        (lambda content: content.replace(b"CVE-2024-6119", b"CVE-2024-0000"), {"DB_DIGEST"}),
-        (lambda content: content[: len(content) // 2], {"DB_MALFORMED", "DB_DIGEST"}),
-        (lambda _content: b"", {"DB_MALFORMED"}),
-        (lambda _content: b"not a database at all" * 1000, {"DB_MALFORMED"}),
-    ],
-    ids=["zeroed", "altered", "half", "empty", "other"],
-)
-def test_V06_an_altered_database_is_never_opened(  # noqa: N802
-    bench: Bench, store: Path, name: str, change: Callable[[bytes], bytes], codes: set[str]
-) -> None:
-    damage(main_file(store, name), change)
-    assert refusal(bench, name, store) in codes
-
-
-@SCANNERS
-def test_V06_a_missing_database_is_an_error(bench: Bench, store: Path, name: str) -> None:  # noqa: N802
-    main_file(store, name).unlink()
-    assert refusal(bench, name, store) == "DB_MISSING"
-
-
-@SCANNERS
-def test_V06_no_database_at_all_is_an_error(bench: Bench, tmp_path: Path, name: str) -> None:  # noqa: N802
-    assert refusal(bench, name, tmp_path / "nowhere") == "DB_MISSING"
-
-
-@pytest.mark.parametrize("field", ["UpdatedAt", "Version"])
-def test_V06_trivys_metadata_cannot_be_changed_alone(bench: Bench, store: Path, field: str) -> None:  # noqa: N802
-    path = main_file(store, "trivy").parent / "metadata.json"
-    facts = json.loads(path.read_bytes())
-    facts[field] = "2099-01-01T00:00:00Z" if field == "UpdatedAt" else 3
-    path.write_text(json.dumps(facts))
-    assert refusal(bench, "trivy", store) in {"DB_DIGEST", "DB_MALFORMED"}
-
-
-def test_V06_grypes_import_record_is_demanded(bench: Bench, store: Path) -> None:  # noqa: N802
-    (main_file(store, "grype").parent / "import.json").unlink()
-    assert refusal(bench, "grype", store) == "DB_MISSING"
-
-
-def test_a_missing_java_database_is_an_error_of_trivy(bench: Bench, store: Path) -> None:
-    main_file(store, "java").unlink()
-    assert refusal(bench, "trivy", store) == "DB_MISSING"
-    assert bench.scan("grype", databases=load_databases(store), settings=ScanSettings()).findings
-
-
-@pytest.mark.parametrize("year", [2020, 2099])
-def test_V06_a_build_time_of_any_year_is_evidence(  # noqa: N802
-    bench: Bench, tools: Tools, tmp_path: Path, year: int
-) -> None:
-    # Whether it is too old, or not to be believed, is judged by a check: both scanners must get that far.
-    moment = datetime(year, 1, 1, tzinfo=UTC)
-    databases = store_of(tmp_path / "store", build_databases(tmp_path / "built", moment, tools.grype))
-    for name in ("trivy", "grype"):
-        assert bench.scan(name, databases=databases).database.built_at == moment
-
-
 @SCANNERS
 def test_two_scans_at_once_on_one_store_do_not_disturb_each_other(bench: Bench, name: str) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
@@ -466,11 +327,3 @@ def test_nothing_is_written_into_the_store(bench: Bench) -> None:
     bench.scan("grype")
     assert state() == before
     assert not any(os.access(path, os.W_OK) and path.stat().st_mode & 0o022 for path in bench.store.rglob("*"))
-
-
-def test_what_cannot_be_planted_is_unobtained(bench: Bench, tmp_path: Path) -> None:
-    databases = trivy_store(bench, tmp_path, {b"vulnerability": {b"x": b"{}"}})
-    report = bench.scan("trivy", databases=databases)
-    assert isinstance(report.canary, Unobtained)
-    assert report.canary.code == "SCAN_CANARY"
-    assert report.covered is False
