@@ -7,6 +7,7 @@ through `gate.report.escape` first, and no text is ever read as markup.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 MIN_WIDTH: Final = 60
 # More problems of one check than this are counted; the JSON report holds all.
-MOST_PROBLEMS: Final = 5
+MOST_PROBLEMS: Final = 3
 _OUTCOME_STYLES: Final = {
     Outcome.PASS: "green",
     Outcome.FAIL: "red",
@@ -39,6 +40,8 @@ _OUTCOME_STYLES: Final = {
     Outcome.DISABLED: "bright_black",
 }
 _OUTCOME_ORDER: Final = (Outcome.FAIL, Outcome.ERROR, Outcome.PASS, Outcome.DISABLED)
+# A whole digest; the group is its short form, as `Digest.short` gives it.
+_DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}", re.ASCII)
 _DEMONSTRATION: Final = "DEMONSTRATION DATA: this verdict says nothing about real vulnerabilities"
 
 
@@ -200,10 +203,18 @@ def _sentence(problem: Problem, *, several: bool) -> str:
 
 
 def _checks(verdict: Verdict) -> Table:
+    """Give every check; those that were not asked on one line, because they say nothing of the image."""
     table = plain_table("outcome", "check", "message")
-    for check in sorted(verdict.checks, key=lambda check: (_OUTCOME_ORDER.index(check.outcome), check.id)):
+    asked = [check for check in verdict.checks if check.outcome is not Outcome.DISABLED]
+    for check in sorted(asked, key=lambda check: (_OUTCOME_ORDER.index(check.outcome), check.id)):
         outcome = Text(check.outcome.value, style=_OUTCOME_STYLES[check.outcome])
         table.add_row(outcome, Text(check.id), Text(visible(check.message)))
+    disabled = ", ".join(check.id for check in verdict.checks if check.outcome is Outcome.DISABLED)
+    if disabled:
+        style = _OUTCOME_STYLES[Outcome.DISABLED]
+        table.add_row(
+            Text(Outcome.DISABLED.value, style=style), Text(), Text(f"not asked for: {disabled}", style=style)
+        )
     return table
 
 
@@ -223,9 +234,12 @@ def _totals(console: Console, report: Report) -> None:
 
 
 def _rows(listing: Listing) -> Table:
-    table = plain_table(*listing.columns)
+    """Give several rows as a table: columns in which nothing stands are left out, digests are cut to what people compare."""
+    used = [place for place in range(len(listing.columns)) if any(row[place] not in {None, ""} for row in listing.rows)]
+    table = plain_table(*(listing.columns[place] for place in used))
     for row in listing.rows:
-        table.add_row(*(_cell(column, cell, listing) for column, cell in zip(listing.columns, row, strict=True)))
+        cells = (_DIGEST.sub(r"\1", cell) if isinstance(cell := row[place], str) else cell for place in used)
+        table.add_row(*(_cell(listing.columns[place], cell, listing) for place, cell in zip(used, cells, strict=True)))
     return table
 
 

@@ -114,10 +114,11 @@ def _findings_table(verdict: Verdict, rows: Sequence[JudgedFinding]) -> Table | 
     where: dict[object, list[str]] = defaultdict(list)
     for row in rows:
         where[_identity(row)].append(platforms.get(row.subject, row.subject.short))
-    previous = ("", "")
+    previous: tuple[str, ...] = ()
+    ambiguous = _in_several_places(rows)
     for row in _worst_first(rows):
         package = _package(row.finding)
-        head = package if package != previous else ("", "")
+        head = _head(row.finding, ambiguous) if package != previous else ("", "")
         previous = package
         cells = (*map(Text, map(identifier, head)), *_finding_cells(row))
         table.add_row(*cells, *((Text(identifier(", ".join(where[_identity(row)]))),) if several else ()))
@@ -146,21 +147,32 @@ def _distinct(rows: Iterable[JudgedFinding]) -> list[JudgedFinding]:
 
 def _worst_first(rows: Sequence[JudgedFinding]) -> list[JudgedFinding]:
     """Give the rows by package: the package with the highest severity first, within it the highest first."""
-    worst: dict[tuple[str, str], int] = {}
+    worst: dict[tuple[str, str, str], int] = {}
     for row in rows:
         package = _package(row.finding)
         worst[package] = max(worst.get(package, 0), row.finding.severity.rank)
 
-    def order(row: JudgedFinding) -> tuple[int, tuple[str, str], int, str]:
+    def order(row: JudgedFinding) -> tuple[int, tuple[str, str, str], int, str]:
         package = _package(row.finding)
         return -worst[package], package, -row.finding.severity.rank, row.finding.id
 
     return sorted(_distinct(rows), key=order)
 
 
-def _package(finding: Finding) -> tuple[str, str]:
-    path = f" ({finding.package.key.path})" if finding.package.key.path else ""
-    return finding.package.name + path, finding.package.version
+def _package(finding: Finding) -> tuple[str, str, str]:
+    return finding.package.name, finding.package.version, finding.package.key.path
+
+
+def _in_several_places(rows: Sequence[JudgedFinding]) -> frozenset[tuple[str, str]]:
+    """Give name and version of packages that stand at more than one path: only there the path tells them apart."""
+    packages = {_package(row.finding) for row in rows}
+    counted = Counter(package[:2] for package in packages)
+    return frozenset(package for package, count in counted.items() if count > 1)
+
+
+def _head(finding: Finding, ambiguous: frozenset[tuple[str, str]]) -> tuple[str, str]:
+    name, version, path = _package(finding)
+    return (f"{name} ({path})" if (name, version) in ambiguous and path else name), version
 
 
 def _asked(row: JudgedFinding, severities: frozenset[Severity] | None) -> bool:
