@@ -173,14 +173,21 @@ def open_binary(path: Path, expected: Digest, memo: DigestMemo) -> Iterator[int]
     except OSError as error:
         raise _binary(f"the program at {path} cannot be opened", expected, error.strerror or "") from error
     try:
-        digest, before = memo.digest_of(descriptor), FileIdentity.of(descriptor)
+        digest, before, links = memo.digest_of(descriptor), FileIdentity.of(descriptor), os.fstat(descriptor).st_nlink
         if digest != expected:
             raise _binary(f"the program at {path} is not the pinned one", expected, digest.text)
         yield descriptor
-        if FileIdentity.of(descriptor) != before:
+        if FileIdentity.of(descriptor) != before and not _only_replaced(descriptor, before, links, expected):
             raise _binary(f"the program at {path} was changed while it ran", expected, "another content or owner")
     finally:
         os.close(descriptor)
+
+
+def _only_replaced(descriptor: int, before: FileIdentity, links: int, expected: Digest) -> bool:
+    """Say whether all that changed is that a newer program took the name: the old one lost a link, not its content."""
+    after = FileIdentity.of(descriptor)
+    same = (after.size, after.modified_ns) == (before.size, before.modified_ns)
+    return same and os.fstat(descriptor).st_nlink < links and hash_descriptor(descriptor) == expected
 
 
 def _binary(message: str, expected: Digest, seen: str) -> ScannerError:

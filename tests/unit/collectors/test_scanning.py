@@ -182,6 +182,15 @@ def test_V14_a_program_that_changes_while_it_runs_does_not_count(tmp_path: Path)
     assert raised.value.code == "SCAN_BINARY"
 
 
+def test_a_program_that_is_replaced_by_an_installation_while_it_runs_still_counts(tmp_path: Path) -> None:
+    path, newer = tmp_path / "program", tmp_path / "newer"
+    path.write_bytes(b"good")
+    newer.write_bytes(b"newer")
+    with open_binary(path, Digest.of(b"good"), DigestMemo()) as descriptor:
+        newer.replace(path)
+        assert os.pread(descriptor, 9, 0) == b"good"
+
+
 @pytest.fixture
 def settled(tmp_path: Path) -> Path:
     """Give a file that did not change for so long that the memo keeps its digest (the change time cannot be set)."""
