@@ -64,7 +64,7 @@ def _names_vulnerability(waiver: Waiver, finding: Finding) -> bool:
     except (GateError, KeyError):
         return False
     keys = [seen.package.key for seen in finding.seen_by]
-    # A scanner may guess a jar's group (`docs/adr/0005-judging.md`): one that names it rightly is enough.
+    # A scanner may guess a jar's group (`docs/adr/0006-judging.md`): one that names it rightly is enough.
     return all(_names_package(named, waiver.match.get("versions", ""), key) for key in keys) and any(
         key.type in DISTRIBUTION_TYPES or key.namespace == named.namespace for key in keys
     )
