@@ -28,6 +28,7 @@ from gate.cli.common import (
     tools_dir_option,
     with_options,
 )
+from gate.cli.environment import download_authority
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.types import DIGEST, PLACE
 from gate.collectors.content import DigestMemo
@@ -117,7 +118,9 @@ def update(
             DatabaseSources(trivy=trivy_db, java=java_db, grype=grype_db),
             client=client,
             grype=locate_tool("grype", tool_places(places), DigestMemo()),
-            options=download_options(proxies=settings.proxies, ca_file=settings.ca_file, offline=common.offline),
+            options=download_options(
+                proxies=settings.proxies, ca_file=download_authority(ca_file), offline=common.offline
+            ),
             deadline=deadline,
         )
     common.finish(_added(added, common))

@@ -28,15 +28,23 @@ MAX_PASSWORD_BYTES: Final = 4096
 def registry_options(
     *, authfile: Path | None, plain_http: bool, ca_file: Path | None, offline: bool
 ) -> RegistryOptions:
-    """Give how registries are talked to."""
-    authority = ca_file or _path("SSL_CERT_FILE")
+    """Give how registries are talked to.
+
+    `SSL_CERT_FILE` is read by OpenSSL itself and stays out of this: only `--ca-file` says that loopback speaks TLS.
+    """
     return RegistryOptions(
         plain_http=plain_http,
-        ca_file=authority,
+        ca_file=ca_file,
         proxies=proxies(),
         credentials=default_credential_files(os.environ, authfile),
         offline=offline,
     )
+
+
+def download_authority(ca_file: Path | None) -> Path | None:
+    """Give the file of authorities for plain downloads: `--ca-file`, else `SSL_CERT_FILE`, else None."""
+    named = os.environ.get("SSL_CERT_FILE")
+    return ca_file or (Path(named) if named else None)
 
 
 def proxies() -> ProxySettings:
@@ -83,8 +91,3 @@ def _from_file(path: Path) -> bytes:
     if len(content) > MAX_PASSWORD_BYTES:
         raise KeyFileError(f"the password file {path} is too large", code="KEY_PASSWORD", expected="one line")
     return content.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def _path(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value) if value else None

@@ -12,7 +12,7 @@ import click
 
 from gate.admin.tools import InstallOptions, ToolStatus, install_tool, list_tools, verify_tools
 from gate.cli.common import Common, ca_file_option, common_options, tools_dir_option
-from gate.cli.environment import proxies
+from gate.cli.environment import download_authority, proxies
 from gate.collectors.tool_pins import PinnedTool, read_tool_lock
 from gate.pipeline.workshop import tool_places
 from gate.report.content import Cell, Listing
@@ -44,7 +44,9 @@ def install(common: Common, names: tuple[str, ...], mirror: str, tools_dir: Path
     your own lock. No program is started whose digest is not pinned.
     """
     places = tool_places(common.places(tools=tools_dir))
-    download = replace(InstallOptions().download, proxies=proxies(), ca_file=ca_file, offline=common.offline)
+    download = replace(
+        InstallOptions().download, proxies=proxies(), ca_file=download_authority(ca_file), offline=common.offline
+    )
     options = InstallOptions(download=download, mirror=mirror, environment=dict(os.environ), say=common.say)
     chosen = names or tuple(name for name, pin in read_tool_lock().items() if pin.use == "scanner")
     deadline = common.deadline(_TIME)

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from gate.cli import types
-from gate.cli.environment import password_source, proxies, registry_options
+from gate.cli.environment import download_authority, password_source, proxies, registry_options
 from gate.cli.progress import shown_progress
 from gate.cli.progress_bars import TerminalProgress
 from gate.errors import GateError, KeyFileError
@@ -84,9 +84,13 @@ def test_the_environment_names_proxies_and_authorities(monkeypatch: pytest.Monke
         ("127.0.0.1", ".internal"),
     )
     asked = registry_options(authfile=None, plain_http=False, ca_file=None, offline=True)
-    assert (asked.ca_file, asked.offline) == (Path("/etc/authority.pem"), True)
+    assert (asked.ca_file, asked.offline) == (None, True), (
+        "OpenSSL reads the variable; only the option means TLS on loopback"
+    )
     named = registry_options(authfile=None, plain_http=True, ca_file=Path("own.pem"), offline=False)
     assert (named.ca_file, named.plain_http) == (Path("own.pem"), True)
+    assert download_authority(None) == Path("/etc/authority.pem")
+    assert download_authority(Path("own.pem")) == Path("own.pem")
 
 
 def test_no_other_variable_names_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
