@@ -2,8 +2,9 @@
 
 A file that `--config` names may set every option. A `.gate.yaml` that is found upward from the working directory may
 belong to the author of the image that is judged, so it sets presentation and places only: no policy, no key, nothing that
-decides. Places that are read (`cache-dir`, `db-dir`, `tools-dir`, `record`) must lie outside its folder, because planted scan
-results, databases, programs with their pins, or verdicts would decide; reports must stay inside it, because a checkout must not overwrite files elsewhere.
+decides. Places that are read (`cache-dir`, `db-dir`, `tools-dir`, `record`) must lie outside its folder, because planted
+scan results, databases, programs with their pins, or verdicts would decide; reports must stay inside it, because a checkout
+must not overwrite files elsewhere.
 
 Specification: DESIGN, section 3, "Flags"; attack P01.
 """

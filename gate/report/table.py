@@ -170,7 +170,8 @@ def _tool_texts(verdict: Verdict) -> Iterable[str]:
 def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) -> None:
     """Give what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
     groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    for check in verdict.checks:
+    # A reference that is refused is why nothing else could be looked at.
+    for check in sorted(verdict.checks, key=lambda check: check.id != "reference"):
         for group in _groups(check, several=len(verdict.subjects) > 1) if check.outcome is outcome else ():
             groups.setdefault(group, []).append(check.id)
     if groups:
