@@ -45,7 +45,7 @@ def source_fault(message: str, *, code: str = "DB_SOURCE", expected: str = "", s
         code=code,
         expected=expected,
         seen=seen,
-        next_step="Name another source with `--mirror`, or use `gate db import FILE`.",
+        next_step="Name another source (`gate db update --help`), or use `gate db import FILE`.",
     )
 
 

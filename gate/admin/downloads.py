@@ -44,7 +44,7 @@ class DownloadOptions:
             f"{parts.scheme}://{parts.hostname or ''}{parts.path} cannot be fetched",
             code=self.code,
             seen=printable(seen, 200),
-            next_step="Try again, or name a mirror with `--mirror`.",
+            next_step="Try again, or name a mirror: see the command's `--help`.",
         )
 
 
