@@ -1,0 +1,148 @@
+"""VEX takes a finding out only where it names this very package, gives a reason, and nothing newer says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gate.findings.merge import merge_findings
+from gate.findings.vex import vex_effect
+from gate.model.digest import Digest
+from gate.model.finding import Finding, Package, Tool
+from gate.model.vex import VexDocument, VexStatement, VexStatus
+from tests.support.evidence import ZLIB, found, package
+from tests.support.signing import CHILD, IMAGE, NOW
+
+PURL = "pkg:deb/debian/zlib1g@1%3A1.2.13.dfsg-1?arch=amd64"
+OCI = f"pkg:oci/web@{IMAGE}".replace(":", "%3A").replace("pkg%3A", "pkg:")
+DAY = timedelta(days=1)
+
+
+def finding(where: Package = ZLIB) -> Finding:
+    records = [found(Tool.TRIVY, "CVE-1", where), found(Tool.GRYPE, "GHSA-a", where, aliases=frozenset({"CVE-1"}))]
+    return merge_findings(records)[0]
+
+
+STATEMENT = VexStatement(
+    vulnerability=frozenset({"CVE-1"}),
+    products=(PURL,),
+    status=VexStatus.NOT_AFFECTED,
+    justification="component_not_present",
+    timestamp=NOW - DAY,
+)
+
+
+def document(*statements: VexStatement, products: tuple[str, ...] = (), name: str = "vex") -> VexDocument:
+    return VexDocument(
+        id=name, author="vendor", digest=Digest.of(b""), source="file", statements=statements, products=products
+    )
+
+
+def clears(*statements: VexStatement, about: Finding | None = None, products: tuple[str, ...] = ()) -> bool:
+    effect = vex_effect(about or finding(), IMAGE, [document(*statements, products=products)], NOW)
+    return effect is not None and effect.clears
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        STATEMENT,
+        replace(STATEMENT, vulnerability=frozenset({"GHSA-a"})),
+        replace(STATEMENT, products=("pkg:deb/debian/zlib1g@1%3A1.2.13.dfsg-1",)),
+        replace(STATEMENT, products=(OCI,), subcomponents=(PURL,)),
+        replace(STATEMENT, products=(OCI + "?repository_url=x",), subcomponents=(PURL,)),
+        replace(STATEMENT, products=("pkg:deb/debian/other@1", PURL)),
+    ],
+    ids=["package", "any-alias", "no-architecture", "inside-the-image", "image-with-qualifiers", "second-product"],
+)
+def test_it_takes_the_finding_out(statement: VexStatement) -> None:
+    assert clears(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        replace(STATEMENT, vulnerability=frozenset({"CVE-2"})),
+        replace(STATEMENT, justification=""),
+        replace(STATEMENT, products=("pkg:deb/debian/zlib1g?arch=amd64",)),
+        replace(STATEMENT, products=("pkg:deb/debian/zlib1g@1%3A1.3?arch=amd64",)),
+        replace(STATEMENT, products=("pkg:deb/debian/zlib1g@1%3A1.2.13.dfsg-1?arch=arm64",)),
+        replace(STATEMENT, products=("pkg:deb/ubuntu/zlib1g@1%3A1.2.13.dfsg-1?arch=amd64",)),
+        replace(STATEMENT, products=(OCI,)),
+        replace(STATEMENT, products=(OCI,), subcomponents=("pkg:deb/debian/zlib1g",)),
+        replace(STATEMENT, products=(f"pkg:oci/web@{CHILD}",), subcomponents=(PURL,)),
+        replace(STATEMENT, products=(PURL,), subcomponents=("pkg:deb/debian/other@1",)),
+        replace(STATEMENT, products=("no purl",)),
+        replace(STATEMENT, timestamp=NOW + DAY),
+        *(replace(STATEMENT, status=status) for status in VexStatus if status is not VexStatus.NOT_AFFECTED),
+    ],
+    ids=[
+        "another-vulnerability",
+        "no-reason",
+        "every-version",
+        "another-version",
+        "another-architecture",
+        "another-vendors-build",
+        "the-whole-image",
+        "every-version-inside",
+        "another-image",
+        "a-package-inside-a-package",
+        "no-purl",
+        "from-the-future",
+        "affected",
+        "fixed",
+        "under-investigation",
+    ],
+)
+def test_it_takes_nothing_out(statement: VexStatement) -> None:
+    assert clears(STATEMENT)
+    assert not clears(statement)
+
+
+def test_the_newest_statement_counts() -> None:
+    older = replace(STATEMENT, status=VexStatus.AFFECTED, timestamp=NOW - 2 * DAY)
+    newer = replace(STATEMENT, status=VexStatus.AFFECTED, timestamp=NOW)
+    assert clears(older, STATEMENT)
+    assert not clears(STATEMENT, newer)
+
+
+def test_a_statement_from_the_future_does_not_hide_the_newest() -> None:
+    assert clears(STATEMENT, replace(STATEMENT, status=VexStatus.AFFECTED, timestamp=NOW + DAY))
+
+
+@pytest.mark.parametrize("status", [status for status in VexStatus if status is not VexStatus.NOT_AFFECTED])
+def test_two_of_one_time_that_disagree_clear_nothing(status: VexStatus) -> None:
+    effect = vex_effect(finding(), IMAGE, [document(STATEMENT, replace(STATEMENT, status=status))], NOW)
+    assert effect is not None
+    assert (effect.clears, effect.status) == (False, VexStatus.AFFECTED)
+
+
+def test_two_documents_are_one_body_of_statements_in_any_order() -> None:
+    both = [document(STATEMENT, name="b"), document(replace(STATEMENT, timestamp=NOW - DAY), name="a")]
+    assert vex_effect(finding(), IMAGE, both, NOW) == vex_effect(finding(), IMAGE, both[::-1], NOW)
+
+
+def test_fixed_while_a_scanner_sees_it_is_a_conflict_that_is_told() -> None:
+    effect = vex_effect(finding(), IMAGE, [document(replace(STATEMENT, status=VexStatus.FIXED))], NOW)
+    assert effect is not None
+    assert (effect.clears, effect.detail) == (False, "said to be fixed, while a scanner sees the vulnerable version")
+
+
+def test_a_document_speaks_only_for_its_products() -> None:
+    assert clears(STATEMENT, products=("pkg:deb/debian/*",))
+    assert clears(STATEMENT, products=("pkg:pypi/*", "pkg:deb/debian/zlib1g"))
+    assert not clears(STATEMENT, products=("pkg:deb/ubuntu/*",))
+    assert not clears(STATEMENT, products=("pkg:deb/debian/zlib",))
+
+
+def test_a_language_package_is_named_without_its_path() -> None:
+    lodash = package("npm", "lodash", "4.17.11", path="app/package.json")
+    assert clears(replace(STATEMENT, products=("pkg:npm/lodash@4.17.11",)), about=finding(lodash))
+    assert not clears(replace(STATEMENT, products=("pkg:npm/%40x/lodash@4.17.11",)), about=finding(lodash))
+
+
+def test_where_nothing_speaks_there_is_no_effect() -> None:
+    assert vex_effect(finding(), IMAGE, [], NOW) is None
+    assert vex_effect(finding(), IMAGE, [document()], NOW) is None
