@@ -74,6 +74,8 @@ _CHECK_AGAIN = "Run `gate check` on this digest again under the policy that the 
 _REFERENCES = (
     _fail("REF_NOT_DIGEST", "The reference names a tag, and a tag can be moved.",
           "Use `repository@sha256:...`; `gate resolve` prints the digest that the tag names now."),
+    _error("REF_REFUSED", "Nothing was fetched, because the reference was refused.",
+           "Mend the reference first; the check `reference` says how."),
     _usage("REF_MALFORMED", "The text is not an image reference.",
            "Write `registry/repository@sha256:<64 hex>`, `oci:DIR`, or `archive:FILE`."),
     _usage("REF_DIGEST", "The digest is not `sha256:` and 64 lower-case hexadecimal digits.",
@@ -203,6 +205,18 @@ _SIGNATURES = (
     _error("ROOT_EMPTY", "The trusted root has nothing of the kind that the policy demands.", "Run `gate trust show`."),
     _usage("ROOT_MALFORMED", "The trusted root cannot be read.", "Get the file again: `gate trust update`."),
     _error("ROOT_EXPIRED", "The trusted root is older than it may be.", "Run `gate trust update`."),
+    _error("ROOT_MISSING", "There is no trusted root of this name.", "Run `gate trust update` or `gate trust import`."),
+    _error("ROOT_SOURCE", "The trust root's repository cannot be asked.",
+           "Try again; without a network the roots that are here stay in use: `gate trust show`."),
+    _error("ROOT_ROLLBACK", "The trust root's repository serves an older state than one that was seen.",
+           "Do not use this repository now; ask its operator."),
+    _error("ROOT_THRESHOLD", "Metadata of the trust root is not signed by enough of its keys.",
+           "Do not use this repository now; ask its operator."),
+    _error("ROOT_PATH", "The trust root's repository names a file outside of its place.",
+           "Do not use this repository; ask its operator."),
+    _error("ROOT_METADATA", "The trust root's repository serves metadata that cannot be accepted.",
+           "Do not use this repository now; ask its operator."),
+    _error("ROOT_DIGEST", "A trusted root is not what its metadata or its digest says.", "Run `gate trust update` or import it again."),
 )
 
 _ATTESTATIONS = (
@@ -296,7 +310,7 @@ _STORAGE = (
     _error("DB_MISSING", "A vulnerability database is not there.", "Run `gate db update` or `gate db import`."),
     _error("DB_MALFORMED", "A vulnerability database cannot be read.", "Run `gate db update` or `gate db import`."),
     _error("DB_DIGEST", "A vulnerability database is not what was imported.", "Run `gate db update` or `gate db import`."),
-    _error("DB_SOURCE", "A vulnerability database cannot be fetched.", "Try again, or use a mirror: `gate db update --mirror`."),
+    _error("DB_SOURCE", "A vulnerability database cannot be fetched.", "Try again, or name a mirror: `gate db update --help`."),
     _error("STORE_UNAVAILABLE", "The record cannot be written or read.", "Look at the disk and at `--record`; `gate doctor`."),
     _error("STORE_CORRUPT", "The record holds something that it cannot have written.", "Keep the file and restore a copy."),
     _error("CACHE_UNAVAILABLE", "The cache cannot be written.", "Look at the disk and its permissions; give `--cache-dir`."),

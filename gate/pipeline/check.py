@@ -143,8 +143,7 @@ def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryCl
     if reference.digest is None and answer.problems[-1].code != "REF_REGISTRY":
         hint = attempt(lambda: client.resolve_tag(reference.repository, reference.tag or "latest"))
         request = replace(request, hint=None if isinstance(hint, Unobtained) else hint)
-    problem = answer.problems[0]
-    fault = Unobtained(code=problem.code, reason="nothing was fetched: " + problem.message, next_step=problem.next_step)
+    fault = Unobtained(code="REF_REFUSED", reason="nothing was fetched, because the reference was refused")
     verdict = _decide(run, EvidenceSet(request=request, fault=fault))
     record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
     return CheckRun(verdict=verdict)

@@ -84,7 +84,14 @@ def test_verify_by_key_loads_no_sigstore_no_schema_and_no_scanner(tmp_path: Path
         .public_key()
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
-    demanded = ("--key", str(tmp_path / "gate.pub"), "--policy", f"sha256:{'0' * 64}")
+    demanded = (
+        "--key",
+        str(tmp_path / "gate.pub"),
+        "--policy",
+        f"sha256:{'0' * 64}",
+        "--as",
+        "registry.example/shop/web",
+    )
     status, modules = run(PROBE, "verify", f"oci:{tmp_path / 'image'}", *demanded)
     assert status == 1, "nothing is attached, so it is refused: ATT_MISSING"
     assert top_level(modules) & (SERVERS | {"jsonschema", "sigstore", "pydantic", "sqlalchemy"}) == set()
