@@ -90,18 +90,23 @@ def _match(
 
 
 def _accepted(signature: VerifiedSignature) -> AcceptedSignature:
+    identity = signature.identity
     return AcceptedSignature(
-        key_id=signature.key.key_id, format=signature.format.value, attachment=signature.manifest or signature.digest
+        key_id=signature.key.key_id,
+        format=signature.format.value,
+        attachment=signature.manifest or signature.digest,
+        identity=identity.subject if identity is not None else "",
+        issuer=identity.issuer if identity is not None else "",
     )
 
 
 def _signers(rule: SignatureRule) -> str:
     words = "one of" if rule.any_of else "each of"
-    return f"a signature by {words} " + ", ".join(signer.key.key_id[:19] for signer in rule.any_of or rule.all_of)
+    return f"a signature by {words} " + ", ".join(map(str, rule.any_of or rule.all_of))
 
 
 def _message(accepted: tuple[AcceptedSignature, ...]) -> str:
-    return "signed by " + ", ".join(sorted({signature.key_id[:19] for signature in accepted}))
+    return "signed by " + ", ".join(sorted({signature.signer for signature in accepted}))
 
 
 CHECK = Check(id="signature", title="Signed by a trusted signer", asked=_asked, needs=_needs, judge=_judge)

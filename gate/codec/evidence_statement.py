@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.model.evidence import DatabaseIdentity
     from gate.model.statement import NamedSubject
-    from gate.model.verdict import CheckResult, JudgedFinding, JudgedSecret, ToolUse, UsedWaiver, Verdict
+    from gate.model.verdict import (
+        AcceptedSignature,
+        CheckResult,
+        JudgedFinding,
+        JudgedSecret,
+        ToolUse,
+        UsedWaiver,
+        Verdict,
+    )
 
 MAX_FINDINGS: Final = 5000
 # Base64 in an envelope in a bundle adds a third and some: the bundle stays within its 4 MiB.
@@ -89,12 +97,16 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
             for item in verdict.reports
         ],
         "signatures": [
-            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or "")}
+            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or ""), **_identity(item)}
             for item in verdict.signatures
         ],
         "image": _image(verdict),
         "demonstration": verdict.demonstration,
     }
+
+
+def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:
+    return {"identity": signature.identity, "issuer": signature.issuer} if signature.identity else {}
 
 
 def _subjects(verdict: Verdict) -> list[JsonValue]:

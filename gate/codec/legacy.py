@@ -101,6 +101,7 @@ def parse_legacy_attestation(content: bytes, annotations: Mapping[str, str]) -> 
         entries=_entries(annotations),
         timestamps=_timestamps(annotations),
         digest=Digest.of(content),
+        raw=content,
     )
 
 

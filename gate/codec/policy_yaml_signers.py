@@ -53,8 +53,13 @@ def read_signers(fields: Fields, images: Glob, files: FileReader) -> SignatureRu
 
 def _signers(node: Node, files: FileReader) -> tuple[Signer, ...]:
     signers = tuple(read_signer(item, files) for item in node.items(most=100, empty_code=_EMPTY))
-    distinct(node, (signer.key.key_id for signer in signers), "key")
+    distinct(node, map(_named, signers), "signer")
     return signers
+
+
+def _named(signer: Signer) -> str:
+    """Give what makes two signers one: a key is the same key whatever its window says."""
+    return signer.key.key_id if isinstance(signer, KeySigner) else str(signer)
 
 
 def read_signer(node: Node, files: FileReader) -> Signer:

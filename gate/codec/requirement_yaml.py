@@ -26,6 +26,7 @@ from gate.model.policy import (
     DEFAULT_EXTENSION_PREFIX,
     DEFAULT_MAX_AGE,
     ImageRequirement,
+    KeySigner,
     Requirement,
     SignatureRule,
     VerdictRule,
@@ -104,7 +105,7 @@ def _signers(node: Node, files: FileReader) -> tuple[VerdictSigner, ...]:
 def _signer(node: Node, files: FileReader) -> VerdictSigner:
     fields = node.fields(REQUIREMENT_KEYS[f"{_VERDICT}.signedBy[]"], later=LATER["signer"], missing=_EMPTY)
     key = fields.demand("key", partial(read_key, files=files))
-    return VerdictSigner(key=key, verifier_id=fields.get("verifierId", read_uri, None))
+    return VerdictSigner(signer=KeySigner(key=key), verifier_id=fields.get("verifierId", read_uri, None))
 
 
 def _policies(node: Node, files: FileReader) -> frozenset[Digest]:

@@ -98,7 +98,8 @@ class Bundle:
     """One signature with its verification material.
 
     `version` is 0.1, 0.2 or 0.3 for a Sigstore bundle and "" for other formats. `timestamps` are RFC 3161 responses in
-    DER. `digest` is that of the attachment's bytes, `manifest` that of the manifest which holds it.
+    DER. `digest` is that of the attachment's bytes, `manifest` that of the manifest which holds it. `raw` holds the bytes of
+    a `.att` layer, which its log entry and timestamps are about; empty for other formats.
     """
 
     format: SignatureFormat
@@ -109,3 +110,4 @@ class Bundle:
     entries: tuple[LogEntry, ...] = ()
     timestamps: tuple[bytes, ...] = ()
     manifest: Digest | None = None
+    raw: bytes = b""

@@ -15,10 +15,12 @@ from typing import Final
 from gate.model.digest import Digest
 from gate.model.finding import Severity, Tool
 from gate.model.glob import Glob
+from gate.model.identity import Identity
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
 from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
+from gate.model.trust import Trust
 from gate.model.vex import VexDocument
 
 DEFAULT_MAX_AGE: Final = timedelta(days=7)
@@ -46,25 +48,47 @@ class FailOrIgnore(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySigner:
-    """A signer by public key. The key carries its own validity window (`PublicKey.not_before`, `.not_after`)."""
+    """A signer by public key. The key carries its own validity window (`PublicKey.not_before`, `.not_after`).
+
+    `trust` says whose log entries and timestamps count beside its signatures. None: nobody's, so that a signature which
+    brings any is refused (docs/adr/0004-log-entries-need-trust.md).
+    """
 
     key: PublicKey
+    trust: Trust | None = None
+
+    def __str__(self) -> str:
+        return self.key.key_id[:19]
 
 
-Signer = KeySigner
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeylessSigner:
+    """A signer by identity, in certificates that an authority of this trusted root wrote, and of no other."""
+
+    identity: Identity
+    trust: Trust
+
+    def __str__(self) -> str:
+        return str(self.identity)
+
+
+Signer = KeySigner | KeylessSigner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureRule:
     """Which signers an image of these repositories must have.
 
-    Exactly one of `any_of` and `all_of` is not empty. Every annotation must stand in the same signature (attack S22).
+    Exactly one of `any_of` and `all_of` is not empty. Every annotation must stand in the same signature (attack S22). `log`
+    and `timestamps` are counts of distinct authorities; None: what the signer's trusted root demands.
     """
 
     images: Glob
     any_of: tuple[Signer, ...] = ()
     all_of: tuple[Signer, ...] = ()
     annotations: StringMap = StringMap()
+    log: int | None = None
+    timestamps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +259,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictSigner:
-    """A key that may sign verdicts, bound to the verifier id that its verdicts must carry (None: any id is accepted)."""
+    """Who may sign verdicts, bound to the verifier id that the verdicts must carry (None: any id is accepted)."""
 
-    key: PublicKey
+    signer: Signer
     verifier_id: str | None = None
 
 

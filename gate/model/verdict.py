@@ -134,11 +134,21 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedSignature:
-    """A signature that met the policy: by which key, in which manifest it stood."""
+    """A signature that met the policy: by which key, in which manifest it stood.
+
+    By a certificate, `key_id` is that of its passing key, and `identity` and `issuer` are who signed; else both are empty.
+    """
 
     key_id: str
     format: str
     attachment: Digest | None = None
+    identity: str = ""
+    issuer: str = ""
+
+    @property
+    def signer(self) -> str:
+        """Say in a few words who signed."""
+        return f"{self.identity} by {self.issuer}" if self.identity else self.key_id[:19]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

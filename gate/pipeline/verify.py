@@ -10,7 +10,7 @@ from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
 from gate.errors import ReferenceRefusedError, UsageError
 from gate.model.attachment import Attachments
 from gate.model.glob import Glob
-from gate.model.policy import ImageRequirement, VerdictRule, VerdictSigner
+from gate.model.policy import ImageRequirement, KeySigner, VerdictRule, VerdictSigner
 from gate.model.reference import Reference, RegistryReference, parse_reference
 from gate.pipeline.options import VerifyOptions, VerifyRun
 from gate.registry.deadline import Clock, Deadline
@@ -84,8 +84,12 @@ def _rule_of(options: VerifyOptions) -> VerdictRule:
             "the demand is not complete", expected=_NEEDED, seen="no key" if not options.keys else "no policy"
         )
     return VerdictRule(
-        signed_by=tuple(VerdictSigner(key=key, verifier_id=options.verifier_id) for key in options.keys),
-        failed_by=tuple(VerdictSigner(key=key, verifier_id=options.verifier_id) for key in options.fail_keys),
+        signed_by=tuple(
+            VerdictSigner(signer=KeySigner(key=key), verifier_id=options.verifier_id) for key in options.keys
+        ),
+        failed_by=tuple(
+            VerdictSigner(signer=KeySigner(key=key), verifier_id=options.verifier_id) for key in options.fail_keys
+        ),
         policies=options.policies,
         environment=options.environment,
         max_age=options.max_age,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gate.model.evidence import DatabaseIdentity
     from gate.model.finding import Severity, ToolFinding
     from gate.model.image import ImageConfig
-    from gate.model.verdict import JudgedFinding, JudgedSecret, ToolUse, Verdict
+    from gate.model.verdict import AcceptedSignature, JudgedFinding, JudgedSecret, ToolUse, Verdict
 
 
 def findings_of(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[JsonValue]:
@@ -76,7 +76,7 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
             for report in verdict.reports
         ],
         "signatures": [
-            {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment)}
+            {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment), **_identity(found)}
             for found in verdict.signatures
         ],
         "disagreements": [
@@ -85,6 +85,10 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
         ],
         "notes": [*verdict.notes],
     }
+
+
+def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:
+    return {"identity": signature.identity, "issuer": signature.issuer} if signature.identity else {}
 
 
 def _text(value: object) -> str | None:

@@ -21,7 +21,7 @@ from gate.model.digest import Digest
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY, EvidenceSummary
 from gate.verification.match import expect_bounded
 from gate.verification.progress import furthest
-from gate.verification.signature import signed_statement, verify_statement
+from gate.verification.signature import signed_statement
 from gate.verification.verdict import (
     CLOCK_TOLERANCE,
     TIMESTAMP_TOLERANCE,
@@ -132,7 +132,7 @@ def _nothing_of_the_type(found: _Found, rule: VerdictRule, now: datetime) -> Gat
 def _is_by_accepted_key(bundle: Bundle, rule: VerdictRule, now: datetime) -> bool:
     try:
         verify_by_any(bundle, rule.signed_by + rule.failed_by, now)
-    except RefusedError:
+    except (RefusedError, EvidenceError):
         return False
     return True
 
@@ -143,7 +143,7 @@ def _verified(found: _Found, rule: VerdictRule, now: datetime) -> tuple[list[Ver
     for bundle in found.verdicts:
         try:
             verified.append(verify_verdict(bundle, rule, now))
-        except RefusedError as error:
+        except (RefusedError, EvidenceError) as error:
             errors.append(error)
     return verified, errors
 
@@ -242,7 +242,7 @@ def find_evidence(
     """Give the evidence that the verdict names, read and as its exact payload bytes.
 
     Raises:
-        AttestationError: `ATT_BYTES` where no attachment holds exactly these bytes by the verdict's key; `ATT_TYPE`;
+        AttestationError: `ATT_BYTES` where no attachment holds exactly these bytes by the verdict's signer; `ATT_TYPE`;
             `ATT_MALFORMED`.
         SignatureError: `LIMIT_SIGNATURES`.
     """
@@ -252,9 +252,9 @@ def find_evidence(
         if not isinstance(bundle.content, Envelope) or Digest.of(bundle.content.payload) not in wanted:
             continue
         try:
-            verified = verify_statement(bundle, key=verdict.signature.key, now=now)
+            verified, _ = verify_by_any(bundle, verdict.signers, now)
             return parse_evidence(verified.statement, types=rule.evidence_types), verified.signature.payload
-        except RefusedError as error:
+        except (RefusedError, EvidenceError) as error:
             errors.append(error)
     raise furthest(errors) or AttestationError(
         "the evidence that the verdict names is not attached",

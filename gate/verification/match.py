@@ -2,22 +2,23 @@
 
 All conditions of an entry are met by one and the same signature (attack S22). Verdicts and other attestations are never
 signatures of an image, although Cosign takes them for such (formats 4.3): only `.sig` layers, Cosign's signature
-statement and signatures over the manifest itself count. Pure; the policy's keys and the clock are arguments.
+statement and signatures over the manifest itself count. Pure; the policy's signers and the clock are arguments.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gate.codec.attachments import MAX_ATTACHMENTS, parse_attachment
 from gate.codec.legacy import parse_simple_signing
-from gate.errors import GateError, RefusedError, SignatureError
+from gate.errors import EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, SimpleSigning
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
 from gate.verification.progress import furthest
-from gate.verification.signature import VerifiedSignature, signed_statement, verify_image_signature
+from gate.verification.signature import VerifiedSignature, demanded_of, signed_statement, verify_image_signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gate.model.attachment import Attachment, Attachments
     from gate.model.bundle import Bundle
     from gate.model.policy import SignatureRule, Signer
+    from gate.model.trust import EvidenceDemand
 
 
 def match_signatures(attachments: Attachments, rule: SignatureRule, now: datetime) -> tuple[VerifiedSignature, ...]:
@@ -43,7 +45,7 @@ def match_signatures(attachments: Attachments, rule: SignatureRule, now: datetim
     bundles, broken = _candidates(attachments)
     if not bundles and not broken:
         raise SignatureError("the image digest has no signature", code="SIG_MISSING", seen=_ignored(attachments))
-    search = _Search(attachments, bundles, broken, rule.annotations, now)
+    search = _Search(attachments, bundles, broken, rule, now)
     matched = [search.by_one_of((signer,)) for signer in rule.all_of]
     if rule.any_of or not rule.all_of:
         matched.append(search.by_one_of(rule.any_of))
@@ -62,22 +64,23 @@ def expect_bounded(attachments: Attachments) -> None:
 
 
 class _Search:
-    """The candidates of one digest and the annotations that one signature must carry."""
+    """The candidates of one digest and what one signature must carry."""
 
-    __slots__ = ("_annotations", "_attachments", "_broken", "_bundles", "_now")
+    __slots__ = ("_annotations", "_attachments", "_broken", "_bundles", "_now", "_rule")
 
     def __init__(
         self,
         attachments: Attachments,
         bundles: Sequence[Bundle],
         broken: Sequence[GateError],
-        annotations: StringMap,
+        rule: SignatureRule,
         now: datetime,
     ) -> None:
         self._attachments = attachments
         self._bundles = bundles
         self._broken = broken
-        self._annotations = annotations
+        self._annotations = rule.annotations
+        self._rule = rule
         self._now = now
 
     def by_one_of(self, signers: Sequence[Signer]) -> VerifiedSignature:
@@ -87,12 +90,18 @@ class _Search:
             for signer in signers:
                 try:
                     return self._verify(bundle, signer)
-                except RefusedError as error:
+                except (RefusedError, EvidenceError) as error:
                     errors.append(error)
         raise self._refusal(errors)
 
     def _verify(self, bundle: Bundle, signer: Signer) -> VerifiedSignature:
-        verified = verify_image_signature(bundle, key=signer.key, expected=self._attachments.digest, now=self._now)
+        verified = verify_image_signature(
+            bundle,
+            signer=signer,
+            expected=self._attachments.digest,
+            now=self._now,
+            demand=_demand(signer, self._rule),
+        )
         missing = _missing(self._annotations, verified.annotations)
         if missing:
             raise SignatureError(
@@ -112,7 +121,7 @@ class _Search:
             return SignatureError(
                 "no single signature meets all conditions, only several together",
                 code="SIG_NO_SINGLE_MATCH",
-                expected="one signature by the demanded key with every demanded annotation",
+                expected="one signature by a demanded signer with every demanded annotation",
                 seen=f"{len(self._bundles)} signatures",
             )
         return error
@@ -120,6 +129,16 @@ class _Search:
     def _met_together(self) -> bool:
         claims = [_claimed_annotations(bundle) for bundle in self._bundles]
         return all(any(claim.get(name) == value for claim in claims) for name, value in self._annotations.items())
+
+
+def _demand(signer: Signer, rule: SignatureRule) -> EvidenceDemand:
+    """Give what the signer's trusted root demands, with the counts of the rule where it gives them."""
+    demand = demanded_of(signer)
+    return replace(
+        demand,
+        logs=demand.logs if rule.log is None else rule.log,
+        timestamps=demand.timestamps if rule.timestamps is None else rule.timestamps,
+    )
 
 
 def _missing(demanded: Mapping[str, str], given: Mapping[str, str]) -> list[str]:

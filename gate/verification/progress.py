@@ -24,9 +24,20 @@ _ORDER: Final = (
     "ID_MISMATCH",
     "SIG_ALG",
     "SIG_TSA_UNTRUSTED",
+    "SIG_TLOG_KIND",
     "SIG_TLOG_INVALID",
+    "SIG_INCLUSION",
+    "SIG_TLOG_MISMATCH",
     "SIG_INVALID",
+    "SIG_THRESHOLD",
+    "SIG_UNTRUSTED_CHAIN",
     "SIG_EXPIRED",
+    "SIG_CHAIN_TIME",
+    "SIG_TIME_CONFLICT",
+    "SIG_SCT",
+    "ID_ENCODING",
+    "ID_ISSUER",
+    "ID_WORKFLOW",
     "ATT_PAYLOAD_TYPE",
     "ATT_MALFORMED",
     "ATT_TYPE",
@@ -42,6 +53,8 @@ _ORDER: Final = (
     "ATT_ENVIRONMENT",
     "SIG_ANNOTATION",
     "SIG_NO_SINGLE_MATCH",
+    # Not a refusal: a signer that could not be judged at all outweighs what others refuse.
+    "ROOT_EMPTY",
 )
 _STEP: Final = {code: step for step, code in enumerate(_ORDER)}
 

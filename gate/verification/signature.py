@@ -1,34 +1,36 @@
 """The one path on which signatures are verified, in the numbered steps of the formats reference, section 8.1.
 
-Pure: bundle, trust and clock are arguments; what was verified is returned, or the step's error is raised, and no
-branch skips on an error (attack S03). Keys come from the policy alone. The steps here are those of the key column;
-those of certificates (2 in part, 8 and 9) stand beside them when identities can be trusted. Nothing in a bundle says
-what is demanded (attack S11).
+Pure: bundle, signer, demanded evidence and clock are arguments; what was verified is returned, or the step's error is
+raised, and no branch skips on an error (attack S03). Keys and anchors come from the signer that the policy names, never
+from the bundle, and nothing in a bundle says what is demanded of it (attack S11).
 
- 1. one material, one content, one signature (`gate.codec` read them so); a certificate is not what a key policy asks
- for 2. the key is the policy's
+ 1. one material, one content, one signature (`gate.codec` read them so); a certificate where an identity is demanded, a key
+    where a key is
+ 2. the key is the policy's, or the certificate's, which may sign code
  3. timestamps are over this signature and by a trusted authority
  4. log entries are in a trusted log
  5. log entries are about this signature, key and digest
- 6. enough distinct logs and authorities: keys demand none here; a verdict's timestamp is demanded in `verdict`
- 7. the key may be used at every verified time, or now where there is none
- 8. proof that the certificate is logged: no certificate here
- 9. identity: a key is its own identity
+ 6. enough distinct logs and authorities; of a certificate something trusted says when it was used
+ 7. the key may be used at every verified time, or now where there is none; the certificate leads to a trusted authority,
+    valid at every verified time
+ 8. the certificate is proven to be in a certificate log
+ 9. the certificate's identity and claims are the demanded ones; a key is its own identity
 10. the signature covers the bytes
 11. the bytes are about the digest that was asked for
+
+Steps 2, 7 and 8 are in `certificates`, 3 in `timestamps`, 4 and 5 in `log`, 9 in `identity`, 10 in `arithmetic`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from gate.codec.dsse import IN_TOTO_PAYLOAD, pre_authentication_encoding
 from gate.codec.legacy import parse_simple_signing
 from gate.codec.statement import Statement, parse_statement
 from gate.codec.strict_json import printable
-from gate.codec.times import format_time
-from gate.errors import AttestationError, SignatureError
+from gate.errors import AttestationError, EvidenceError, SignatureError
 from gate.model.bundle import (
     Bundle,
     CertificateMaterial,
@@ -37,18 +39,29 @@ from gate.model.bundle import (
     SignatureFormat,
     SimpleSigning,
 )
+from gate.model.digest import Digest
+from gate.model.policy import KeylessSigner, KeySigner
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
+from gate.model.trust import EvidenceDemand
 from gate.verification.arithmetic import verify_bytes, verify_digest
+from gate.verification.windows import expect_key_in_window
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.model.digest import Digest
+    from gate.model.identity import VerifiedIdentity
+    from gate.model.policy import Signer
     from gate.model.signer import PublicKey
+    from gate.model.trust import Trust
+    from gate.verification.log import VerifiedEntry
+    from gate.verification.timestamps import VerifiedTime
+
+Artifact: TypeAlias = bytes | Digest
 
 _NEEDS_ROOT: Final = (
-    "Sign without a log (`cosign sign --tlog-upload=false`), or see docs/adr/0004-log-entries-need-trust.md."
+    "Name a trusted root beside the key (`trust`), or sign without a log (`cosign sign --tlog-upload=false`); see "
+    "docs/adr/0004-log-entries-need-trust.md."
 )
 
 
@@ -56,19 +69,28 @@ _NEEDS_ROOT: Final = (
 class VerifiedSignature:
     """A signature that verified, and what it covers.
 
-    `payload` is the exact signed content: Cosign's JSON, a statement, or nothing for a signature over the manifest
-    itself. `annotations` are signed. `times` are those of trusted authorities, never the signer's word. `digest` is
-    that of the attachment's bytes, `manifest` that of the manifest which holds it.
+    `key` is the policy's key, or that of the certificate whose signer is `identity`. `payload` is the exact signed content:
+    Cosign's JSON, a statement, or nothing for a signature over the artifact itself. `annotations` are signed. `times` are
+    those of trusted logs and authorities, ascending, never the signer's word. `digest` is that of the attachment's bytes,
+    `manifest` that of the manifest which holds it.
     """
 
     key: PublicKey
     format: SignatureFormat
     payload: bytes
     digest: Digest
+    identity: VerifiedIdentity | None = None
     manifest: Digest | None = None
     annotations: StringMap = StringMap()
     docker_reference: str = ""
     times: tuple[datetime, ...] = ()
+    entries: tuple[VerifiedEntry, ...] = ()
+    timestamps: tuple[VerifiedTime, ...] = ()
+
+    @property
+    def signer(self) -> str:
+        """Say in a few words who signed."""
+        return str(self.identity) if self.identity is not None else self.key.key_id[:19]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +101,21 @@ class VerifiedStatement:
     statement: Statement
 
 
-def verify_image_signature(bundle: Bundle, *, key: PublicKey, expected: Digest, now: datetime) -> VerifiedSignature:
-    """Verify a signature of an image by this key, in any of Cosign's formats.
+def demanded_of(signer: Signer) -> EvidenceDemand:
+    """Give what must stand beside a signature by this signer where nothing else is said: of a key, nothing."""
+    return signer.trust.demand if isinstance(signer, KeylessSigner) else EvidenceDemand(sct=False)
+
+
+def verify_image_signature(
+    bundle: Bundle, *, signer: Signer, expected: Digest, now: datetime, demand: EvidenceDemand | None = None
+) -> VerifiedSignature:
+    """Verify a signature of an image by this signer, in any of Cosign's formats.
 
     Raises:
         SignatureError, AttestationError: the code of the first step that does not hold.
+        EvidenceError: `ROOT_EMPTY`.
     """
-    verified = _verify_steps_1_to_10(bundle, key=key, artifact=expected, now=now)
+    verified = _verify_steps_1_to_10(bundle, signer=signer, artifact=expected, now=now, demand=demand)
     # Step 11: the bytes that the signature covers name the asked digest.
     match bundle.content:
         case SimpleSigning(payload=payload):
@@ -100,15 +130,37 @@ def verify_image_signature(bundle: Bundle, *, key: PublicKey, expected: Digest, 
             assert_never(unreachable)
 
 
-def verify_statement(bundle: Bundle, *, key: PublicKey, now: datetime) -> VerifiedStatement:
-    """Verify an envelope by this key and parse what it signs.
+def verify_statement(
+    bundle: Bundle, *, signer: Signer, now: datetime, demand: EvidenceDemand | None = None
+) -> VerifiedStatement:
+    """Verify an envelope by this signer and parse what it signs.
 
     Raises:
         SignatureError, AttestationError: the code of the first step that does not hold.
+        EvidenceError: `ROOT_EMPTY`.
     """
-    verified = _verify_steps_1_to_10(bundle, key=key, artifact=None, now=now)
+    verified = _verify_steps_1_to_10(bundle, signer=signer, artifact=None, now=now, demand=demand)
     # Step 11, as far as it does not depend on what is demanded.
     return VerifiedStatement(signature=verified, statement=signed_statement(bundle))
+
+
+def verify_artifact(
+    bundle: Bundle, *, signer: Signer, artifact: Artifact, now: datetime, demand: EvidenceDemand | None = None
+) -> VerifiedSignature:
+    """Verify a signature over any artifact, or a statement with the artifact among its subjects, by this signer.
+
+    Raises:
+        SignatureError, AttestationError: the code of the first step that does not hold.
+        EvidenceError: `ROOT_EMPTY`.
+    """
+    verified = _verify_steps_1_to_10(bundle, signer=signer, artifact=artifact, now=now, demand=demand)
+    digest = _digest_of(artifact)
+    # Step 11.
+    if isinstance(bundle.content, Envelope) and not signed_statement(bundle).names(digest):
+        raise AttestationError(
+            "the statement is about another artifact", code="ATT_SUBJECT_MISMATCH", expected=str(digest)
+        )
+    return verified
 
 
 def signed_statement(bundle: Bundle) -> Statement:
@@ -131,36 +183,155 @@ def signed_statement(bundle: Bundle) -> Statement:
 
 
 def _verify_steps_1_to_10(
-    bundle: Bundle, *, key: PublicKey, artifact: Digest | None, now: datetime
+    bundle: Bundle, *, signer: Signer, artifact: Artifact | None, now: datetime, demand: EvidenceDemand | None
 ) -> VerifiedSignature:
-    _expect_key_material(bundle)  # 1; step 2 is the argument `key`
-    times = _trusted_times(bundle)  # 3
-    _verify_log_entries(bundle)  # 4, 5; step 6 demands nothing of keys
-    _expect_key_in_window(key, times or (now,))  # 7; steps 8 and 9 are about certificates
+    demanded = demand if demand is not None else demanded_of(signer)
+    _expect_usable_root(signer, demanded)
+    match signer:
+        case KeySigner():
+            return _verify_by_key(bundle, signer, artifact, now, demanded)
+        case KeylessSigner():
+            return _verify_by_identity(bundle, signer, artifact, now, demanded)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _verify_by_key(
+    bundle: Bundle, signer: KeySigner, artifact: Artifact | None, now: datetime, demand: EvidenceDemand
+) -> VerifiedSignature:
+    if isinstance(bundle.material, CertificateMaterial):  # 1: what somebody brings along is not the policy's key
+        raise _other_material("a signature by key", "a certificate")
+    key = signer.key  # 2
+    found = _verify_evidence(bundle, signer.trust, key.spki, artifact, now, demand)  # 3 to 6
+    expect_key_in_window(key, found.times or (now,))  # 7; steps 8 and 9 are about certificates
     _verify_content(bundle, key, artifact)  # 10, and 11 for a message
+    return _verified(bundle, key, found)
+
+
+def _verify_by_identity(
+    bundle: Bundle, signer: KeylessSigner, artifact: Artifact | None, now: datetime, demand: EvidenceDemand
+) -> VerifiedSignature:
+    # Only identities pay for reading certificates.
+    from gate.verification.certificates import signing_certificate, verify_chain, verify_logged  # noqa: PLC0415
+    from gate.verification.identity import verify_identity  # noqa: PLC0415
+
+    if not isinstance(bundle.material, CertificateMaterial):  # 1
+        raise _other_material("a signature with a certificate", "a key")
+    leaf, key = signing_certificate(bundle, bundle.material)  # 2
+    root = signer.trust.root
+    der = bundle.material.certificates[0]
+    found = _verify_evidence(bundle, signer.trust, der, artifact, now, demand)  # 3 to 6
+    if not found.times:  # 6: a certificate lives for minutes, and only trusted times say that it was used in them
+        raise SignatureError(
+            "nothing trusted says when the certificate was used",
+            code="SIG_NO_TRUSTED_TIME",
+            expected="a promise by a log, or a timestamp by an authority",
+            seen=f"{len(bundle.entries)} log entries, {len(bundle.timestamps)} timestamps",
+        )
+    issuer = verify_chain(leaf, root, found.times)  # 7
+    if demand.sct:
+        verify_logged(leaf, issuer, root, now)  # 8
+    identity = verify_identity(leaf, signer.identity)  # 9
+    _verify_content(bundle, key, artifact)  # 10, and 11 for a message
+    return replace(_verified(bundle, key, found), identity=identity)
+
+
+def _verified(bundle: Bundle, key: PublicKey, found: _Evidence) -> VerifiedSignature:
     return VerifiedSignature(
         key=key,
         format=bundle.format,
         payload=b"" if isinstance(bundle.content, MessageSignature) else bundle.content.payload,
         digest=bundle.digest,
         manifest=bundle.manifest,
-        times=times,
+        times=found.times,
+        entries=found.entries,
+        timestamps=found.timestamps,
     )
 
 
-def _expect_key_material(bundle: Bundle) -> None:
-    """Step 1: a certificate that somebody brings along is not the key that the policy names."""
-    if isinstance(bundle.material, CertificateMaterial):
-        raise SignatureError(
-            "the signature was made with a certificate, and a key is demanded",
-            code="ID_MISMATCH",
-            expected="a signature by key",
-            seen="a certificate",
-        )
+def _other_material(expected: str, seen: str) -> SignatureError:
+    return SignatureError(
+        f"the signature was made with {seen}, and another signer is demanded",
+        code="ID_MISMATCH",
+        expected=expected,
+        seen=seen,
+    )
 
 
-def _trusted_times(bundle: Bundle) -> tuple[datetime, ...]:
-    """Step 3: no authority is trusted without a trusted root, and a timestamp that is there must verify."""
+def _expect_usable_root(signer: Signer, demand: EvidenceDemand) -> None:
+    """Refuse a root in which nothing could vouch, before anything is looked at: nothing is ever skipped (attack S08)."""
+    root = signer.trust.root if signer.trust is not None else None
+    keyless = isinstance(signer, KeylessSigner)
+    wanted = (
+        (demand.logs > 0, root is not None and root.logs, "transparency log"),
+        (demand.timestamps > 0, root is not None and root.timestamp_authorities, "timestamp authority"),
+        (keyless, root is not None and root.certificate_authorities, "certificate authority"),
+        (keyless and demand.sct, root is not None and root.certificate_logs, "certificate transparency log"),
+    )
+    for demanded, given, what in wanted:
+        if demanded and not given:
+            raise EvidenceError(
+                f"the trusted root has no {what}, and one is demanded",
+                code="ROOT_EMPTY",
+                expected=f"at least one {what}",
+                seen="none" if root is not None else "no trusted root beside the key",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What logs and authorities said: steps 3 to 6."""
+
+    entries: tuple[VerifiedEntry, ...] = ()
+    timestamps: tuple[VerifiedTime, ...] = ()
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        """Give every verified time, ascending."""
+        promised = [entry.time for entry in self.entries if entry.time is not None]
+        return tuple(sorted([*promised, *(stamp.at for stamp in self.timestamps)]))
+
+
+def _verify_evidence(
+    bundle: Bundle,
+    trust: Trust | None,
+    verifier: bytes,
+    artifact: Artifact | None,
+    now: datetime,
+    demand: EvidenceDemand,
+) -> _Evidence:
+    """Verify steps 3 to 6; `verifier` is the DER of the certificate or key that signed."""
+    found = _Evidence()
+    if bundle.timestamps or bundle.entries:
+        found = _verify_vouchers(bundle, _expect_trust(bundle, trust), verifier, artifact, now, demand)
+    _expect_enough(len({entry.authority for entry in found.entries}), demand.logs, "logs")
+    _expect_enough(len({stamp.authority for stamp in found.timestamps}), demand.timestamps, "timestamp authorities")
+    return found
+
+
+def _verify_vouchers(
+    bundle: Bundle, trust: Trust, verifier: bytes, artifact: Artifact | None, now: datetime, demand: EvidenceDemand
+) -> _Evidence:
+    # Only signatures that carry evidence pay for what reads it.
+    from gate.verification.log import verify_binding, verify_entry  # noqa: PLC0415
+    from gate.verification.timestamps import verify_timestamps  # noqa: PLC0415
+
+    stamps = verify_timestamps(bundle, trust.root, now)  # 3
+    times = tuple(stamp.at for stamp in stamps)
+    entries = tuple(  # 4
+        verify_entry(entry, bundle, trust=trust, inclusion=demand.inclusion, times=times, now=now)
+        for entry in bundle.entries
+    )
+    signed, digest = _signed_bytes(bundle, artifact)
+    for entry in bundle.entries:  # 5
+        verify_binding(entry, bundle, verifier=verifier, artifact=signed, digest=digest)
+    return _Evidence(entries, stamps)
+
+
+def _expect_trust(bundle: Bundle, trust: Trust | None) -> Trust:
+    """Refuse evidence that nobody can check: an entry that is there must verify (attack S03)."""
+    if trust is not None:
+        return trust
     if bundle.timestamps:
         raise SignatureError(
             "the signature carries a timestamp, and no trusted root says whose timestamps count",
@@ -169,40 +340,46 @@ def _trusted_times(bundle: Bundle) -> tuple[datetime, ...]:
             seen=f"{len(bundle.timestamps)} timestamps",
             next_step=_NEEDS_ROOT,
         )
-    return ()
-
-
-def _verify_log_entries(bundle: Bundle) -> None:
-    """Steps 4 and 5: an entry that is there must verify (attack S03), and no log is trusted without a root."""
-    if bundle.entries:
-        raise SignatureError(
-            "the signature carries a log entry, and no trusted root says which log counts",
-            code="SIG_TLOG_INVALID",
-            expected="no log entry, or a trusted root",
-            seen=f"{len(bundle.entries)} entries",
-            next_step=_NEEDS_ROOT,
-        )
-
-
-def _expect_key_in_window(key: PublicKey, times: tuple[datetime, ...]) -> None:
-    """Step 7: both ends are inclusive, and every time must lie inside (attacks S06, S15)."""
-    for time in times:
-        if key.not_before is not None and time < key.not_before:
-            raise _outside(key, f"not before {format_time(key.not_before)}", time)
-        if key.not_after is not None and time > key.not_after:
-            raise _outside(key, f"not after {format_time(key.not_after)}", time)
-
-
-def _outside(key: PublicKey, expected: str, time: datetime) -> SignatureError:
-    return SignatureError(
-        f"the key {key.key_id[:19]} may not be used at this time",
-        code="SIG_EXPIRED",
-        expected=expected,
-        seen=format_time(time),
+    raise SignatureError(
+        "the signature carries a log entry, and no trusted root says which log counts",
+        code="SIG_TLOG_INVALID",
+        expected="no log entry, or a trusted root",
+        seen=f"{len(bundle.entries)} entries",
+        next_step=_NEEDS_ROOT,
     )
 
 
-def _verify_content(bundle: Bundle, key: PublicKey, artifact: Digest | None) -> None:
+def _expect_enough(seen: int, demanded: int, what: str) -> None:
+    """Step 6: authorities are counted, never entries or tokens (attack S09)."""
+    if seen < demanded:
+        raise SignatureError(
+            f"fewer distinct {what} vouch than are demanded",
+            code="SIG_THRESHOLD",
+            expected=f"{demanded} distinct {what}",
+            seen=str(seen),
+        )
+
+
+def _signed_bytes(bundle: Bundle, artifact: Artifact | None) -> tuple[bytes | None, bytes]:
+    """Give the bytes that the signature covers, or only their SHA-256 where no more is known."""
+    match bundle.content:
+        case Envelope(payload_type=kind, payload=payload):
+            return pre_authentication_encoding(kind, payload), b""
+        case SimpleSigning(payload=payload):
+            return payload, b""
+        case MessageSignature():
+            if isinstance(artifact, Digest):
+                return None, bytes.fromhex(artifact.hex)
+            return (artifact, b"") if artifact is not None else (None, b"")
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _digest_of(artifact: Artifact) -> Digest:
+    return artifact if isinstance(artifact, Digest) else Digest.of(artifact)
+
+
+def _verify_content(bundle: Bundle, key: PublicKey, artifact: Artifact | None) -> None:
     """Step 10, over the bytes as they came."""
     match bundle.content:
         case Envelope() as envelope:
@@ -216,12 +393,16 @@ def _verify_content(bundle: Bundle, key: PublicKey, artifact: Digest | None) -> 
             assert_never(unreachable)
 
 
-def _verify_message(message: MessageSignature, key: PublicKey, artifact: Digest | None) -> None:
+def _verify_message(message: MessageSignature, key: PublicKey, artifact: Artifact | None) -> None:
     if artifact is None:
         raise AttestationError("the signature is not over a statement", code="ATT_TYPE", expected="a DSSE envelope")
+    digest = _digest_of(artifact)
     # Step 11 before 10 here: the word of the bundle about the artifact decides nothing but a refusal.
-    _expect_digest(message.digest in {None, artifact}, artifact, str(message.digest))
-    verify_digest(key, message.signature, artifact)
+    _expect_digest(message.digest in {None, digest}, digest, str(message.digest))
+    if isinstance(artifact, Digest):
+        verify_digest(key, message.signature, artifact)
+    else:
+        verify_bytes(key, message.signature, artifact)
 
 
 def _cosign_annotations(bundle: Bundle, expected: Digest) -> StringMap:

@@ -1,13 +1,13 @@
 """One verdict against one demand: who signed it, and the steps of the table in the formats reference, section 10.2.
 
 A verdict is bound by what it signs, never by a listing, a tag, a media type or an annotation (attack A04). Signers are
-pairs of key and verifier id (attack A18). What several verdicts say together is the business of
+pairs of key or identity and verifier id (attack A18). What several verdicts say together is the business of
 `gate.verification.demand`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +17,10 @@ from gate.codec.times import format_time
 from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.bundle import Bundle, KeyHint, SignatureFormat
+from gate.model.policy import KeySigner
 from gate.model.statement import VerificationResult, VerificationSummary
 from gate.verification.progress import furthest
-from gate.verification.signature import VerifiedSignature, VerifiedStatement, verify_statement
+from gate.verification.signature import VerifiedSignature, VerifiedStatement, demanded_of, verify_statement
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,7 +52,7 @@ class VerdictDemand:
 class VerifiedVerdict:
     """A verdict whose signature verified by an accepted key: what it says, by whom, when.
 
-    `signers` are the rule's entries whose key signed it. `at` is a trusted time where there is one (`trusted`), else
+    `signers` are the rule's entries that it verifies by. `at` is a trusted time where there is one (`trusted`), else
     the signer's own word, in whole seconds.
     """
 
@@ -68,11 +69,11 @@ class VerifiedVerdict:
 
 
 def verify_verdict(bundle: Bundle, rule: VerdictRule, now: datetime) -> VerifiedVerdict:
-    """Verify a bundle by any of the rule's keys and read the verdict in it.
+    """Verify a bundle by any of the rule's signers and read the verdict in it.
 
     Raises:
         SignatureError, AttestationError: `SIG_BUNDLE_VERSION` for a bundle older than 0.3 (attack S11); `ID_MISMATCH`
-            where none of the keys signed it, `SIG_INVALID` where it claims to be by one of them; the codes of
+            where none of the signers signed it, `SIG_INVALID` where it claims to be by one of them; the codes of
             `verify_statement` and `parse_summary`.
     """
     if bundle.format is SignatureFormat.BUNDLE and bundle.version != "0.3":
@@ -94,15 +95,19 @@ def verify_verdict(bundle: Bundle, rule: VerdictRule, now: datetime) -> Verified
 def verify_by_any(
     bundle: Bundle, signers: tuple[VerdictSigner, ...], now: datetime
 ) -> tuple[VerifiedStatement, tuple[VerdictSigner, ...]]:
-    """Give the statement and every signer whose key verifies it; raises the furthest error where none does."""
+    """Give the statement and every signer by whom it verifies; raises the furthest error where none does.
+
+    A log's promise alone is never enough for what the gate itself writes, whatever the format says (attack S11).
+    """
     verified: VerifiedStatement | None = None
     accepted: list[VerdictSigner] = []
     errors: list[GateError] = []
     for signer in signers:
         try:
-            verified = verify_statement(bundle, key=signer.key, now=now)
+            demanded = replace(demanded_of(signer.signer), inclusion=True)
+            verified = verify_statement(bundle, signer=signer.signer, now=now, demand=demanded)
             accepted.append(signer)
-        except RefusedError as error:
+        except (RefusedError, EvidenceError) as error:
             errors.append(error)
     if verified is None:
         raise _not_ours(bundle, signers, furthest(errors))
@@ -112,13 +117,13 @@ def verify_by_any(
 def _not_ours(bundle: Bundle, signers: tuple[VerdictSigner, ...], error: GateError | None) -> GateError:
     """Tell a foreign signature from a broken one by the unsigned hint; both refuse."""
     hint = bundle.material.hint if isinstance(bundle.material, KeyHint) else ""
-    claims_ours = hint in {key_hint(signer.key) for signer in signers}
+    claims_ours = hint in {key_hint(entry.signer.key) for entry in signers if isinstance(entry.signer, KeySigner)}
     if error is not None and (error.code != "SIG_INVALID" or claims_ours):
         return error
     return SignatureError(
-        "the attestation is by none of the accepted keys",
+        "the attestation is by none of the accepted signers",
         code="ID_MISMATCH",
-        expected=" or ".join(sorted({signer.key.key_id[:19] for signer in signers})) or "an accepted key",
+        expected=" or ".join(sorted({str(entry.signer) for entry in signers})) or "an accepted signer",
         seen=printable(hint, 48) or "no key hint",
     )
 
@@ -170,7 +175,7 @@ def _expect_signer(verdict: VerifiedVerdict, rule: VerdictRule) -> None:
         "the verdict is not by an accepted pair of key and verifier",
         code="ID_MISMATCH",
         expected=" or ".join(sorted({signer.verifier_id or "any verifier" for signer in rule.signed_by})),
-        seen=f"{printable(verdict.summary.verifier_id)} by {verdict.signature.key.key_id[:19]}",
+        seen=f"{printable(verdict.summary.verifier_id)} by {verdict.signature.signer}",
     )
 
 

@@ -77,13 +77,13 @@ def _verified(bundle: Bundle, image: Digest, authors: Sequence[VexAuthor], now: 
     refusal: GateError | None = None
     for author in authors:
         try:
-            verified = verify_statement(bundle, key=author.signer.key, now=now)
+            verified = verify_statement(bundle, signer=author.signer, now=now)
         except GateError as error:
             refusal = error
             continue
         if not verified.statement.names(image):
             raise AttestationError("it is about another image", code="ATT_SUBJECT_MISMATCH", expected=str(image))
-        source = f"signed by {author.signer.key.key_id}"
+        source = f"signed by {verified.signature.identity or verified.signature.key.key_id}"
         predicate = verified.statement.view.object("predicate")
         return read_vex(predicate, Digest.of(verified.signature.payload), source=source, products=author.products)
     raise refusal or AttestationError("it is by nobody whom the policy names", code="ID_MISMATCH")

@@ -186,7 +186,9 @@ def signature_rule(key: PublicKey, annotations: dict[str, str] | None = None) ->
 
 
 def verdict_demand(bench: Bench, key: PublicKey) -> VerdictDemand:
-    rule = VerdictRule(signed_by=(VerdictSigner(key=key, verifier_id=VERIFIER),), policies=frozenset({POLICY}))
+    rule = VerdictRule(
+        signed_by=(VerdictSigner(signer=KeySigner(key=key), verifier_id=VERIFIER),), policies=frozenset({POLICY})
+    )
     return VerdictDemand(asked=bench.image.digest, repository=bench.repository, rule=rule)
 
 

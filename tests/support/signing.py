@@ -18,7 +18,7 @@ from gate.codec.vsa import levels_for, render_summary, resource_uri
 from gate.model.attachment import BUNDLE_V03, SIMPLE_SIGNING, Attachment, Attachments, AttachmentSource
 from gate.model.bundle import Envelope
 from gate.model.digest import Digest
-from gate.model.policy import VerdictRule, VerdictSigner
+from gate.model.policy import KeySigner, VerdictRule, VerdictSigner
 from gate.model.reference import Repository
 from gate.model.signer import PublicKey
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
@@ -137,8 +137,8 @@ def envelope(payload: bytes, payload_type: str, signer: FileSigner = GATE) -> En
 def rule(**changes: Any) -> VerdictRule:  # noqa: ANN401 - any field of the rule
     """Give the rule that accepts `verdict()`, with the fields that a test changes."""
     made = VerdictRule(
-        signed_by=(VerdictSigner(key=GATE.public_key, verifier_id=VERIFIER),),
-        failed_by=(VerdictSigner(key=FAIL_KEY.public_key),),
+        signed_by=(VerdictSigner(signer=KeySigner(key=GATE.public_key), verifier_id=VERIFIER),),
+        failed_by=(VerdictSigner(signer=KeySigner(key=FAIL_KEY.public_key)),),
         policies=frozenset({POLICY}),
     )
     return dataclasses.replace(made, **changes)

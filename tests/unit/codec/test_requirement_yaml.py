@@ -50,8 +50,8 @@ def test_a_whole_requirement_means_what_it_says() -> None:
     first, second = parsed.images
     assert (first.match, first.signature) == (Glob(MATCH), None)
     assert first.verdict == VerdictRule(
-        signed_by=(VerdictSigner(key=GATE.public_key, verifier_id="https://gate.shop.example/ci"),),
-        failed_by=(VerdictSigner(key=STRANGER.public_key),),
+        signed_by=(VerdictSigner(signer=KeySigner(key=GATE.public_key), verifier_id="https://gate.shop.example/ci"),),
+        failed_by=(VerdictSigner(signer=KeySigner(key=STRANGER.public_key)),),
         policies=frozenset({Digest(POLICY), Digest.of(KEY_PEM)}),
         environment="production",
         max_age=timedelta(days=1),

@@ -13,6 +13,7 @@ from gate.codec.attachments import parse_attachment
 from gate.codec.private_keys import render_cosign_key
 from gate.codec.statement import render_cosign_statement
 from gate.errors import KeyFileError
+from gate.model.policy import KeySigner
 from gate.signers.file_key import FileSigner
 from gate.signers.signing import sign_statement
 from gate.signers.uri import signer_for
@@ -46,7 +47,9 @@ def test_what_each_kind_of_key_signs_verifies(key: PrivateKeyTypes) -> None:
     signer = FileSigner.from_pem(pem(key), no_password)
     verify_bytes(signer.public_key, signer.sign(b"data"), b"data")
     made = sign_statement(signer, render_cosign_statement(IMAGE, {}))
-    verified = verify_statement(parse_attachment(bundle_attachment(made.bundle)), key=signer.public_key, now=NOW)
+    verified = verify_statement(
+        parse_attachment(bundle_attachment(made.bundle)), signer=KeySigner(key=signer.public_key), now=NOW
+    )
     assert verified.statement.names(IMAGE)
 
 

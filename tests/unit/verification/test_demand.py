@@ -19,7 +19,7 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError
 from gate.model.attachment import DSSE_ENVELOPE, FAILED_VERDICT, Attachment, AttachmentSource
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, VerdictSigner
+from gate.model.policy import DEFAULT_EVIDENCE_TYPE, KeySigner, VerdictSigner
 from gate.model.reference import Repository
 from gate.model.statement import VERIFICATION_SUMMARY, NamedSubject
 from gate.model.string_map import StringMap
@@ -295,8 +295,8 @@ def test_a18_a_verdict_by_another_key_or_verifier_is_refused() -> None:
     assert refusal(verdict(summary(verifier_id="https://gate.example/verifier/dev"))) == "ID_MISMATCH"
     other_pair = rule(
         signed_by=(
-            VerdictSigner(key=GATE.public_key, verifier_id="https://gate.example/verifier/prod"),
-            VerdictSigner(key=STRANGER.public_key, verifier_id=VERIFIER),
+            VerdictSigner(signer=KeySigner(key=GATE.public_key), verifier_id="https://gate.example/verifier/prod"),
+            VerdictSigner(signer=KeySigner(key=STRANGER.public_key), verifier_id=VERIFIER),
         )
     )
     crossed = VerdictDemand(asked=IMAGE, repository=REPOSITORY, rule=other_pair)
@@ -325,7 +325,7 @@ def test_s11_a_verdict_in_an_older_bundle_is_refused() -> None:
 
 def test_s15_a_verdict_by_a_key_past_its_window_is_refused() -> None:
     expired = dataclasses.replace(GATE.public_key, not_after=NOW - SECOND)
-    asked = demand(signed_by=(VerdictSigner(key=expired, verifier_id=VERIFIER),))
+    asked = demand(signed_by=(VerdictSigner(signer=KeySigner(key=expired), verifier_id=VERIFIER),))
     assert refusal(verdict(), asked=asked) == "SIG_EXPIRED"
 
 

@@ -156,7 +156,7 @@ def test_a_verdict_that_names_no_evidence_has_none() -> None:
 @pytest.mark.parametrize(
     ("payload", "signer", "code"),
     [
-        (evidence(), STRANGER, "SIG_INVALID"),
+        (evidence(), STRANGER, "ID_MISMATCH"),
         (evidence(kind="https://other.example/evidence"), GATE, "ATT_TYPE"),
         (evidence(signer_result="passed"), GATE, "ATT_MALFORMED"),
         (evidence().replace(b'"1.0"', b'"2.0"'), GATE, "ATT_MALFORMED"),

@@ -25,6 +25,7 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError, SignatureError
 from gate.model.attachment import Attachment
 from gate.model.digest import Digest
+from gate.model.policy import KeySigner
 from gate.model.signer import PublicKey, RsaScheme
 from gate.model.string_map import StringMap
 from gate.verification.arithmetic import verify_bytes, verify_digest
@@ -66,12 +67,12 @@ LEGACY_ENTRY = {
 
 
 def verify(item: Attachment, key: PublicKey = GATE.public_key, digest: Digest = IMAGE) -> VerifiedSignature:
-    return verify_image_signature(parse_attachment(item), key=key, expected=digest, now=NOW)
+    return verify_image_signature(parse_attachment(item), signer=KeySigner(key=key), expected=digest, now=NOW)
 
 
 def refusal(item: Attachment, key: PublicKey = GATE.public_key, digest: Digest = IMAGE, now: datetime = NOW) -> str:
     with pytest.raises(GateError) as refused:
-        verify_image_signature(parse_attachment(item), key=key, expected=digest, now=now)
+        verify_image_signature(parse_attachment(item), signer=KeySigner(key=key), expected=digest, now=now)
     return refused.value.code
 
 
@@ -136,7 +137,7 @@ def test_s15_a_key_outside_its_window_is_expired(form: Form) -> None:
     assert refusal(form(), key, now=NOW + 2 * second) == "SIG_EXPIRED"
     assert refusal(form(), key, now=NOW - 2 * second) == "SIG_EXPIRED"
     for inside in (-second, timedelta(), second):
-        verify_image_signature(parse_attachment(form()), key=key, expected=IMAGE, now=NOW + inside)
+        verify_image_signature(parse_attachment(form()), signer=KeySigner(key=key), expected=IMAGE, now=NOW + inside)
 
 
 def test_s16_time_alone_is_no_key_material() -> None:
@@ -273,7 +274,7 @@ def test_a_signature_over_the_manifest_itself_verifies_by_its_digest() -> None:
     assert refusal(manifest_bundle(GATE.sign(b"another image"))) == "SIG_INVALID"
     assert refusal(manifest_bundle(signature), STRANGER.public_key) == "SIG_INVALID"
     with pytest.raises(GateError) as refused:
-        verify_statement(parse_attachment(manifest_bundle(signature)), key=GATE.public_key, now=NOW)
+        verify_statement(parse_attachment(manifest_bundle(signature)), signer=KeySigner(key=GATE.public_key), now=NOW)
     assert refused.value.code == "ATT_TYPE"
 
 

@@ -1,0 +1,77 @@
+"""X.509 certificates from DER: read whole or refused, with the key that they hold.
+
+Parsing says nothing about trust. `cryptography` reads lazily, so everything that verification asks for is read here once,
+and a fault in any of it refuses with the caller's error.
+
+Specification: RFC 5280; formats reference, section 8.1 step 2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from gate.codec.keys import algorithm_of, allowed_key, spki_of
+from gate.errors import KeyFileError
+from gate.model.signer import PublicKey
+
+if TYPE_CHECKING:
+    from gate.codec.strict_json import Fault
+
+ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
+# What `cryptography` raises for names, extensions and keys that are not what RFC 5280 says.
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+
+def parse_certificate(der: bytes, fault: Fault) -> x509.Certificate:
+    """Parse untrusted DER without trailing bytes, and read names, times, extensions and key.
+
+    Raises:
+        GateError: the caller's fault.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _read(certificate)
+    except _UNREADABLE as error:
+        raise fault.refuse("holds a malformed certificate", seen=str(error)) from error
+    if certificate.public_bytes(serialization.Encoding.DER) != der:
+        raise fault.refuse("holds a certificate that is not in DER")
+    return certificate
+
+
+def _read(certificate: x509.Certificate) -> None:
+    for read in (certificate.subject, certificate.issuer, certificate.extensions):
+        tuple(read)
+    certificate.public_key()
+    if certificate.not_valid_after_utc < certificate.not_valid_before_utc:
+        raise ValueError("a certificate that is never valid")
+
+
+def extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> x509.Extension[ExtensionT] | None:
+    """Give the extension of this kind, or None."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def key_of(certificate: x509.Certificate) -> PublicKey | None:
+    """Give the certificate's key, or None where its kind or size is not on the allow-list.
+
+    RSA is verified with PKCS #1 v1.5, which is what Sigstore's clients sign with: a certificate does not say.
+    """
+    try:
+        key = allowed_key(certificate.public_key())
+    except KeyFileError:
+        return None
+    return PublicKey(spki=spki_of(key), algorithm=algorithm_of(key))
+
+
+def is_self_issued(der: bytes, fault: Fault) -> bool:
+    """Say whether a certificate names itself as its issuer; raises the caller's fault."""
+    certificate = parse_certificate(der, fault)
+    return certificate.subject == certificate.issuer

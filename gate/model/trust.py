@@ -1,0 +1,115 @@
+"""What signatures are checked with: logs, certificate and timestamp authorities, each with the time in which it counts.
+
+Values only; `gate.codec.trusted_root` makes them from a `trusted_root.json`. Nothing that comes with a signature ever
+becomes one of these values, and nothing here is fetched from the service that it speaks of (attack T04).
+
+Specification: formats reference, section 9.1; protobuf-specs `sigstore_trustroot.proto`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from gate.model.digest import Digest
+from gate.model.signer import PublicKey
+
+PUBLIC: Final = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """A window of time, both ends inclusive; `end` is None while it is open."""
+
+    start: datetime
+    end: datetime | None = None
+
+    def covers(self, moment: datetime) -> bool:
+        """Say whether the moment lies inside."""
+        return self.start <= moment and (self.end is None or moment <= self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransparencyLog:
+    """A log of signatures or of certificates.
+
+    `log_id` is the whole key id; `hint` are the four bytes that name the key in checkpoints, `name` the name there.
+    """
+
+    url: str
+    name: str
+    log_id: bytes
+    hint: bytes
+    key: PublicKey
+    validity: Validity
+    operator: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Give who runs the log: thresholds count these, not entries (attack S09)."""
+        return self.operator or self.url or self.log_id.hex()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateAuthority:
+    """An authority by its certificates in DER: intermediates first, root last; for timestamps the stamping leaf first."""
+
+    url: str
+    certificates: tuple[bytes, ...]
+    validity: Validity
+    operator: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Give who runs the authority: thresholds count these, not tokens (attack S09)."""
+        return self.operator or self.url or Digest.of(self.certificates[-1]).hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedRoot:
+    """A whole trusted root; `skipped` counts entries whose kind of key is not known, which are never trusted."""
+
+    digest: Digest
+    logs: tuple[TransparencyLog, ...] = ()
+    certificate_logs: tuple[TransparencyLog, ...] = ()
+    certificate_authorities: tuple[CertificateAuthority, ...] = ()
+    timestamp_authorities: tuple[CertificateAuthority, ...] = ()
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Who cosigns checkpoints of logs: its name and Ed25519 key (C2SP tlog-cosignature)."""
+
+    name: str
+    hint: bytes
+    key: PublicKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDemand:
+    """What must stand beside a signature: counts of distinct logs, timestamp authorities and witnesses.
+
+    `sct`: the certificate must be proven to be logged. `inclusion`: a log's promise alone is not enough, whatever the
+    format. It comes from the verifier's own configuration, never from what a bundle says of itself (attack S11).
+    """
+
+    logs: int = 0
+    timestamps: int = 0
+    sct: bool = True
+    inclusion: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """A trusted root by the name that a policy gives it, and what is demanded of signatures under it.
+
+    `witnessed` of the `witnesses` must have cosigned the checkpoint of every log entry.
+    """
+
+    name: str
+    root: TrustedRoot
+    demand: EvidenceDemand = EvidenceDemand(logs=1)
+    witnesses: tuple[Witness, ...] = ()
+    witnessed: int = 0
