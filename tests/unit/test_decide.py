@@ -1,0 +1,428 @@
+"""`decide` is pure and total: nothing that is taken away admits, nothing that is added admits, no order shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gate.checks import CHECKS
+from gate.codec.values import decode_value, encode_value
+from gate.decide import decide, needed_evidence
+from gate.model.digest import Digest
+from gate.model.evidence import (
+    Distribution,
+    EvidenceKind,
+    EvidenceSet,
+    LayerFacts,
+    RuleResult,
+    ScannedDistribution,
+    ScanReport,
+    SecretEvidence,
+    SubjectEvidence,
+    Unobtained,
+)
+from gate.model.finding import FixState, SecretFinding, SecretPlace, Severity, Tool, ToolFinding
+from gate.model.policy import Policy
+from gate.model.reasons import REASONS
+from gate.model.verdict import Decision, Outcome, Verdict
+from tests.support.cases import check_of
+from tests.support.evidence import FULL_SPEC, LIBC, REQUESTS, ZLIB, found, good_evidence, index_evidence
+from tests.support.policies import policy, policy_document
+from tests.support.signing import NOW
+from tests.support.sources import ROOT
+
+T = TypeVar("T")
+
+FULL = policy(policy_document(**FULL_SPEC))
+POLICIES = [
+    FULL,
+    policy(policy_document(vulnerabilities={"scanners": {"quorum": "all"}, "ignoreUnfixed": True})),
+    policy(policy_document(vulnerabilities={"scanners": {"quorum": "agree"}, "failOn": "critical"}, secrets={})),
+    policy(policy_document(vulnerabilities={"scanners": {"require": ["grype"]}, "grace": {"high": "7d"}})),
+    policy(policy_document(secrets={"failOn": "live", "unopened": "ignore"}, image={"user": "any"})),
+    policy(policy_document(rules=[{"id": "few", "cel": "size(findings) < 9", "message": "few"}])),
+    policy(policy_document(signature=FULL_SPEC["signature"])),
+    policy(policy_document(references={"registries": ["registry.example/**"]})),
+]
+PIECES = ("manifest", "config", "layers", "trivy", "grype", "secrets", "rules")
+GONE = Unobtained(code="REG_UNREACHABLE", reason="the registry does not answer")
+
+
+def admits(evidence: EvidenceSet, wanted: Policy) -> bool:
+    return decide(evidence, wanted, NOW).decision is Decision.PASSED
+
+
+def with_subject(evidence: EvidenceSet, position: int, **pieces: Any) -> EvidenceSet:  # noqa: ANN401
+    subjects = list(evidence.subjects)
+    subjects[position] = replace(subjects[position], **pieces)
+    return replace(evidence, subjects=tuple(subjects))
+
+
+# Evidence that any combination of collectors might bring
+
+SEVERITIES = st.sampled_from(list(Severity))
+
+
+@st.composite
+def findings(draw: st.DrawFn, tool: Tool) -> ToolFinding:
+    return found(
+        tool,
+        f"CVE-2026-{draw(st.integers(0, 3))}",
+        draw(st.sampled_from([ZLIB, LIBC, REQUESTS])),
+        draw(SEVERITIES),
+        fix_state=draw(st.sampled_from(list(FixState))),
+        published=draw(st.sampled_from([None, NOW - timedelta(days=1), NOW - timedelta(days=30)])),
+        aliases=draw(st.frozensets(st.sampled_from(["GHSA-a", "CVE-2026-1"]), max_size=1)),
+        kev=draw(st.sampled_from([frozenset[str](), frozenset({"CVE-2026-0"})])),
+    )
+
+
+@st.composite
+def secrets(draw: st.DrawFn) -> SecretFinding:
+    place = draw(st.sampled_from(list(SecretPlace)))
+    return SecretFinding(
+        rule="aws",
+        title="AWS key",
+        place=place,
+        location=draw(st.sampled_from(["a", "b"])),
+        fingerprint=draw(st.sampled_from(["0" * 16, "1" * 16])),
+        tool=draw(st.sampled_from([Tool.GATE, Tool.TRIVY])),
+        hidden=draw(st.booleans()),
+    )
+
+
+CODES = st.sampled_from([*sorted(REASONS), "NEVER_DECLARED"])
+UNOBTAINED = st.builds(Unobtained, code=CODES, reason=st.text(max_size=5))
+
+
+def or_missing(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | Unobtained | None]:
+    return st.one_of(strategy, UNOBTAINED, st.none())
+
+
+@st.composite
+def reports(draw: st.DrawFn, good: ScanReport) -> ScanReport:
+    return replace(
+        good,
+        findings=tuple(draw(st.lists(findings(good.kind), max_size=3))),
+        covered=draw(st.sampled_from([True, True, False, None])),
+        distribution=draw(st.sampled_from([good.distribution, None, ScannedDistribution(name="x", version="")])),
+        canary=draw(st.sampled_from([good.canary, None, GONE])),
+        suppressed=draw(st.sampled_from([(), ("CVE-1",)])),
+        secrets=tuple(draw(st.lists(secrets(), max_size=2))),
+    )
+
+
+@st.composite
+def layer_facts(draw: st.DrawFn, good: LayerFacts) -> LayerFacts:
+    return replace(
+        good,
+        distribution=draw(st.sampled_from([good.distribution, None, Distribution(id="\x00\u2028", version_id="\n")])),
+        removed_databases=draw(st.sampled_from([(), ("var/lib/dpkg/status",)])),
+        users=draw(st.sampled_from([(), good.users])),
+        newest_file=draw(st.sampled_from([None, NOW, NOW + timedelta(days=9), datetime(1970, 1, 1, tzinfo=UTC)])),
+    )
+
+
+@st.composite
+def any_subject(draw: st.DrawFn, good: SubjectEvidence) -> SubjectEvidence:
+    assert isinstance(good.trivy, ScanReport)
+    assert isinstance(good.grype, ScanReport)
+    assert isinstance(good.layers, LayerFacts)
+    return replace(
+        good,
+        manifest=draw(st.one_of(st.just(good.manifest), UNOBTAINED)),
+        config=draw(
+            or_missing(st.sampled_from([good.config, replace(good.config, user="\u0660", created=None)]))  # type: ignore[type-var]
+        ),
+        layers=draw(or_missing(layer_facts(good.layers))),
+        trivy=draw(or_missing(reports(good.trivy))),
+        grype=draw(or_missing(reports(good.grype))),
+        secrets=draw(or_missing(st.builds(SecretEvidence, findings=st.lists(secrets(), max_size=2).map(tuple)))),
+        rules=draw(
+            or_missing(
+                st.builds(
+                    RuleResult,
+                    id=st.sampled_from(["has-entrypoint", "few"]),
+                    value=st.sampled_from([True, False, None]),
+                ).map(lambda result: (result,))
+            )
+        ),
+    )
+
+
+@st.composite
+def any_evidence(draw: st.DrawFn) -> EvidenceSet:
+    base = draw(st.sampled_from([good_evidence(), index_evidence()]))
+    subjects = tuple(draw(any_subject(subject)) for subject in base.subjects)
+    return replace(
+        base,
+        subjects=subjects[: draw(st.integers(0, len(subjects)))],
+        attachments=draw(st.one_of(st.just(base.attachments), UNOBTAINED, st.none())),
+        fault=draw(st.one_of(st.none(), st.none(), UNOBTAINED)),
+        index=draw(st.sampled_from([base.index, base.index, None])),
+        root=draw(st.sampled_from([base.root, base.root, None])),
+        request=replace(base.request, digest=draw(st.sampled_from([base.request.digest, Digest.of(b"x"), None]))),
+    )
+
+
+@given(any_evidence(), st.sampled_from(POLICIES))
+def test_any_evidence_has_a_verdict_over_every_check(evidence: EvidenceSet, wanted: Policy) -> None:
+    made = decide(evidence, wanted, NOW)
+    assert [result.id for result in made.checks] == [check.id for check in CHECKS]
+    assert made.exit_code in {0, 1, 3}
+    for result in made.checks:
+        assert {problem.code for problem in result.problems} <= REASONS.keys()
+        assert (result.outcome in {Outcome.FAIL, Outcome.ERROR}) is bool(result.codes)
+
+
+@given(any_evidence(), st.sampled_from(POLICIES))
+def test_it_passes_only_if_every_asked_check_says_pass(evidence: EvidenceSet, wanted: Policy) -> None:
+    made = decide(evidence, wanted, NOW)
+    outcomes = {result.outcome for result in made.checks}
+    if made.decision is Decision.PASSED:
+        assert outcomes <= {Outcome.PASS, Outcome.DISABLED}
+    if Outcome.FAIL in outcomes:
+        assert made.decision is Decision.REFUSED
+
+
+@given(any_evidence(), st.sampled_from(POLICIES))
+def test_same_input_same_bytes(evidence: EvidenceSet, wanted: Policy) -> None:
+    copied = pickle.loads(pickle.dumps(evidence))  # noqa: S301 - made a line before
+    assert encode_value(decide(evidence, wanted, NOW)) == encode_value(decide(copied, wanted, NOW))
+
+
+# Taking away
+
+REMOVALS: dict[str, Callable[[EvidenceSet, int], EvidenceSet]] = {
+    **{
+        f"{piece} is {word}": lambda evidence, position, piece=piece, value=value: with_subject(  # type: ignore[misc]
+            evidence, position, **{piece: value}
+        )
+        for piece in PIECES
+        for word, value in (("unobtained", GONE), ("not there", None))
+        if (piece, word) != ("manifest", "not there")
+    },
+    "attachments are unobtained": lambda evidence, _: replace(evidence, attachments=GONE),
+    "attachments are not there": lambda evidence, _: replace(evidence, attachments=None),
+    "attachments are empty": lambda evidence, _: replace(
+        evidence,
+        attachments=replace(evidence.attachments, items=()),  # type: ignore[type-var]
+    ),
+    "a subject is dropped": lambda evidence, position: replace(
+        evidence, subjects=evidence.subjects[:position] + evidence.subjects[position + 1 :]
+    ),
+    "every subject is dropped": lambda evidence, _: replace(evidence, subjects=()),
+    "the index is dropped": lambda evidence, _: replace(evidence, index=None),
+    "the index and a subject are dropped": lambda evidence, position: replace(
+        evidence, index=None, subjects=evidence.subjects[:position] + evidence.subjects[position + 1 :]
+    ),
+    "the root is dropped": lambda evidence, _: replace(evidence, root=None),
+    "the skipped are dropped": lambda evidence, _: replace(evidence, skipped=()),
+    "the digest is dropped": lambda evidence, _: replace(evidence, request=replace(evidence.request, digest=None)),
+    "the repository is dropped": lambda evidence, _: replace(
+        evidence, request=replace(evidence.request, repository=None)
+    ),
+}
+
+
+@given(
+    st.sampled_from([good_evidence(), index_evidence()]),
+    st.integers(0, 1),
+    st.data(),
+    st.sampled_from(sorted(REMOVALS)),
+)
+def test_removing_evidence_never_turns_refuse_into_admit(
+    base: EvidenceSet, position: int, data: st.DataObject, removal: str
+) -> None:
+    position %= len(base.subjects)
+    spoilt = data.draw(any_subject(base.subjects[position]))
+    evidence = replace(base, subjects=tuple(spoilt if n == position else s for n, s in enumerate(base.subjects)))
+    wanted = data.draw(st.sampled_from(POLICIES))
+    if not admits(evidence, wanted):
+        assert not admits(REMOVALS[removal](evidence, position), wanted)
+
+
+@pytest.mark.parametrize("removal", sorted(REMOVALS))
+@pytest.mark.parametrize("base", [good_evidence(), index_evidence()], ids=["image", "index"])
+def test_the_full_policy_misses_every_piece(base: EvidenceSet, removal: str) -> None:
+    assert admits(base, FULL)
+    without = REMOVALS[removal](base, len(base.subjects) - 1)
+    assert admits(without, FULL) is (without == base)
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.asked(FULL)], ids=lambda check: str(check.id))
+def test_a_check_errs_where_evidence_that_it_needs_is_missing(check: Any) -> None:  # noqa: ANN401 - a Check
+    pieces = {
+        EvidenceKind.CONFIG: "config",
+        EvidenceKind.LAYERS: "layers",
+        EvidenceKind.TRIVY: "trivy",
+        EvidenceKind.GRYPE: "grype",
+        EvidenceKind.SECRETS: "secrets",
+        EvidenceKind.RULES: "rules",
+    }
+    # A numeric user needs no passwd file, and the configuration that secrets are read from is `secrets` itself.
+    spared = {("image-user", EvidenceKind.LAYERS), ("secret", EvidenceKind.CONFIG)}
+    for kind in sorted(check.needs(FULL)):
+        for value, code in ((GONE, "REG_UNREACHABLE"), (None, "INTERNAL")):
+            if (check.id, kind) in spared:
+                continue
+            spoilt = (
+                replace(good_evidence(), attachments=value)
+                if kind is EvidenceKind.ATTACHMENTS
+                else with_subject(good_evidence(), 0, **{pieces[kind]: value})
+            )
+            result = check_of(decide(spoilt, FULL, NOW), check.id)
+            assert (result.outcome, result.codes) == (Outcome.ERROR, (code,)), kind
+
+
+# Adding
+
+
+def with_finding(evidence: EvidenceSet, position: int, more: ToolFinding) -> EvidenceSet:
+    piece = more.tool.value
+    report = getattr(evidence.subjects[position], piece)
+    assert isinstance(report, ScanReport)
+    return with_subject(evidence, position, **{piece: replace(report, findings=(*report.findings, more))})
+
+
+@given(
+    st.sampled_from([good_evidence(), index_evidence()]),
+    st.integers(0, 1),
+    st.sampled_from(POLICIES),
+    st.data(),
+    st.sampled_from([Tool.TRIVY, Tool.GRYPE]),
+)
+def test_adding_a_finding_never_turns_refuse_into_admit(
+    base: EvidenceSet, position: int, wanted: Policy, data: st.DataObject, tool: Tool
+) -> None:
+    position %= len(base.subjects)
+    evidence = base
+    for known in data.draw(st.lists(st.sampled_from([Tool.TRIVY, Tool.GRYPE]).flatmap(findings), max_size=3)):
+        evidence = with_finding(evidence, position, known)
+    more = replace(data.draw(findings(tool)), id="CVE-2026-777", aliases=frozenset(), kev=frozenset())
+    if not admits(evidence, wanted):
+        assert not admits(with_finding(evidence, position, more), wanted)
+
+
+@given(st.lists(secrets(), max_size=3), secrets(), st.sampled_from(POLICIES))
+def test_adding_a_secret_never_turns_refuse_into_admit(
+    known: list[SecretFinding], more: SecretFinding, wanted: Policy
+) -> None:
+    def evidence(*all_: SecretFinding) -> EvidenceSet:
+        return with_subject(good_evidence(), 0, secrets=SecretEvidence(findings=all_))
+
+    if not admits(evidence(*known), wanted):
+        assert not admits(evidence(*known, more), wanted)
+
+
+# Order
+
+
+@given(any_evidence(), st.sampled_from(POLICIES), st.randoms(use_true_random=False))
+def test_the_order_of_the_evidence_does_not_matter(evidence: EvidenceSet, wanted: Policy, random: Any) -> None:  # noqa: ANN401
+    def shuffled(items: tuple[T, ...]) -> tuple[T, ...]:
+        return tuple(random.sample(items, len(items)))
+
+    def mixed(report: ScanReport | Unobtained | None) -> ScanReport | Unobtained | None:
+        if not isinstance(report, ScanReport):
+            return report
+        return replace(
+            report,
+            findings=shuffled(report.findings),
+            packages=shuffled(report.packages),
+            secrets=shuffled(report.secrets),
+        )
+
+    other = replace(
+        evidence,
+        subjects=shuffled(tuple(replace(s, trivy=mixed(s.trivy), grype=mixed(s.grype)) for s in evidence.subjects)),
+    )
+    assert encode_value(decide(evidence, wanted, NOW)) == encode_value(decide(other, wanted, NOW))
+
+
+def test_the_zone_of_the_clock_does_not_matter() -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=14)))
+    assert encode_value(decide(good_evidence(), FULL, NOW)) == encode_value(decide(good_evidence(), FULL, elsewhere))
+
+
+PROGRAM = """
+import hashlib
+from dataclasses import replace
+from gate.codec.values import encode_value
+from gate.decide import decide
+from tests.support.evidence import index_evidence
+from tests.support.policies import policy, policy_document
+from tests.support.signing import NOW
+wanted = policy(policy_document(vulnerabilities={"failOn": "low"}, secrets={}, image={"maxAge": "1d"}))
+print(hashlib.sha256(encode_value(decide(index_evidence(), wanted, NOW))).hexdigest())
+"""
+
+
+def test_the_hash_seed_of_the_process_does_not_show() -> None:
+    def digest(seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert len({digest(seed) for seed in ("0", "1", "2", "3")}) == 1
+
+
+# What a verdict says
+
+
+def test_no_check_asked_is_no_pass() -> None:
+    nothing = replace(FULL, signature=None, vulnerabilities=None, secrets=None, image=None, rules=())
+    assert admits(good_evidence(), nothing)  # allowed repositories are something
+    assert decide(good_evidence(), replace(nothing, registries=()), NOW).decision is Decision.ERROR
+
+
+def test_needed_evidence_is_that_of_the_asked_checks_alone() -> None:
+    assert needed_evidence(FULL) == frozenset(EvidenceKind)
+    assert needed_evidence(policy(policy_document(references={"registries": ["**"]}))) == frozenset()
+    assert needed_evidence(policy(policy_document(signature=FULL_SPEC["signature"]))) == {EvidenceKind.ATTACHMENTS}
+
+
+def test_a_tag_is_refused_with_that_reason_alone() -> None:
+    request = replace(good_evidence().request, digest=None, tag="latest", reference="registry.example/shop/web:latest")
+    made = decide(EvidenceSet(request=request), FULL, NOW)
+    asked = [result for result in made.checks if result.outcome is not Outcome.DISABLED]
+    assert made.decision is Decision.REFUSED
+    assert {code for result in asked for code in result.codes} == {"REF_NOT_DIGEST"}
+
+
+def test_environments_of_the_run_take_the_place_of_the_policys() -> None:
+    wanted = policy(policy_document(**FULL_SPEC, attest={"environments": ["staging"]}))
+    assert decide(good_evidence(), wanted, NOW).environments == ("staging",)
+    assert decide(good_evidence(), wanted, NOW, ()).environments == ()
+
+
+def test_a_failure_decides_over_an_error() -> None:
+    evidence = with_subject(good_evidence(), 0, grype=GONE)
+    assert decide(evidence, FULL, NOW).decision is Decision.ERROR
+    root = replace(evidence.subjects[0].config, user="0")  # type: ignore[type-var]
+    assert decide(with_subject(evidence, 0, config=root), FULL, NOW).decision is Decision.REFUSED
+
+
+@given(any_evidence(), st.sampled_from(POLICIES))
+def test_a_verdict_and_its_evidence_can_be_kept_and_read_again(evidence: EvidenceSet, wanted: Policy) -> None:
+    made = decide(evidence, wanted, NOW)
+    assert decode_value(EvidenceSet, encode_value(evidence)) == evidence
+    assert decode_value(Verdict, encode_value(made)) == made
+
+
+def test_every_field_of_the_evidence_of_a_subject_is_a_piece_that_can_be_taken_away() -> None:
+    names = {field.name for field in dataclasses.fields(SubjectEvidence)}
+    assert names - {"subject"} == set(PIECES)
