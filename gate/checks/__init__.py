@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.checks import (
+    attestation,
     base_image,
     coverage,
     image_age,
@@ -15,6 +16,7 @@ from gate.checks import (
     image_files,
     image_user,
     malware,
+    provenance,
     reference,
     revision,
     rules,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gate.model.check import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
+    attestation.CHECK,
     base_image.CHECK,
     coverage.CHECK,
     image_age.CHECK,
@@ -34,6 +37,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     image_files.CHECK,
     image_user.CHECK,
     malware.CHECK,
+    provenance.CHECK,
     reference.CHECK,
     revision.CHECK,
     rules.CHECK,

@@ -15,7 +15,7 @@ from gate.model.verdict import AcceptedSignature, Disagreement, JudgedFinding, J
 class Answer:
     """What a check says before waivers: `message` is the sentence for the case that no problem is left.
 
-    The outcome is not part of it: `decide` computes it from the classes of the problems' codes, in one place for all checks.
+    `build_level` is the SLSA build level that was proven, 0 for none. The outcome is not part of it: `decide` computes it from the classes of the problems' codes, in one place for all checks.
     """
 
     message: str
@@ -25,6 +25,7 @@ class Answer:
     secrets: tuple[JudgedSecret, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     signatures: tuple[AcceptedSignature, ...] = ()
+    build_level: int = 0
     notes: tuple[str, ...] = ()
 
 

@@ -18,7 +18,9 @@ from gate.model.glob import Glob
 from gate.model.identity import Identity
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
+from gate.model.predicate import kind_of
 from gate.model.signer import PublicKey
+from gate.model.source_glob import SourceGlob
 from gate.model.string_map import StringMap
 from gate.model.trust import Trust
 from gate.model.vex import VexDocument
@@ -92,6 +94,44 @@ class SignatureRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedBuilder:
+    """A builder by its exact id, and the SLSA build level (1 to 3) that it is trusted to reach."""
+
+    id: str
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenancePolicy:
+    """What signed provenance an image must have; all of it is said by one and the same statement.
+
+    Empty `sources`, `refs`, `build_types` and `parameters` demand nothing. `parameters` are external parameters by dotted path.
+    """
+
+    signers: tuple[Signer, ...]
+    builders: tuple[TrustedBuilder, ...]
+    sources: tuple[SourceGlob, ...] = ()
+    refs: tuple[Glob, ...] = ()
+    build_types: tuple[str, ...] = ()
+    parameters: StringMap = StringMap()
+    minimum_level: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationRule:
+    """An attestation that an image must have: of which type (a kind's word or an exact URI), by whom, how old at most."""
+
+    type: str
+    signers: tuple[Signer, ...]
+    max_age: timedelta | None = None
+
+    def accepts(self, predicate_type: str) -> bool:
+        """Say whether a statement is of this type."""
+        kind = kind_of(predicate_type)
+        return predicate_type == self.type or (kind is not None and kind.value == self.type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpssRule:
     """Fail over this probability, 0 to 1."""
 
@@ -160,9 +200,10 @@ class UserRule(StrEnum):
 
 
 class RevisionRule(StrEnum):
-    """Whether the image must say from which commit it was built."""
+    """Whether the image must say from which commit it was built, and whether signed provenance must say the same."""
 
     REQUIRED = "required"
+    PROVENANCE = "provenance"
     ANY = "any"
 
 
@@ -244,6 +285,8 @@ class Policy:
     registries: tuple[Glob, ...] = ()
     platforms: tuple[Platform, ...] = ()
     signature: tuple[SignatureRule, ...] | None = None
+    provenance: ProvenancePolicy | None = None
+    attestations: tuple[AttestationRule, ...] = ()
     vulnerabilities: VulnerabilityPolicy | None = None
     secrets: SecretsPolicy | None = None
     image: ImagePolicy | None = None

@@ -165,8 +165,8 @@ class Verdict:
     """All answers about one image at one moment under one policy.
 
     `root` is None where nothing was fetched; such a verdict has no subject and is never attested. `checks` holds every check
-    of this release, sorted by id. `config` is of the first subject what reports show; never text in which secrets are found. `demonstration` marks a verdict that was
-    made with demonstration data.
+    of this release, sorted by id. `config` is of the first subject what reports show; never text in which secrets are found.
+    `demonstration` marks a verdict that was made with demonstration data. `build_level` is the SLSA build level that was proven.
     """
 
     request: RequestFacts
@@ -188,6 +188,7 @@ class Verdict:
     signatures: tuple[AcceptedSignature, ...] = ()
     config: ImageConfig | None = None
     demonstration: bool = False
+    build_level: int = 0
 
     @property
     def exit_code(self) -> int:

@@ -139,7 +139,7 @@ def _summary(
         policy_uri=verdict.policy.uri,
         policy_digest=verdict.policy.digest,
         result=result,
-        levels=levels_for(result),
+        levels=levels_for(result, verdict.build_level),
         inputs=(evidence_input(evidence), *signatures),
         environments=verdict.environments,
         expires=verdict.evaluated_at + settings.max_age,

@@ -49,7 +49,7 @@ _SIGNERS: Final = {"gate": GATE, "stranger": STRANGER, "fail": FAIL_KEY}
 _KEYS: Final = frozenset(
     {"about", "attacks", "base", "policy", "evidence", "now", "expect", "twin", "twinPolicy", "twinNow", "contains"}
 )
-_CODE = re.compile(r'"((?:IMG|SCAN|VULN|SECRET|RULE|REF|SIG|POL)_[A-Z_]+)"')
+_CODE = re.compile(r'"((?:ATT|ID|IMG|PROV|SCAN|VULN|SECRET|RULE|REF|SIG|POL)_[A-Z_]+)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +229,8 @@ def _attachment(item: dict[str, Any], folder: Path) -> Attachment:
             return verdict(signer=signer)
         case "vex":
             return signed(_vex_statement(digest, (folder / item["file"]).read_bytes()), signer)
+        case "statement":
+            return signed(_statement(digest, item["type"], item["predicate"]), signer)
         case "garbage":
             return bundle_attachment(b"{}")
         case form:
@@ -236,11 +238,15 @@ def _attachment(item: dict[str, Any], folder: Path) -> Attachment:
 
 
 def _vex_statement(image: Digest, document: bytes) -> bytes:
+    return _statement(image, "https://openvex.dev/ns/v0.2.0", json.loads(document))
+
+
+def _statement(image: Digest, predicate_type: str, predicate: object) -> bytes:
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "image", "digest": {"sha256": image.hex}}],
-        "predicateType": "https://openvex.dev/ns/v0.2.0",
-        "predicate": json.loads(document),
+        "predicateType": predicate_type,
+        "predicate": predicate,
     }
     return json.dumps(statement).encode()
 

@@ -1,0 +1,52 @@
+"""What checks over attachments share: that they were looked at, on the very digest, and how an accepted one is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.checks._per_subject import image_fault
+from gate.model.evidence import Unobtained
+from gate.model.unobtained import problem_of
+from gate.model.verdict import AcceptedSignature, Problem
+
+if TYPE_CHECKING:
+    from gate.errors import GateError
+    from gate.model.attachment import Attachments
+    from gate.model.evidence import EvidenceSet
+    from gate.verification.signature import VerifiedSignature
+
+
+def attachments_of(evidence: EvidenceSet) -> Attachments | Problem:
+    """Give what hangs on the digest that was asked for, or why nothing can be said of it."""
+    fault = image_fault(evidence)
+    if fault is not None:
+        return fault
+    attachments = evidence.attachments
+    if attachments is None or isinstance(attachments, Unobtained):
+        return problem_of(attachments, "what is attached to the digest")
+    if attachments.digest != evidence.request.digest:
+        return problem_of(None, "what is attached to this very digest")
+    return attachments
+
+
+def refusal(error: GateError, expected: str = "") -> Problem:
+    """Give an error of verification as the check's problem."""
+    return Problem(
+        code=error.code,
+        message=error.message,
+        expected=error.expected or expected,
+        seen=error.seen,
+        next_step=error.next_step,
+    )
+
+
+def accepted(signature: VerifiedSignature) -> AcceptedSignature:
+    """Give what the record says of a signature that met the policy."""
+    identity = signature.identity
+    return AcceptedSignature(
+        key_id=signature.key.key_id,
+        format=signature.format.value,
+        attachment=signature.manifest or signature.digest,
+        identity=identity.subject if identity is not None else "",
+        issuer=identity.issuer if identity is not None else "",
+    )

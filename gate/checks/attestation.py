@@ -1,0 +1,115 @@
+"""`attestation`: every attestation that the policy demands is there, by whom it names, and not too old.
+
+Signed SBOMs (CycloneDX, SPDX), vulnerability reports, VEX, test results, and any predicate type by its exact URI. That another
+valid attestation is attached is no success (attack A01). A document is read as far as it must be believed: it is of its kind and
+not empty; of a test result, that it says PASSED. It takes nothing away from what the gate finds itself.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from gate.checks._attached import accepted, attachments_of, refusal
+from gate.codec.attested_document import read_attested
+from gate.codec.strict_json import printable
+from gate.codec.times import format_time
+from gate.errors import AttestationError, EvidenceError, GateError
+from gate.model.check import Answer, Check
+from gate.model.evidence import EvidenceKind
+from gate.model.predicate import AttestationKind
+from gate.model.verdict import AcceptedSignature, Problem
+from gate.verification.attestations import demand_attestation
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.codec.attested_document import AttestedDocument
+    from gate.model.attachment import Attachments
+    from gate.model.evidence import EvidenceSet
+    from gate.model.policy import AttestationRule, Policy
+    from gate.verification.signature import VerifiedStatement
+
+# How far clocks of different machines may be apart (formats 10.2).
+_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+_TEST_PASSED: Final = "PASSED"
+
+
+def _asked(policy: Policy) -> bool:
+    return bool(policy.attestations)
+
+
+def _needs(policy: Policy) -> frozenset[EvidenceKind]:
+    del policy
+    return frozenset({EvidenceKind.ATTACHMENTS})
+
+
+def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
+    attachments = attachments_of(evidence)
+    if isinstance(attachments, Problem):
+        return Answer(message="", problems=(attachments,))
+    answers = [_demand(attachments, rule, now) for rule in policy.attestations]
+    found = tuple(answer for answer in answers if isinstance(answer, AcceptedSignature))
+    return Answer(
+        message="attested: " + ", ".join(rule.type for rule in policy.attestations),
+        problems=tuple(answer for answer in answers if isinstance(answer, Problem)),
+        signatures=tuple(dict.fromkeys(found)),
+        counts=(("accepted", len(found)),),
+    )
+
+
+def _demand(attachments: Attachments, rule: AttestationRule, now: datetime) -> AcceptedSignature | Problem:
+    def judge(verified: VerifiedStatement) -> AcceptedSignature:
+        document = read_attested(verified.statement)
+        _expect_success(document)
+        if rule.max_age is not None:
+            _expect_age(_time_of(verified, document), rule.max_age, now)
+        return accepted(verified.signature)
+
+    signers = " or ".join(str(signer) for signer in rule.signers)
+    wanted = f"{rule.type} by {signers}"
+    try:
+        return demand_attestation(attachments, rule.signers, now, accepts=rule.accepts, wanted=wanted, judge=judge)
+    except GateError as error:
+        return refusal(error, wanted)
+
+
+def _expect_success(document: AttestedDocument) -> None:
+    """Demand of a test result what it is there for; of other kinds nothing is a result."""
+    if document.kind is AttestationKind.TEST_RESULT and document.result != _TEST_PASSED:
+        raise AttestationError(
+            "the attested test did not pass",
+            code="ATT_VERDICT_FAIL",
+            expected=_TEST_PASSED,
+            seen=printable(document.result),
+        )
+
+
+def _time_of(verified: VerifiedStatement, document: AttestedDocument) -> datetime:
+    """Give the earliest trusted time, else the author's own word; the gate knows no third."""
+    time = min(verified.signature.times, default=document.created)
+    if time is None:
+        raise AttestationError(
+            "nothing says how old the attestation is",
+            code="ATT_EXPIRED",
+            expected="a trusted time, or a time in the document",
+            seen="neither",
+        )
+    return time
+
+
+def _expect_age(time: datetime, max_age: timedelta, now: datetime) -> None:
+    if time > now + _CLOCK_TOLERANCE:
+        raise EvidenceError(
+            "the attestation's time contradicts the clock",
+            code="POL_TIME",
+            expected=f"not after {format_time(now)}",
+            seen=format_time(time),
+        )
+    if now - time > max_age:
+        raise AttestationError(
+            "the attestation is too old", code="ATT_EXPIRED", expected=f"at most {max_age}", seen=format_time(time)
+        )
+
+
+CHECK = Check(id="attestation", title="Carries the demanded attestations", asked=_asked, needs=_needs, judge=_judge)
