@@ -106,9 +106,10 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
     if options.signer is None:
         return
     if loaded.obstacle:
-        code = "USAGE" if options.ad_hoc.is_given else "POL_UNPINNED"
         raise PolicyError(
-            f"no verdict can be signed: {loaded.obstacle}", code=code, expected="a policy whose files are pinned"
+            f"no verdict can be signed: {loaded.obstacle}",
+            code=loaded.obstacle_code,
+            expected="a policy that is whole in itself, and that asks a verdict for nothing more than this run can give",
         )
     if isinstance(reference, LayoutReference | ArchiveReference) and options.name is None:
         raise UsageError(

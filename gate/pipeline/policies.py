@@ -35,12 +35,16 @@ _ALL_IMAGES: Final = Glob("**")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPolicy:
-    """A policy with its bytes and folder; `obstacle` says why no verdict may be signed under it, or is empty."""
+    """A policy with its bytes and folder; `obstacle` says why no verdict may be signed under it, or is empty.
+
+    `obstacle_code` is the code of the reason that a run which was to sign ends with.
+    """
 
     policy: Policy
     content: bytes
     folder: PolicyFolder
     obstacle: str = ""
+    obstacle_code: str = "USAGE"
 
 
 def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy:
@@ -55,10 +59,9 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
     policy = parse_policy(content, name=place.name if path is None else str(path), files=folder)
     check_policy_dates(policy, now)
     if not ad_hoc.is_given:
-        obstacle = (
-            f"the policy points to files without a digest ({', '.join(policy.unpinned)})" if policy.unpinned else ""
-        )
-        return LoadedPolicy(policy=policy, content=content, folder=folder, obstacle=obstacle)
+        code = "POL_UNPINNED" if policy.unpinned else "USAGE"
+        obstacle = _obstacle(policy)
+        return LoadedPolicy(policy=policy, content=content, folder=folder, obstacle=obstacle, obstacle_code=code)
     if path is not None:
         raise PolicyError(
             "settings on the command line cannot be mixed with a policy", code="USAGE", expected="one of the two"
@@ -67,6 +70,15 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
     return LoadedPolicy(
         policy=laid_over, content=content, folder=folder, obstacle="it was made with settings on the command line"
     )
+
+
+def _obstacle(policy: Policy) -> str:
+    if policy.unpinned:
+        return f"the policy points to files without a digest ({', '.join(policy.unpinned)})"
+    if policy.attest.require_timestamp:
+        # A demand that cannot be met yet is not dropped in silence (attack P02).
+        return "the policy demands a timestamp by an authority, and there is none to ask"
+    return ""
 
 
 def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
