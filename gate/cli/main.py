@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "resolve": ("gate.cli.resolve:resolve", "Print the digest that a tag names now."),
     "sign": ("gate.cli.sign:sign", "Sign an image digest the way Cosign does."),
     "keys": ("gate.cli.keys:keys", "Make keys that sign."),
+    "trust": ("gate.cli.trust:trust", "Show, update and import the roots that keyless signatures are checked with."),
     "policy": ("gate.cli.policy:policy", "Write, check and pin policies."),
     "tools": ("gate.cli.tools:tools", "Install, list and verify the pinned scanners."),
     "db": ("gate.cli.db:db", "Keep the scanners' databases."),

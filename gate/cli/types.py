@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.codec.strict_json import Fault
+from gate.codec.times import parse_time
+from gate.errors import UsageError
 from gate.model.digest import Digest
 from gate.model.finding import Severity
 from gate.model.image import Platform
@@ -37,6 +40,7 @@ _FORMAT_PREFIX: Final = re.compile(r"([a-z][a-z0-9-]*)=(.*)", re.ASCII | re.DOTA
 # Their meanings are fixed: no sense, not judged, a defect. 126 and more belong to shells and signals.
 _TAKEN_EXIT_CODES: Final = frozenset({2, 3, 4})
 _MOST_EXIT_CODE: Final = 125
+_MOMENT_FAULT: Final = Fault(UsageError, "USAGE", "the command line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,34 @@ class ExitCodeType(OptionType):
         return number
 
 
+class MomentType(OptionType):
+    """`2026-01-01T00:00:00Z`."""
+
+    name = "time"
+
+    def parse(self, text: str) -> datetime:
+        """Give the moment as aware UTC; raises UsageError."""
+        return parse_time(text, _MOMENT_FAULT, "the option")
+
+
+class LogKeyType(OptionType, Placed):
+    """`URL=FILE`: a transparency log and the file of its key."""
+
+    name = "url=file"
+
+    def parse(self, text: str) -> tuple[str, Path]:
+        """Give the address and the file."""
+        url, equals, place = text.rpartition("=")
+        if not (url and equals and place) or "\0" in place:
+            raise _unexpected("https://HOST=FILE", text)
+        return url, Path(place)
+
+    def relative_to(self, folder: Path, value: str) -> str:
+        """Join folder and file, behind the address."""
+        url, _, place = value.rpartition("=")
+        return f"{url}={folder / place}"
+
+
 DURATION: Final = DurationType()
 PLACE: Final = PlaceType()
 OUTPUT: Final = OutputType()
@@ -245,3 +277,5 @@ REPOSITORY: Final = RepositoryType()
 DIGEST: Final = DigestType()
 SIZE: Final = SizeType()
 EXIT_CODE: Final = ExitCodeType()
+MOMENT: Final = MomentType()
+LOG_KEY: Final = LogKeyType()

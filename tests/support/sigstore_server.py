@@ -213,7 +213,7 @@ def _serve(name: str, running: list[SigstoreServer], certificate: ServerCertific
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate.certificate, certificate.key)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield f"{'https' if certificate is not None else 'http'}://127.0.0.1:{server.server_port}"

@@ -1,0 +1,235 @@
+"""Trusted roots over TUF: updated from a repository, and verified again from the cache alone; python-tuf does the work.
+
+Refuses expired metadata (a freeze), older versions (a rollback), too few signatures, names that leave the cache. What is asked
+goes over the gate's own transport, so proxies, caps and deadlines are the user's; python-tuf reads the clock itself.
+
+Specification: TUF specification 1.0.34, section 5; attacks T01 to T03 and T05.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    UnsignedMetadataError,
+)
+from tuf.api.metadata import Metadata
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+
+from gate.codec.strict_json import printable
+from gate.codec.tuf import MAX_METADATA_BYTES, screen_metadata
+from gate.collectors.content import write_atomically
+from gate.errors import EvidenceError, RegistryError, StorageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gate.registry.service import Service
+
+# A repository of a trusted root holds a few files of some kilobytes.
+MAX_TARGET_BYTES: Final = 1024 * 1024
+_TARGETS: Final = "/targets/"
+_ROLES: Final = ("root", "timestamp", "snapshot", "targets")
+_CACHE: Final = "cache:"
+_ANCHOR: Final = "root.json"
+_METADATA: Final = "metadata"
+# Takes the targets that were fetched, by name; what it raises stops the update.
+Accept: TypeAlias = Callable[[Mapping[str, bytes]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source(FetcherInterface):
+    """What python-tuf fetches with. A URL is `base` and a path; `read` gives a path's bytes, or None where there are none."""
+
+    base: str
+    read: Callable[[str], bytes | None]
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        """Give a file, screened if it is metadata. The method is named by python-tuf's interface."""
+        path = url.removeprefix(self.base)
+        content = self.read(path)
+        if content is None:
+            raise DownloadHTTPError(f"{path} is not there", 404)
+        yield content
+
+
+def update_from(
+    service: Service, url: str, folder: Path, anchor: bytes, names: tuple[str, ...], *, accept: Accept
+) -> None:
+    """Update the metadata below `folder`, and hand those of the named targets that the repository has to `accept`.
+
+    `anchor` is the root metadata that a person trusts; it is kept, and what comes later must be signed from it on. Until
+    `accept` returns nothing below `folder` has changed, so that an update that fails leaves what was there in use.
+
+    Raises:
+        EvidenceError: `ROOT_SOURCE`, `ROOT_EXPIRED`, `ROOT_ROLLBACK`, `ROOT_THRESHOLD`, `ROOT_PATH`, `ROOT_METADATA` or
+            `ROOT_DIGEST`.
+        StorageError: the folder cannot be written.
+    """
+    with _own_errors():
+        screen_metadata(anchor)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            metadata, base = Path(scratch, _METADATA), url.rstrip("/")
+            if (folder / _METADATA).is_dir():
+                shutil.copytree(folder / _METADATA, metadata, symlinks=True)
+            updater = _updater(metadata, Path(scratch), _Source(base, partial(_fetched, service)), base, anchor)
+            updater.refresh()
+            accept({name: content for name in names if (content := _target(updater, name)) is not None})
+            _switch(folder, metadata, Path(scratch))
+        write_atomically(folder / _ANCHOR, anchor)
+
+
+def _switch(folder: Path, metadata: Path, scratch: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        (folder / _METADATA).rename(scratch / "before")
+    metadata.rename(folder / _METADATA)
+
+
+def verify_cached(folder: Path, targets: Mapping[str, bytes]) -> None:
+    """Verify the whole chain of metadata in the cache, from the first root on, and that it names exactly these targets.
+
+    Nothing of the cache is believed: a fresh client reads it as if it were a repository, expiry and all (attack T05).
+
+    Raises:
+        EvidenceError: as `update_from`; `ROOT_DIGEST` for a target that the metadata does not name as it is.
+    """
+
+    def read(path: str) -> bytes | None:
+        content = _cached(folder / _METADATA, path)
+        return _screened(path, content) if content is not None else None
+
+    with _own_errors(), tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        updater = _updater(
+            place / "metadata", place, _Source(_CACHE, read), _CACHE, (folder / "root.json").read_bytes()
+        )
+        updater.refresh()
+        for name, content in targets.items():
+            described = updater.get_targetinfo(name)
+            if described is None:
+                raise EvidenceError(
+                    "the metadata does not name the trusted root", code="ROOT_DIGEST", expected=name, seen="nothing"
+                )
+            described.verify_length_and_hashes(content)
+
+
+def kept_anchor(folder: Path) -> bytes:
+    """Give the root metadata that a person trusted first; raises OSError where there is none."""
+    return (folder / _ANCHOR).read_bytes()
+
+
+def expiry_of(folder: Path) -> datetime:
+    """Give when the cached metadata ends: the earliest end of its four roles. Raises as `verify_cached`."""
+    with _own_errors():
+        files = (folder / _METADATA / f"{role}.json" for role in _ROLES)
+        return min(Metadata.from_bytes(path.read_bytes()).signed.expires for path in files)
+
+
+def _updater(metadata: Path, targets: Path, source: _Source, url: str, anchor: bytes) -> Updater:
+    metadata.mkdir(mode=0o700, exist_ok=True)
+    return Updater(
+        metadata_dir=str(metadata),
+        metadata_base_url=f"{url}/",
+        target_dir=str(targets),
+        target_base_url=f"{url}{_TARGETS}",
+        fetcher=source,
+        config=UpdaterConfig(max_delegations=8),
+        bootstrap=anchor,
+    )
+
+
+def _fetched(service: Service, path: str) -> bytes | None:
+    limit = MAX_TARGET_BYTES if path.startswith(_TARGETS) else MAX_METADATA_BYTES
+    try:
+        status, content = service.ask("GET", path, doing="fetching the trust root", limit_bytes=limit)
+    except RegistryError as error:
+        raise EvidenceError(
+            "the trust root's repository cannot be asked", code="ROOT_SOURCE", seen=str(error)
+        ) from error
+    if status in {403, 404}:
+        return None
+    if status != 200:
+        raise EvidenceError(
+            "the trust root's repository refuses", code="ROOT_SOURCE", seen=f"status {status} for {printable(path)}"
+        )
+    return _screened(path, content)
+
+
+def _target(updater: Updater, name: str) -> bytes | None:
+    described = updater.get_targetinfo(name)
+    if described is None:
+        return None
+    if described.length > MAX_TARGET_BYTES:
+        raise EvidenceError(
+            "a file of the trust root is too large", code="ROOT_METADATA", expected=f"at most {MAX_TARGET_BYTES} bytes"
+        )
+    return Path(updater.download_target(described)).read_bytes()
+
+
+def _screened(path: str, content: bytes) -> bytes:
+    if not path.startswith(_TARGETS):
+        screen_metadata(content)
+    return content
+
+
+def _cached(metadata: Path, path: str) -> bytes | None:
+    """Give what a repository would serve under this path: roots by their version, other roles as they stand."""
+    name = path.removeprefix("/")
+    version, _, role = name.partition(".")
+    place = (
+        metadata / "root_history" / name if role == "root.json" else metadata / (role if version.isdigit() else name)
+    )
+    return place.read_bytes() if place.is_file() else None
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Turn errors of python-tuf and of the disk into the gate's own."""
+    try:
+        yield
+    except DownloadError as error:
+        raise EvidenceError(
+            "the trust root's repository cannot be asked", code="ROOT_SOURCE", seen=printable(str(error))
+        ) from error
+    except RepositoryError as error:
+        raise EvidenceError(
+            "the trust root's repository is refused", code=_code(error), seen=printable(str(error))
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            "the metadata of a trusted root cannot be kept", code="STORE_UNAVAILABLE", seen=error.strerror or ""
+        ) from error
+
+
+_Code = Literal["ROOT_ROLLBACK", "ROOT_DIGEST", "ROOT_EXPIRED", "ROOT_METADATA", "ROOT_THRESHOLD"]
+
+
+def _code(error: RepositoryError) -> _Code:
+    match error:
+        case ExpiredMetadataError():
+            return "ROOT_EXPIRED"
+        case BadVersionNumberError():
+            return "ROOT_ROLLBACK"
+        case UnsignedMetadataError():
+            return "ROOT_THRESHOLD"
+        case LengthOrHashMismatchError():
+            return "ROOT_DIGEST"
+        case _:
+            return "ROOT_METADATA"
