@@ -14,7 +14,7 @@ from collections import Counter
 from typing import Final
 from zlib import crc32
 
-_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
@@ -42,11 +42,16 @@ _DOCUMENTED: Final = ("EXAMPLE", "EXAMPLEKEY", "SflKxwRJSMeKKF2QT4fwpMeJf36POk6y
 def has_base62_checksum(value: str) -> bool:
     """Say whether the last 6 of 36 characters are the base-62 CRC-32 of the 30 before (GitHub, npm)."""
     body = value[-36:]
-    number, digits = crc32(body[:30].encode()), ""
+    return base62(crc32(body[:30].encode()), 6) == body[30:]
+
+
+def base62(number: int, width: int) -> str:
+    """Give a number in base 62, filled up with zeros."""
+    digits = ""
     while number:
         number, digit = divmod(number, 62)
-        digits = _BASE62[digit] + digits
-    return digits.rjust(6, "0") == body[30:]
+        digits = BASE62[digit] + digits
+    return digits.rjust(width, "0")
 
 
 def has_bech32_checksum(value: str) -> bool:
@@ -54,13 +59,27 @@ def has_bech32_checksum(value: str) -> bool:
     prefix, _, data = value.lower().rpartition("1")
     if not prefix or any(letter not in _BECH32 for letter in data):
         return False
+    return _bech32_state(prefix, [_BECH32.index(letter) for letter in data]) == 1
+
+
+def bech32_text(prefix: str, data: bytes) -> str:
+    """Give bytes as Bech32 with its checksum, in lower case."""
+    bits = int.from_bytes(data, "big") << -len(data) * 8 % 5
+    count = (len(data) * 8 + 4) // 5
+    groups = [bits >> 5 * place & 31 for place in reversed(range(count))]
+    state = _bech32_state(prefix, [*groups, *[0] * 6]) ^ 1
+    checksum = [state >> 5 * place & 31 for place in reversed(range(6))]
+    return prefix + "1" + "".join(_BECH32[number] for number in (*groups, *checksum))
+
+
+def _bech32_state(prefix: str, numbers: list[int]) -> int:
     expanded = [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
     state = 1
-    for number in expanded + [_BECH32.index(letter) for letter in data]:
+    for number in expanded + numbers:
         top, state = state >> 25, (state & 0x1FFFFFF) << 5 ^ number
         for bit, generator in enumerate(_BECH32_GENERATORS):
             state ^= generator if top >> bit & 1 else 0
-    return state == 1
+    return state
 
 
 def jwt_algorithm(value: str) -> str | None:
