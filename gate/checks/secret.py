@@ -69,7 +69,13 @@ def merge_secrets(own: Iterable[SecretFinding], trivy: Iterable[SecretFinding]) 
     kept = list(own)
     places = {_place(secret) for secret in kept}
     kept += [secret for secret in trivy if _place(secret) not in places]
-    return tuple(sorted(kept, key=lambda found: (*_place(found), found.rule, found.fingerprint, found.tool)))
+    return tuple(sorted(kept, key=_order))
+
+
+def _order(secret: SecretFinding) -> tuple[object, ...]:
+    """Order secrets totally by everything they say."""
+    names = (secret.rule, secret.title, secret.fingerprint, secret.tool, secret.severity)
+    return (*_place(secret), *names, secret.hidden, secret.line or 0)
 
 
 def _place(secret: SecretFinding) -> tuple[str, str, str, int]:

@@ -168,18 +168,19 @@ def _finding(members: Sequence[_Record]) -> Finding:
 
 
 def _seen_order(found: ToolFinding) -> tuple[object, ...]:
-    """Order records totally by what they say, so that the hash seed of the process never shows."""
+    """Order records totally by everything they say, so that the hash seed of the process never shows."""
+    package = found.package
     return (
         _TOOL_ORDER.index(found.tool),
         found.id,
-        found.package.key,
-        found.package.purl,
-        found.severity_text,
-        found.fix_state,
-        found.fixed_versions,
-        tuple(sorted(found.aliases)),
-        found.title,
-        found.url,
+        package.key,
+        (package.purl, package.name, package.version, package.source_name),
+        (found.severity.rank, found.severity_text, found.severity_source),
+        (found.fix_state, found.fixed_versions),
+        *(tuple(sorted(names)) for names in (found.aliases, found.advisories, found.kev)),
+        tuple((score.cve, score.score, score.percentile) for score in found.epss),
+        *(date.timestamp() if date is not None else -1.0 for date in (found.published, found.fix_available)),
+        (found.title, found.url, found.guessed),
     )
 
 

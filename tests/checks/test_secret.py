@@ -8,7 +8,7 @@ import pytest
 
 from gate.checks.secret import merge_secrets
 from gate.model.digest import Digest
-from gate.model.finding import SecretFinding, SecretPlace, Tool
+from gate.model.finding import SecretFinding, SecretPlace, Severity, Tool
 from tests.support.cases import Case, assert_case, cases_of, codes_of, codes_written_in
 
 CASES = cases_of("secret")
@@ -57,3 +57,13 @@ def test_a_file_in_another_layer_or_line_is_another_place() -> None:
     ]
     assert len(merge_secrets([own], others)) == 3
     assert merge_secrets([own], others) == merge_secrets([own], others[::-1])
+
+
+def test_secrets_that_differ_in_one_field_alone_have_an_order() -> None:
+    twins = [
+        secret(Tool.GATE, "a"),
+        secret(Tool.GATE, "a", hidden=True),
+        secret(Tool.GATE, "a", severity=Severity.LOW),
+        secret(Tool.GATE, "a", line=3),
+    ]
+    assert merge_secrets(twins, []) == merge_secrets(twins[::-1], [])

@@ -264,6 +264,23 @@ def test_no_two_findings_of_one_package_have_one_id(reports: list[ToolFinding]) 
     assert len(names) == len(set(names))
 
 
+def test_records_that_differ_in_one_field_alone_have_an_order() -> None:
+    twins = [
+        found(TRIVY, "CVE-1"),
+        found(TRIVY, "CVE-1", severity=Severity.LOW),
+        found(TRIVY, "CVE-1", advisories=aliases("DSA-1-1")),
+        found(TRIVY, "CVE-1", kev=aliases("CVE-1")),
+        found(TRIVY, "CVE-1", published=NOW),
+        found(TRIVY, "CVE-1", fix_available=NOW),
+        found(TRIVY, "CVE-1", severity_source="nvd"),
+        found(TRIVY, "CVE-1", epss=(Epss(cve="CVE-1", score=0.1, percentile=0.2),)),
+        found(TRIVY, "CVE-1", guessed=True),
+        found(TRIVY, "CVE-1", replace(ZLIB, source_name="zlib")),
+    ]
+    orders = {encode_value(merge_findings(twins[n:] + twins[:n])) for n in range(len(twins))}
+    assert len(orders) == 1
+
+
 def test_every_order_of_a_hard_case_gives_the_same_bytes() -> None:
     hard = [
         found(GRYPE, "GHSA-a", LODASH, aliases=aliases("CVE-1", "CVE-2")),
@@ -278,12 +295,12 @@ PROGRAM = """
 import hashlib
 from gate.codec.values import encode_value
 from gate.findings.merge import merge_findings
-from gate.model.finding import Tool
+from gate.model.finding import Severity, Tool
 from tests.support.evidence import ZLIB, found
 names = [f"CVE-{n}" for n in range(9)] + [f"GHSA-{n}" for n in range(9)]
 records = [
-    found(tool, name, ZLIB, aliases=frozenset(names[n::5]) - {name}, advisories=frozenset(names[n::7]), fixed_versions=(name,))
-    for n, name in enumerate(names) for tool in (Tool.TRIVY, Tool.GRYPE)
+    found(tool, name, ZLIB, aliases=frozenset(names[n::5]) - {name}, advisories=frozenset(names[n::7]), severity=severity)
+    for n, name in enumerate(names) for tool in (Tool.TRIVY, Tool.GRYPE) for severity in Severity
 ]
 print(hashlib.sha256(encode_value(merge_findings(set(records)))).hexdigest())
 """
