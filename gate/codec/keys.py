@@ -136,3 +136,9 @@ def load_spki(key: PublicKey) -> ComputablePublicKey:
 def render_public_key(key: PublicKey) -> bytes:
     """Write the key as one PEM block, as Cosign and slsa-verifier read it."""
     return load_spki(key).public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def ed25519_key(raw: bytes) -> PublicKey:
+    """Give the key in 32 raw bytes, as signed notes hold it."""
+    key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
+    return PublicKey(spki=spki_of(key), algorithm=KeyAlgorithm.ED25519)

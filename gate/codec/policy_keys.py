@@ -11,21 +11,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gate.model.identity import Claim
+
 DOCUMENT_KEYS: Final = ("apiVersion", "kind", "metadata", "spec")
 FILE_KEYS: Final = ("file", "sha256")
-KEY_KEYS: Final = (*FILE_KEYS, "pem", "notBefore", "notAfter", "rsaScheme")
-SIGNER_KEYS: Final = ("key",)
+KEY_KEYS: Final = (*FILE_KEYS, "pem", "notBefore", "notAfter", "rsaScheme", "trust")
+KEYLESS_KEYS: Final = ("issuer", "issuerRegExp", "subject", "subjectRegExp", "claims", "trust")
+CLAIM_KEYS: Final = ("regExp",)
+SIGNER_KEYS: Final = ("key", "keyless")
+TRUST_KEYS: Final = ("trustedRoot", "log", "timestamps", "sct", "witnesses")
+WITNESS_KEYS: Final = ("keys", "count")
 
 POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "": DOCUMENT_KEYS,
         "metadata": ("name", "description", "expires"),
         "spec": (
-            "references", "platforms", "signature", "vulnerabilities", "secrets", "image", "rules", "waivers",
-            "waiverMaxDuration", "limits", "attest",
+            "references", "platforms", "trust", "signature", "vulnerabilities", "secrets", "image",
+            "rules", "waivers", "waiverMaxDuration", "limits", "attest",
         ),
         "spec.references": ("registries",),
-        "spec.signature[]": ("images", "anyOf", "allOf", "annotations"),
+        "spec.trust{}": TRUST_KEYS,
+        "spec.trust{}.witnesses": WITNESS_KEYS,
+        "spec.signature[]": ("images", "anyOf", "allOf", "annotations", "log", "timestamps"),
         "spec.vulnerabilities": (
             "scanners", "databaseMaxAge", "failOn", "unknownSeverity", "ignoreUnfixed", "grace", "kev", "kevData", "epss",
             "vex", "endOfLife", "emptyBase",
@@ -51,6 +59,9 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "file": FILE_KEYS,
         "key": KEY_KEYS,
+        "keyless": KEYLESS_KEYS,
+        "keyless.claims": tuple(claim.value for claim in Claim),
+        "claim": CLAIM_KEYS,
         "signer": SIGNER_KEYS,
     }
 )  # fmt: skip
@@ -59,25 +70,25 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "": DOCUMENT_KEYS,
         "metadata": ("name", "description"),
-        "spec": ("images", "default"),
+        "spec": ("images", "trust", "default"),
+        "spec.trust{}": TRUST_KEYS,
+        "spec.trust{}.witnesses": WITNESS_KEYS,
         "spec.images[]": ("match", "verdict", "signature"),
         "spec.images[].verdict": (
             "signedBy", "failedBy", "policies", "environment", "maxAge", "requireTimestamp", "extensionPrefixes",
             "evidencePredicateTypes",
         ),
-        "spec.images[].verdict.signedBy[]": ("key", "verifierId"),
+        "spec.images[].verdict.signedBy[]": (*SIGNER_KEYS, "verifierId"),
         "spec.images[].verdict.policies[]": FILE_KEYS,
-        "spec.images[].signature": ("anyOf", "allOf", "annotations"),
+        "spec.images[].signature": ("anyOf", "allOf", "annotations", "log", "timestamps"),
         "key": KEY_KEYS,
+        "keyless": KEYLESS_KEYS,
+        "keyless.claims": tuple(claim.value for claim in Claim),
+        "claim": CLAIM_KEYS,
         "signer": SIGNER_KEYS,
     }
 )  # fmt: skip
 
 LATER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "spec": ("trust", "provenance", "attestations"),
-        "spec.signature[]": ("log", "timestamps"),
-        "spec.secrets": ("rules",),
-        "signer": ("keyless",),
-    }
+    {"spec": ("provenance", "attestations"), "spec.secrets": ("rules",)}
 )

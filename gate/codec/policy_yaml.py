@@ -19,6 +19,7 @@ from gate.codec.policy_yaml_image import read_image, read_secrets
 from gate.codec.policy_yaml_patterns import read_id
 from gate.codec.policy_yaml_settings import read_attest, read_limits, read_platforms, read_references
 from gate.codec.policy_yaml_signers import read_signature_rules
+from gate.codec.policy_yaml_trust import read_trust
 from gate.codec.policy_yaml_vulnerabilities import read_vulnerabilities
 from gate.codec.policy_yaml_waivers import read_rules, read_waivers
 from gate.codec.yaml_document import parse_yaml
@@ -76,6 +77,7 @@ def _spec(node: Node, name: str) -> Fields:
 
 
 def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -> Policy:
+    files.trusts.update(spec.get("trust", partial(read_trust, files=files), {}))
     section = spec.get("vulnerabilities", partial(read_vulnerabilities, files=files), None)
     signature = spec.get("signature", partial(read_signature_rules, files=files), None)
     return Policy(

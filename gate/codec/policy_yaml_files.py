@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gate.codec.policy_keys import FILE_KEYS
 from gate.errors import PolicyError
 from gate.model.digest import Digest
+from gate.model.trust import PUBLIC
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Fields, Node
+    from gate.model.trust import Trust
 
 _PATH: Final = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[\w.+@ -]+(?:/[\w.+@ -]+)*", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -34,6 +36,14 @@ class PolicyFiles(Protocol):
         """
         ...
 
+    def public_root(self) -> bytes:
+        """Give the trusted root of the public Sigstore instance, which stands in no policy's folder.
+
+        Raises:
+            EvidenceError: `ROOT_*`, it is not to be had.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
@@ -46,10 +56,31 @@ class PolicyFile:
 
 @dataclass(slots=True)
 class FileReader:
-    """Read the files of one document and note those that are not pinned, in the order of the document."""
+    """Read the files of one document and note those that are not pinned, in the order of the document.
+
+    `trusts` holds the trusted roots that the document names, read before the signers that use them.
+    """
 
     files: PolicyFiles
     unpinned: list[str] = field(default_factory=list)
+    trusts: dict[str, Trust] = field(default_factory=dict)
+
+    def trust(self, name: Node | None, signer: Node) -> Trust:
+        """Give the trusted root that a signer names; the public one where it names none.
+
+        Raises:
+            PolicyError: `POL_MALFORMED`, the document has no root of this name.
+        """
+        # Imported late: a document with keys alone needs no certificates.
+        from gate.codec.policy_yaml_trust import public_trust  # noqa: PLC0415
+
+        wanted = name.text() if name is not None else PUBLIC
+        if wanted == PUBLIC and PUBLIC not in self.trusts:
+            self.trusts[PUBLIC] = public_trust(self.files.public_root())
+        if wanted not in self.trusts:
+            known = ", ".join(sorted({PUBLIC, *self.trusts}))
+            raise (name or signer).refuse("names no trusted root of spec.trust", expected=known, seen=wanted)
+        return self.trusts[wanted]
 
     def node(self, node: Node) -> PolicyFile:
         """Read `{file, sha256}`."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 H = TypeVar("H")
 
 EVERYTHING: Final = "**"
+# As many logs or timestamps as a bundle may name at all (formats 7).
+_MAX_AUTHORITIES: Final = 8
 _ID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 _URI: Final = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[!-~]*)?", re.ASCII)
@@ -67,6 +69,18 @@ def read_id(node: Node) -> str:
 def read_name(node: Node) -> str:
     """Read a name in lower case, as of an environment."""
     return node.matching(_NAME, "1 to 64 of a-z 0-9 . _ -, with a letter or digit at both ends")
+
+
+def read_trust_name(text: str, node: Node) -> str:
+    """Give the name of a trusted root, a key of its mapping; in the form of `read_name`."""
+    if not _NAME.fullmatch(text):
+        raise node.refuse("is not a name", expected="1 to 64 of a-z 0-9 . _ -", seen=text)
+    return text
+
+
+def read_count(node: Node) -> int:
+    """Read how many distinct authorities must vouch."""
+    return node.integer(0, _MAX_AUTHORITIES)
 
 
 def read_uri(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""Signers in policies and requirements: public keys from pinned files or inline, with the time in which they count.
+"""Signers in policies and requirements: public keys, with the time in which they count, and identities.
 
 Refuses empty lists and empty texts wherever they would read as "anybody" (attack I06), and the same key twice, which would
 count one signer as two.
@@ -11,13 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gate.codec.keys import parse_public_key
-from gate.codec.policy_keys import KEY_KEYS, LATER, POLICY_KEYS, SIGNER_KEYS
-from gate.codec.policy_yaml_patterns import distinct, read_glob
+from gate.codec.policy_keys import KEY_KEYS, POLICY_KEYS, SIGNER_KEYS
+from gate.codec.policy_yaml_identities import read_keyless
+from gate.codec.policy_yaml_patterns import distinct, read_count, read_glob
 from gate.codec.yaml_node import MAX_TEXT_BYTES
 from gate.errors import KeyFileError
-from gate.model.policy import KeySigner, SignatureRule
+from gate.model.policy import KeylessSigner, KeySigner, SignatureRule
 from gate.model.signer import RsaScheme
 from gate.model.string_map import StringMap
+from gate.model.trust import PUBLIC
 
 if TYPE_CHECKING:
     from gate.codec.policy_yaml_files import FileReader
@@ -35,20 +37,42 @@ def read_signature_rules(node: Node, files: FileReader) -> tuple[SignatureRule, 
 
 
 def _signature_rule(node: Node, files: FileReader) -> SignatureRule:
-    fields = node.fields(POLICY_KEYS["spec.signature[]"], later=LATER["spec.signature[]"])
+    fields = node.fields(POLICY_KEYS["spec.signature[]"])
     return read_signers(fields, fields.demand("images", read_glob), files)
 
 
 def read_signers(fields: Fields, images: Glob, files: FileReader) -> SignatureRule:
-    """Read `anyOf` or `allOf`, and `annotations`, of a mapping."""
+    """Read `anyOf` or `allOf`, `annotations`, `log` and `timestamps` of a mapping."""
     which = fields.one_of("anyOf", "allOf")
     signers = fields.demand(which, partial(_signers, files=files))
-    return SignatureRule(
+    rule = SignatureRule(
         images=images,
         any_of=signers if which == "anyOf" else (),
         all_of=signers if which == "allOf" else (),
         annotations=fields.get("annotations", _annotations, StringMap()),
+        log=fields.get("log", read_count, None),
+        timestamps=fields.get("timestamps", read_count, None),
     )
+    _expect_satisfiable(fields, signers, rule)
+    return rule
+
+
+def _expect_satisfiable(fields: Fields, signers: tuple[Signer, ...], rule: SignatureRule) -> None:
+    """Refuse counts that no signature could meet, and those that would leave a certificate without any time."""
+    for signer in signers:
+        trust = signer.trust
+        if isinstance(signer, KeySigner) and trust is None and (rule.log or rule.timestamps):
+            expected = "trust beside the key, which says whose logs and timestamps count"
+            raise fields.node.refuse("demands evidence that nobody could check", expected=expected)
+        if isinstance(signer, KeylessSigner):
+            log = signer.trust.demand.logs if rule.log is None else rule.log
+            timestamps = signer.trust.demand.timestamps if rule.timestamps is None else rule.timestamps
+            if log < signer.trust.demand.logs and signer.trust.name == PUBLIC:
+                raise fields.values["log"].refuse("loosens the public instance", expected="1 or more")
+            if log + timestamps == 0:
+                raise fields.node.refuse(
+                    "demands nothing that says when a certificate was used", expected="log or timestamps of at least 1"
+                )
 
 
 def _signers(node: Node, files: FileReader) -> tuple[Signer, ...]:
@@ -63,13 +87,27 @@ def _named(signer: Signer) -> str:
 
 
 def read_signer(node: Node, files: FileReader) -> Signer:
-    """Read one signer: `{key: ...}`."""
-    fields = node.fields(SIGNER_KEYS, later=LATER["signer"], missing=_EMPTY)
-    return KeySigner(key=fields.demand("key", partial(read_key, files=files)))
+    """Read one signer: `{key: ...}` or `{keyless: ...}`."""
+    return read_signer_of(node.fields(SIGNER_KEYS, missing=_EMPTY), files)
+
+
+def read_signer_of(fields: Fields, files: FileReader) -> Signer:
+    """Read `key` or `keyless` of a mapping that may have other keys."""
+    if fields.one_of("key", "keyless") == "keyless":
+        return fields.demand("keyless", partial(read_keyless, files=files))
+    return fields.demand("key", partial(_key_signer, files=files))
+
+
+def _key_signer(node: Node, files: FileReader) -> KeySigner:
+    key = read_key(node, files)
+    named = node.fields(KEY_KEYS).values.get("trust")
+    return KeySigner(key=key, trust=files.trust(named, node) if named is not None else None)
 
 
 def read_key(node: Node, files: FileReader) -> PublicKey:
     """Read a public key: `{file, sha256}` or `{pem}`, with `notBefore`, `notAfter` (whole days, UTC) and `rsaScheme`.
+
+    `trust` is read by whoever reads the signer.
 
     Raises:
         PolicyError: the keys are wrong, or `POL_FILE`.

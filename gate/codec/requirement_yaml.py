@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.policy_keys import LATER, REQUIREMENT_KEYS
+from gate.codec.policy_keys import REQUIREMENT_KEYS
 from gate.codec.policy_yaml import read_head
 from gate.codec.policy_yaml_files import FileReader
 from gate.codec.policy_yaml_patterns import distinct, read_glob, read_id, read_name, read_prefix, read_uri
-from gate.codec.policy_yaml_signers import read_key, read_signers
+from gate.codec.policy_yaml_signers import read_signer_of, read_signers
+from gate.codec.policy_yaml_trust import read_trust
 from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError, UsageError
@@ -26,7 +27,6 @@ from gate.model.policy import (
     DEFAULT_EXTENSION_PREFIX,
     DEFAULT_MAX_AGE,
     ImageRequirement,
-    KeySigner,
     Requirement,
     SignatureRule,
     VerdictRule,
@@ -57,6 +57,7 @@ def parse_requirement(data: bytes, *, name: str, files: PolicyFiles) -> Requirem
     spec = fields.demand("spec", lambda node: node.fields(REQUIREMENT_KEYS["spec"], missing="POL_EMPTY"))
     spec.get("default", _refuse, None)
     reader = FileReader(files)
+    reader.trusts.update(spec.get("trust", partial(read_trust, files=reader), {}))
     metadata.get("description", Node.text, "")
     return Requirement(
         name=metadata.demand("name", read_id),
@@ -79,7 +80,7 @@ def _entry(node: Node, files: FileReader) -> ImageRequirement:
 
 
 def _signature(match: Glob, files: FileReader, node: Node) -> SignatureRule:
-    fields = node.fields(REQUIREMENT_KEYS[f"{_ENTRY}.signature"], later=LATER["spec.signature[]"], missing=_EMPTY)
+    fields = node.fields(REQUIREMENT_KEYS[f"{_ENTRY}.signature"], missing=_EMPTY)
     return read_signers(fields, match, files)
 
 
@@ -103,9 +104,8 @@ def _signers(node: Node, files: FileReader) -> tuple[VerdictSigner, ...]:
 
 
 def _signer(node: Node, files: FileReader) -> VerdictSigner:
-    fields = node.fields(REQUIREMENT_KEYS[f"{_VERDICT}.signedBy[]"], later=LATER["signer"], missing=_EMPTY)
-    key = fields.demand("key", partial(read_key, files=files))
-    return VerdictSigner(signer=KeySigner(key=key), verifier_id=fields.get("verifierId", read_uri, None))
+    fields = node.fields(REQUIREMENT_KEYS[f"{_VERDICT}.signedBy[]"], missing=_EMPTY)
+    return VerdictSigner(signer=read_signer_of(fields, files), verifier_id=fields.get("verifierId", read_uri, None))
 
 
 def _policies(node: Node, files: FileReader) -> frozenset[Digest]:

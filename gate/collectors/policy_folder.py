@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gate.codec.strict_json import printable
-from gate.errors import PolicyError
+from gate.errors import EvidenceError, PolicyError
 
 # The largest file that a policy points to is the daily EPSS file: 9 MB in 2025.
 MAX_FILE_BYTES: Final = 128 * 1024 * 1024
@@ -44,6 +44,23 @@ class PolicyFolder:
             return _read_plain(real, path)
         except (OSError, RuntimeError, ValueError) as error:
             raise _refusal(path, _reason(error)) from error
+
+    def public_root(self) -> bytes:
+        """Give the trusted root of the public Sigstore instance, as the `sigstore` package of this installation ships it.
+
+        A policy that wants another one, such as what `gate trust update` fetched, names its file under `spec.trust`: then
+        its digest stands in every verdict.
+
+        Raises:
+            EvidenceError: `ROOT_MISSING`.
+        """
+        # Imported late: policies with keys alone need none.
+        from gate.collectors.trust_store import TRUSTED_ROOT, shipped  # noqa: PLC0415
+
+        root = shipped(TRUSTED_ROOT)
+        if root is None:
+            raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
+        return root
 
 
 def document_name(path: Path) -> str:

@@ -16,7 +16,10 @@ from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
 from gate.model.policy import Policy, Requirement
 from tests.support.signing import GATE, STRANGER, pem_of
+from tests.support.virtual_sigstore import VirtualSigstore, public_pem
 
+SIGSTORE = VirtualSigstore()
+SIGSTORE_ROOT = SIGSTORE.trusted_root()
 KEY_PEM = pem_of(GATE.public_key)
 OTHER_PEM = pem_of(STRANGER.public_key)
 
@@ -32,10 +35,21 @@ class MemoryFiles:
             raise PolicyError("no such file", code="POL_FILE")
         return self.content[path]
 
+    def public_root(self) -> bytes:
+        return SIGSTORE_ROOT
+
 
 KEY_A, KEY_B = {"file": "keys/a.pub"}, {"file": "keys/b.pub"}
 HEX_A = Digest.of(KEY_PEM).hex
-FILES = MemoryFiles({"keys/a.pub": KEY_PEM, "keys/b.pub": OTHER_PEM})
+FILES = MemoryFiles(
+    {
+        "keys/a.pub": KEY_PEM,
+        "keys/b.pub": OTHER_PEM,
+        "keys/virtual.pub": public_pem(SIGSTORE.key),
+        "trust/sigstore.json": SIGSTORE_ROOT,
+        "trust/other.json": VirtualSigstore(seed=1).trusted_root(),
+    }
+)
 
 
 def policy_document(**spec: object) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from gate.pipeline.policies import load_policy
 from gate.pipeline.statements import sign_verdict
 from tests.support.cases import FIXTURES, laid_over
 from tests.support.evidence import DIFF_IDS, good_evidence, index_evidence
+from tests.support.identity_pairs import identity_pairs
 from tests.support.layers import GZIP, descriptor, read_blobs
 from tests.support.policies import FILES, KEY_PEM, OTHER_PEM, MemoryFiles, as_bytes, policy, policy_document, waiver
 from tests.support.signing import GATE, NOW, REPOSITORY
@@ -587,6 +588,7 @@ PAIRS: Final = (
     attest("environments", ["staging"], ["production"]),
     attest("evidencePredicateType", "https://a.example/evidence/v1", "https://b.example/evidence/v1"),
     attest("extensionPrefix", "https://a.example/vsa/", "https://b.example/vsa/"),
+    *(Pair(**fields) for fields in identity_pairs(MISSING)),
 )
 
 

@@ -22,7 +22,7 @@ from tests.support.sources import ROOT
 
 KEYS = {"policy": POLICY_KEYS, "requirement": REQUIREMENT_KEYS}
 # Where the parser's table names a shared object once, and the place in the schema at which it is described.
-SHARED = {"file", "key", "signer"}
+SHARED = {"claim", "file", "key", "keyless", "signer"}
 
 
 def schema(kind: str) -> dict[str, Any]:
@@ -41,6 +41,8 @@ def objects(node: Mapping[str, Any], root: Mapping[str, Any], path: str = "") ->
             yield from objects(value, root, f"{path}.{key}" if path else key)
     if "items" in node:
         yield from objects(node["items"], root, f"{path}[]")
+    if isinstance(node.get("additionalProperties"), dict):
+        yield from objects(node["additionalProperties"], root, f"{path}{{}}")
     for alternative in node.get("oneOf", ()):
         yield from objects(alternative, root, path) if {"$ref", "type"} & set(alternative) else ()
 
@@ -84,15 +86,14 @@ def test_the_documentation_names_every_key_and_no_other(kind: str) -> None:
     page = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
     half = page.split("# The requirement\n")[kind == "requirement"]
     documented = {name for row in re.findall(r"^\| (`.+?) \|", half, re.MULTILINE) for name in _names(row)}
-    leaves = {f"{path}.{key}".lstrip(".") for path, keys in KEYS[kind].items() for key in keys if path not in SHARED}
-    shared = (
-        {f"{path}.{key}" for path in ("key", "signer") for key in KEYS[kind].get(path, ())}
-        if kind == "policy"
-        else set()
-    )
+    named = {f"{path}.{key}".lstrip(".") for path, keys in KEYS[kind].items() for key in keys if path != "file"}
+    everywhere = {name for name in named if name.partition(".")[0] in SHARED}
+    leaves = named - everywhere
+    # What both documents share is documented once, with the policy.
+    shared = everywhere if kind == "policy" else set()
     missing = {leaf for leaf in leaves | shared if not any(_covers(name, leaf) for name in documented)}
     assert missing == set()
-    prefixes = ("spec.", "metadata.", "key.", "signer.", "apiVersion", "kind")
+    prefixes = ("spec.", "metadata.", *(f"{name}." for name in SHARED), "apiVersion", "kind")
     unknown = (
         {name for name in documented if name.startswith(prefixes)} - leaves - shared - {f"{leaf}[]" for leaf in leaves}
     )

@@ -105,7 +105,7 @@ def test_i06_an_empty_list_is_not_anybody(change: dict[str, object]) -> None:
         ({"requireTimestamp": "false"}, "POL_MALFORMED"),
         ({"verifier": "x"}, "POL_UNKNOWN_KEY"),
         ({"signedBy": [{"key": {"file": "keys/a.pub"}, "verifierId": ""}]}, "POL_MALFORMED"),
-        ({"signedBy": [{"keyless": {"issuer": "https://issuer.example"}}]}, "POL_UNKNOWN_KEY"),
+        ({"signedBy": [{"keyless": {"issuer": "https://issuer.example"}}]}, "POL_EMPTY_IDENTITY"),
         ({"signedBy": SIGNED_BY * 2}, "POL_MALFORMED"),
         ({"extensionPrefixes": ["https://shop.example/x"]}, "POL_MALFORMED"),
         ({"extensionPrefixes": []}, "POL_MALFORMED"),
