@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tools.build import BuildError
 from tools.demo.preparation import prepare_images, prepare_keys, prepare_policy, prepare_tools, sign_images
 from tools.demo.registry import RegistryStartError, running_registry
 from tools.demo.screen import Screen
-from tools.demo.story import Shop, Step, chapters
+from tools.demo.story import Chapter, Shop, Step, chapters
 from tools.demo.workspace import EXPORTS, FOLDER, DemoError, Workspace, built_programs, scanners_dir
 from tools.images.parts import PartError
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.demo.workspace import Answer
+
+
+_AT_ONCE: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,17 +57,29 @@ def _run(workspace: Workspace, screen: Screen) -> list[str]:
     with running_registry(programs["olareg"], workspace.root / "registry") as host:
         shop = _prepare(workspace, screen, host)
         wrong: list[str] = []
-        for title, steps in chapters(shop):
-            screen.chapter(title)
-            for step in steps:
-                wrong += _take(step, workspace, screen)
+        for chapter in chapters(shop):
+            screen.chapter(chapter.title)
+            wrong += _tell(chapter, workspace, screen)
         return wrong
+
+
+def _tell(chapter: Chapter, workspace: Workspace, screen: Screen) -> list[str]:
+    """Run the steps of a chapter and show them in their order, each as soon as it and those before it have ended."""
+    steps = list(chapter.steps)
+    with ThreadPoolExecutor(_AT_ONCE if chapter.together else 1) as pool:
+        # A proof looks at what stands after its own step: where steps wait for each other, the next one has not begun.
+        answers = (
+            pool.map(lambda step: workspace.run(*step.command), steps)
+            if chapter.together
+            else (workspace.run(*step.command) for step in steps)
+        )
+        return [fault for step, answer in zip(steps, answers, strict=True) for fault in _show(step, answer, screen)]
 
 
 def _prepare(workspace: Workspace, screen: Screen, host: str) -> Shop:
     def show(title: str, answer: Answer) -> None:
         screen.step(title)
-        screen.answer(answer, lines=8)
+        screen.answer(answer, lines=6)
 
     screen.chapter("0  What a shop sets up once")
     screen.line(f"In .demo, with a registry (olareg) on {host}:", "bright_black")
@@ -78,10 +94,9 @@ def _prepare(workspace: Workspace, screen: Screen, host: str) -> Shop:
     return shop
 
 
-def _take(step: Step, workspace: Workspace, screen: Screen) -> list[str]:
+def _show(step: Step, answer: Answer, screen: Screen) -> list[str]:
     if step.title:
         screen.step(step.title)
-    answer = workspace.run(*step.command)
     if not step.brief:
         screen.answer(answer, lines=step.lines, picture=step.picture)
     faults = step.faults(answer)

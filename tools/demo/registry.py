@@ -49,7 +49,8 @@ def attached_count(host: str, repository: str, digest: str) -> int:
         content = answer.read()
         if answer.status != 200:
             raise RegistryStartError(f"the registry answered {answer.status} to a question for referrers")
-        return len(json.loads(content)["manifests"])
+        # olareg answers null where there is none.
+        return len(json.loads(content)["manifests"] or ())
 
 
 def _free_port() -> int:

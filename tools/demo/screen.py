@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -50,17 +51,17 @@ class Screen:
         self.console.print(prompt, soft_wrap=True)
         shown, left = excerpt(answer.output, lines)
         for line in shown:
-            self.console.print(Text.from_ansi(f"  {line}"), soft_wrap=True)
+            self.console.print(_text(f"  {line}"), soft_wrap=True)
         if left:
             self.line(f"  … {left} more lines", "bright_black")
         if picture:
-            body = [Text.from_ansi(_short(line)) for line in excerpt(answer.output, 3 * lines)[0]]
+            body = [_text(_short(line)) for line in excerpt(answer.output, 3 * lines)[0]]
             self._picture += [Text(_short(prompt.plain), style="bold cyan"), *body, Text()]
 
     def verdict(self, answer: Answer, faults: Sequence[str], *, brief: bool = False) -> None:
         """Say whether a command answered as expected: exit code, reason codes, and what is wrong."""
         codes = f" {', '.join(sorted(answer.codes))}" if answer.codes else ""
-        command = f"  {shlex.join(answer.command)}" if brief else f"  ({answer.seconds:.1f} s)"
+        command = f"  {_short(shlex.join(answer.command))}" if brief else f"  ({answer.seconds:.1f} s)"
         mark = ("✗", "bold red") if faults else ("✓", "bold green")
         text = Text.assemble("  ", mark, f" exit code {answer.exit_code}", (codes, "yellow"), (command, "bright_black"))
         self.console.print(text, soft_wrap=True)
@@ -69,11 +70,13 @@ class Screen:
 
     def save_picture(self, path: Path) -> None:
         """Write what was kept as an SVG with Rich's own fonts, digests shortened."""
-        console = Console(record=True, width=_PICTURE_WIDTH, force_terminal=True, color_system="truecolor", quiet=True)
+        console = Console(
+            record=True, width=_PICTURE_WIDTH, force_terminal=True, color_system="truecolor", file=io.StringIO()
+        )
         for text in self._picture[:-1]:
             console.print(text)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(console.export_svg(title="gate"), encoding="utf-8")
+        path.write_text(console.export_svg(title="gate", unique_id="gate"), encoding="utf-8")
 
 
 def excerpt(output: str, most: int) -> tuple[list[str], int]:
@@ -90,6 +93,13 @@ def _telling(lines: Sequence[str]) -> Iterable[str]:
         inside = _plain(line) in _WHY or (inside and bool(_plain(line)))
         if number == 0 or (inside and _plain(line) not in _WHY):
             yield line
+
+
+def _text(line: str) -> Text:
+    text = Text.from_ansi(line)
+    # A coloured table is padded to its width.
+    text.rstrip()
+    return text
 
 
 def _plain(line: str) -> str:

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ class Workspace:
 
     root: Path = FOLDER
     password: str = ""
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def recreate(self) -> None:
         """Remove what an earlier run left, and make the empty folder."""
@@ -73,8 +74,8 @@ class Workspace:
 
         `inherited` also gives it the caller's whole environment: a build with Go needs its caches and proxies.
         """
-        self._count += 1
-        report = self.root / "reports" / f"{self._count:02}.json"
+        number = f"{next(self._numbers):02}"
+        report = self.root / "reports" / f"{number}.json"
         environment = {**self._environment(), "GATE_OUTPUT": f"json=reports/{report.name}"}
         started = time.monotonic()
         done = subprocess.run(
@@ -94,7 +95,7 @@ class Workspace:
             seconds=time.monotonic() - started,
             report=json.loads(report.read_bytes()) if report.exists() else {},
         )
-        (self.root / "output" / f"{self._count:02}.txt").write_text(answer.output, encoding="utf-8")
+        (self.root / "output" / f"{number}.txt").write_text(answer.output, encoding="utf-8")
         return answer
 
     def must(self, *command: str, inherited: bool = False) -> Answer:
@@ -129,7 +130,7 @@ def scanners_dir() -> Path:
     """Give where the demo's pinned scanners are kept between runs: outside the checkout, by what they are built from."""
     recipes = read_recipes()
     digests = "".join(recipes[name].digest() for name in ("trivy", "grype"))
-    return tools_dir().parent / "demo-tools" / hashlib.sha256(digests.encode()).hexdigest()
+    return tools_dir().parent / "scanners" / hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 
 def built_programs(names: Sequence[str]) -> dict[str, Path]:
