@@ -45,7 +45,7 @@ def decode_value(kind: type[T], data: bytes) -> T:
     plain = parse_json(data, _FAULT, limit_bytes=_LIMIT_BYTES)
     try:
         return _converter().structure(plain, kind)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, GateError) as error:
+    except (cattrs.BaseValidationError, AttributeError, ValueError, TypeError, KeyError, GateError) as error:
         raise StorageError("a kept value is of another form", code="CACHE_CORRUPT", expected=kind.__name__) from error
 
 

@@ -1,0 +1,153 @@
+"""What a policy document comes to: whether it loads, what is decided under it, what is signed or recorded.
+
+One function for each thing that a key can change; `tests/support/policy_pairs.py` says which key changes which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gate.codec.policy_yaml import check_policy_dates
+from gate.codec.rule_facts import rule_facts
+from gate.codec.strict_json import Fault
+from gate.codec.threat_data import parse_epss, parse_kev
+from gate.codec.values import encode_value
+from gate.collectors.rules import evaluate_rules
+from gate.decide import decide
+from gate.errors import GateError, PolicyError
+from gate.model.digest import Digest
+from gate.model.evidence import EvidenceSet, ThreatData
+from gate.model.image import ImageConfig
+from gate.model.policy import Policy
+from gate.model.verdict import Verdict
+from gate.pipeline.statements import sign_verdict
+from tests.support.cases import FIXTURES
+from tests.support.layers import GZIP, descriptor, read_blobs
+from tests.support.policies import FILES, MemoryFiles, policy
+from tests.support.signing import GATE, NOW, REPOSITORY
+from tools.images.archive import gzip
+
+RSA_PEM: Final = (
+    rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+)
+DATA: Final = FIXTURES / "vulnerability"
+FOLDER: Final = MemoryFiles(
+    {
+        **FILES.content,
+        "keys/rsa.pub": RSA_PEM,
+        "kev.json": (DATA / "kev.json").read_bytes(),
+        "other-exploited.json": (DATA / "kev.json").read_bytes().replace(b"CVE-2026-0666", b"CVE-2026-0667"),
+        "epss.csv": (DATA / "epss.csv").read_bytes(),
+        "unlikely.csv": (DATA / "epss.csv").read_bytes().replace(b"0.6,", b"0.1,"),
+        "vex.json": (DATA / "not-affected.openvex.json").read_bytes(),
+        "other-vex.json": (DATA / "not-affected.openvex.json").read_bytes().replace(b"CVE-2026-1", b"CVE-2026-2"),
+    }
+)
+MISSING: Final = object()
+Document = dict[str, Any]
+
+
+# What a document comes to
+
+
+def load(document: Document) -> object:
+    """Give `loads`, or the code with which it is refused."""
+    try:
+        check_policy_dates(policy(document, FOLDER), NOW)
+    except GateError as error:
+        return error.code
+    return "loads"
+
+
+def judge(document: Document, evidence: EvidenceSet) -> Verdict:
+    loaded = policy(document, FOLDER)
+    subjects = tuple(
+        replace(subject, rules=evaluate_rules(loaded.rules, facts(evidence, position)) if loaded.rules else None)
+        for position, subject in enumerate(evidence.subjects)
+    )
+    return decide(replace(evidence, subjects=subjects, threat_data=threats(loaded)), loaded, NOW)
+
+
+def facts(evidence: EvidenceSet, position: int) -> dict[str, Any]:
+    subject = evidence.subjects[position]
+    assert isinstance(subject.config, ImageConfig)
+    return rule_facts(subject=subject.subject, repository=REPOSITORY, config=subject.config)
+
+
+def threats(loaded: Policy) -> ThreatData:
+    data, fault = ThreatData(), Fault(PolicyError, "POL_FILE", "a data file")
+    if loaded.kev_file is not None:
+        kev = parse_kev(FOLDER.read(loaded.kev_file[0]), fault)
+        data = replace(data, kev=kev.cves, kev_digest=loaded.kev_file[1])
+    if loaded.epss_file is not None:
+        epss = parse_epss(FOLDER.read(loaded.epss_file[0]), fault)
+        data = replace(data, epss=epss.scores, epss_digest=loaded.epss_file[1])
+    return data
+
+
+def outcome(document: Document, evidence: EvidenceSet) -> object:
+    """Give the decision with every check's outcome and codes; a document that does not load has its code."""
+    made = load(document)
+    if made != "loads":
+        return made
+    verdict = judge(document, evidence)
+    return verdict.decision, [(check.id, check.outcome, check.codes) for check in verdict.checks]
+
+
+def words(document: Document, evidence: EvidenceSet) -> object:
+    """Give what is written of waivers and problems in the record."""
+    verdict = judge(document, evidence)
+    return encode_value(verdict.waivers), encode_value([check.problems for check in verdict.checks])
+
+
+def accepted(document: Document, evidence: EvidenceSet) -> object:
+    """Give what is written of accepted secrets."""
+    return encode_value(judge(document, evidence).secrets)
+
+
+def statement(document: Document, evidence: EvidenceSet) -> object:
+    """Give what is signed, without the digest of the policy, which any byte changes."""
+    loaded = policy(document, FOLDER)
+    verdict = decide(evidence, replace(loaded, digest=Digest.of(b"policy")), NOW)
+    made = sign_verdict(verdict, REPOSITORY, loaded.attest, signer=GATE, started=NOW, finished=NOW)
+    return made.summary.envelope.payload.replace(made.evidence.envelope.payload, b""), made.publications[
+        0
+    ].predicate_type
+
+
+def described(document: Document, _: EvidenceSet) -> object:
+    """Give what people are told the policy is for; it decides nothing."""
+    return policy(document, FOLDER).description
+
+
+def limits(document: Document, _: EvidenceSet) -> object:
+    """Give whether two layers of 5 MiB of zeros, each compressed to nothing, can be read within the limits."""
+    loaded = policy(document, FOLDER)
+    blob = b"".join((b"zeros".ljust(100, b"\0"), b"0000644\0", b"0000000\0" * 2, b"00024000000\0", b"00000000000\0"))
+    header = blob.ljust(148, b"\0") + b" " * 8 + b"0" + b"\0" * 100 + b"ustar\x0000"
+    header = header.ljust(512, b"\0")
+    header = header[:148] + b"%06o\0 " % sum(header) + header[156:]
+    tar = header + bytes(5 << 20) + bytes(1024)
+    return limited(loaded, tar)
+
+
+def limited(loaded: Policy, tar: bytes) -> object:
+    blob = gzip(tar)
+    try:
+        read_blobs([(descriptor(blob, GZIP), blob)] * 2, [Digest.of(tar)] * 2, limits=loaded.limits)
+    except GateError as error:
+        return error.code, error.message
+    return "read"
+
+
+def numbers(document: Document, _: EvidenceSet) -> object:
+    """Give the limits that the reader of layers is given; its own tests show that it keeps to them."""
+    return policy(document, FOLDER).limits
+
+
+Effect = Callable[[Document, EvidenceSet], object]
