@@ -28,6 +28,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("gate.cli.verify:verify", "Demand a valid passing verdict before a deployment."),
     "resolve": ("gate.cli.resolve:resolve", "Print the digest that a tag names now."),
     "sign": ("gate.cli.sign:sign", "Sign an image digest the way Cosign does."),
+    "verify-bundle": (
+        "gate.cli.verify_bundle:verify_bundle_command",
+        "Verify any Sigstore bundle over a file or a digest, offline.",
+    ),
     "keys": ("gate.cli.keys:keys", "Make keys that sign."),
     "trust": ("gate.cli.trust:trust", "Show, update and import the roots that keyless signatures are checked with."),
     "policy": ("gate.cli.policy:policy", "Write, check and pin policies."),

@@ -1,0 +1,91 @@
+"""`verify-bundle`: verify any Sigstore bundle over a file or a digest, offline, on the one path of verification.
+
+The signer and the trusted root are the caller's; a bundle says nothing about either. For an identity one transparency log and
+a proof that the certificate is logged are demanded; for a key nothing, but a log entry or timestamp that is there must
+verify.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.codec.bundle import parse_bundle
+from gate.codec.trusted_root import parse_trusted_root
+from gate.collectors.content import open_regular
+from gate.collectors.trust_store import TRUSTED_ROOT, shipped
+from gate.errors import EvidenceError, UsageError
+from gate.model.digest import Digest
+from gate.model.identity import Identity
+from gate.model.policy import KeylessSigner, KeySigner
+from gate.model.trust import PUBLIC, Trust
+from gate.verification.signature import verify_artifact
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from gate.model.policy import Signer
+    from gate.model.signer import PublicKey
+    from gate.verification.signature import Artifact, VerifiedSignature
+
+# A larger artifact is verified by its digest, which any program computes.
+MAX_ARTIFACT_BYTES = 1 << 30
+MAX_INPUT_BYTES = 8 << 20
+
+
+def verify_bundle(
+    bundle: bytes,
+    artifact: Artifact,
+    *,
+    signer: PublicKey | Identity,
+    trusted_root: bytes | None = None,
+    now: datetime,
+) -> VerifiedSignature:
+    """Verify a bundle over an artifact's bytes, or over its digest; `trusted_root` None is the public instance's.
+
+    Raises:
+        SignatureError, AttestationError: the code of the first step that does not hold.
+        UsageError: `ROOT_MALFORMED`.
+        EvidenceError: `ROOT_EMPTY`, `ROOT_MISSING`.
+    """
+    parsed = parse_bundle(bundle)
+    who: Signer
+    if isinstance(signer, Identity):
+        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
+    else:
+        # A key alone needs no root; what stands beside its signature does.
+        vouched = bool(parsed.entries or parsed.timestamps)
+        who = KeySigner(key=signer, trust=_trust(trusted_root) if vouched or trusted_root is not None else None)
+    return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
+
+
+def read_input(path: Path, *, limit_bytes: int = MAX_INPUT_BYTES) -> bytes:
+    """Give the bytes of a file that the user names.
+
+    Raises:
+        UsageError: it cannot be read, is no plain file, or is too large.
+    """
+    try:
+        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - opened as a descriptor, so that a pipe cannot hold it
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise UsageError("the file cannot be read", expected=str(path), seen=error.strerror or "") from error
+    if len(content) > limit_bytes:
+        raise UsageError(
+            "the file is too large", expected=f"at most {limit_bytes} bytes; give a digest of a larger one"
+        )
+    return content
+
+
+def read_artifact(text: str, path: Path) -> Artifact:
+    """Give what a text names: the digest that it is, or the bytes of a file; a digest is never a file's name."""
+    return Digest(text) if text.startswith("sha256:") else read_input(path, limit_bytes=MAX_ARTIFACT_BYTES)
+
+
+def _trust(trusted_root: bytes | None) -> Trust:
+    if trusted_root is not None:
+        return Trust(name="given", root=parse_trusted_root(trusted_root))
+    content = shipped(TRUSTED_ROOT)
+    if content is None:
+        raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
+    return Trust(name=PUBLIC, root=parse_trusted_root(content))
