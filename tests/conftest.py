@@ -19,7 +19,10 @@ from tests.support.registries import RunningRegistry, run_docker_registry, run_o
 from tools.build import tools_dir
 
 # What a person or CI may have set and a test must not see: settings of the gate and of the tools, proxies, credentials.
-SCRUBBED_PREFIXES = ("COSIGN_", "DOCKER_", "GATE_", "GRYPE_", "REGISTRY_", "SIGSTORE_", "SYFT_", "TRIVY_", "XDG_")
+SCRUBBED_PREFIXES = (
+    "AWS_", "AZURE_", "CLOUDSDK_", "COSIGN_", "DOCKER_", "GATE_", "GOOGLE_", "GRYPE_", "REGISTRY_", "SIGSTORE_", "SYFT_",
+    "TRIVY_", "VAULT_", "XDG_",
+)  # fmt: skip
 SCRUBBED_NAMES = frozenset(
     {
         "ALL_PROXY",
