@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from gate.cli.main import cli
 from gate.model.reference import Repository
 from gate.registry.options import Credential, RegistryOptions
+from tests.support.command import Told, places_of, told_by
+from tests.support.installation import PASSWORD as KEY_PASSWORD
 from tests.support.installation import Installation
 from tests.support.programs import Tools
 from tests.support.registries import PASSWORD, USERNAME, RunningRegistry, run_docker_registry, run_olareg
@@ -70,3 +73,22 @@ def own(tmp_path: Path) -> Path:
     folder = tmp_path / "own"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def tell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, installed: Installation, own: Path
+) -> Callable[..., Told]:
+    """Run the command in this process, with the tests' installation and a record of its own."""
+    monkeypatch.setenv("GATE_KEY_PASSWORD", KEY_PASSWORD)
+    monkeypatch.setenv("XDG_STATE_HOME", str(own / "state"))
+
+    def told(command: str, *arguments: str, places: bool = True) -> Told:
+        options = places_of(installed, own) if places and command == "check" else []
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, *arguments, *options])
+        seen = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return told_by(ended.value.code, seen.out, seen.err)
+
+    return told

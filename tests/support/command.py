@@ -6,22 +6,33 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from gate.model.reasons import REASONS
 from tests.support.installation import PASSWORD, Installation
 
 
 def gate_command(*arguments: str) -> list[str]:
     """Give the argv of the command in this environment."""
-    return [sys.executable, "-m", "gate.cli.main", *arguments]
+    # -P: a folder `gate` where it is started must not be taken for the package.
+    return [sys.executable, "-P", "-m", "gate.cli.main", *arguments]
 
 
 def run_gate(
-    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 120
+    *arguments: str,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120,
+    file_limit_bytes: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end; `environment` is added to the little that a program needs."""
+    """Run the command to its end; `environment` is added to the little that a program needs.
+
+    `file_limit_bytes` is the size over which no file of the command may grow.
+    """
+    limit = ["prlimit", f"--fsize={file_limit_bytes}", "--"] if file_limit_bytes is not None else []
     return subprocess.run(
-        gate_command(*arguments),
+        [*limit, *gate_command(*arguments)],
         cwd=cwd,
         env={**_least(cwd), **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -53,9 +64,19 @@ def places_of(installed: Installation, own: Path) -> list[str]:
     ]
 
 
-def complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Give the one line that says what is wrong, and see that there is no traceback and no other complaint."""
-    assert "Traceback" not in done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("gate: ")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a command ended: its exit code, and each line that begins with a reason code, on either stream."""
+
+    exit_code: int
+    codes: list[str]
+    stdout: str
+    stderr: str
+
+
+def told_by(exit_code: int, stdout: str, stderr: str) -> Told:
+    """Read what a command said, and see that no traceback is in it."""
+    assert "Traceback" not in stdout + stderr
+    words = [line.removeprefix("gate: ").split() for line in (stdout + stderr).splitlines()]
+    codes = [line[0] for line in words if line and line[0] in REASONS]
+    return Told(exit_code, codes, stdout, stderr)
