@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.dsse import envelope_fields, read_envelope
 from gate.codec.encodings import decode_base64, encode_base64, parse_integer
-from gate.codec.strict_json import Fault, ObjectView, canonical_json, parse_object
+from gate.codec.strict_json import Fault, JsonValue, ObjectView, canonical_json, parse_object
 from gate.errors import SignatureError
 from gate.model.attachment import BUNDLE_V03
 from gate.model.bundle import (
@@ -31,7 +31,7 @@ from gate.model.bundle import (
 from gate.model.digest import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gate.model.signer import PublicKey
 
@@ -151,13 +151,14 @@ def _certificate(view: ObjectView) -> bytes:
 
 
 def _entries(view: ObjectView) -> tuple[LogEntry, ...]:
-    entries = tuple(_entry(entry) for entry in _capped(view, "tlogEntries", MAX_ENTRIES))
+    entries = tuple(read_log_entry(entry) for entry in _capped(view, "tlogEntries", MAX_ENTRIES))
     if len({(entry.log_id, entry.log_index) for entry in entries}) != len(entries):
         raise view.refuse("tlogEntries", "has one log entry twice")
     return entries
 
 
-def _entry(view: ObjectView) -> LogEntry:
+def read_log_entry(view: ObjectView) -> LogEntry:
+    """Read a `TransparencyLogEntry`, as bundles hold it and logs of version 2 answer with it."""
     view.only(
         (
             "canonicalizedBody",
@@ -270,10 +271,15 @@ def key_hint(key: PublicKey) -> str:
 
 def render_key_bundle(envelope: Envelope, key: PublicKey) -> bytes:
     """Write a bundle v0.3 for an envelope that this key signed, without log entries: the form of formats 12.2."""
+    return render_bundle(envelope, {"publicKey": {"hint": key_hint(key)}})
+
+
+def render_bundle(envelope: Envelope, material: Mapping[str, JsonValue]) -> bytes:
+    """Write a bundle v0.3 for an envelope with this verification material."""
     return canonical_json(
         {
             "dsseEnvelope": envelope_fields(envelope),
             "mediaType": BUNDLE_V03,
-            "verificationMaterial": {"publicKey": {"hint": key_hint(key)}},
+            "verificationMaterial": {**material},
         }
     )

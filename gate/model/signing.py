@@ -1,4 +1,4 @@
-"""Where keyless signatures are made: the services of one Sigstore instance, chosen from its signing configuration.
+"""How keyless signatures are made: the services of one Sigstore instance, who asks them, and what they give.
 
 Values only; for signing alone. Who is trusted is said by a `TrustedRoot`, never by where something was asked.
 
@@ -7,7 +7,10 @@ Specification: protobuf-specs `sigstore_trustroot.proto` (`SigningConfig`); form
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gate.model.bundle import LogEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +32,26 @@ class SigningServices:
     logs: tuple[LogService, ...]
     timestamps: tuple[str, ...]
     issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningEvidence:
+    """What a Sigstore instance gave beside a signature: the certificate in DER, log entries, RFC 3161 responses in DER."""
+
+    certificate: bytes
+    entries: tuple[LogEntry, ...] = ()
+    timestamps: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityToken:
+    """A token that says who runs this, with what it claims of itself; only the service that it is for verifies it.
+
+    `text` is a secret until `expires`. `name` is whom it names, for people.
+    """
+
+    text: str = field(repr=False)
+    issuer: str
+    name: str
+    audiences: frozenset[str]
+    expires: datetime

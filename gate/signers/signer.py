@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from gate.model.bundle import Envelope
     from gate.model.signer import PublicKey
+    from gate.model.signing import SigningEvidence
 
 # Asked once, and only where a key needs a password; raises KeyFileError `KEY_PASSWORD` where there is none.
 PasswordSource: TypeAlias = Callable[[], bytes]
@@ -21,3 +23,20 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """Give a signature over the data, in the encoding that verifiers of this algorithm read (ECDSA: ASN.1 DER)."""
+
+
+@runtime_checkable
+class EvidencedSigner(Signer, Protocol):
+    """A signer whose key means nothing by itself: evidence beside each signature says who signed, and when."""
+
+    @property
+    def name(self) -> str:
+        """Name the identity, the same for every run: what changes with the key does not."""
+
+    def vouch(self, envelope: Envelope) -> SigningEvidence:
+        """Give the evidence of an envelope that this signer signed; raises EvidenceError where it cannot be had."""
+
+
+def signer_name(signer: Signer) -> str:
+    """Give what stays the same between runs of one signer: the key's id, or the identity."""
+    return signer.name if isinstance(signer, EvidencedSigner) else signer.public_key.key_id
