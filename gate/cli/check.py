@@ -54,6 +54,18 @@ signing_options = with_options(
         "--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file."
     ),
     click.option(
+        "--dsse",
+        type=PLACE,
+        envvar="GATE_DSSE",
+        help="Also write a passed verdict to a file as bare DSSE, which slsa-verifier reads.",
+    ),
+    click.option(
+        "--legacy-attestation",
+        is_flag=True,
+        envvar="GATE_LEGACY_ATTESTATION",
+        help="Also write a passed verdict under Cosign's .att tag.",
+    ),
+    click.option(
         "--reissue", is_flag=True, envvar="GATE_REISSUE", help="Issue a new verdict though nothing has changed."
     ),
 )
@@ -135,6 +147,8 @@ def check(
     key_password_file: Path | None,
     environments: tuple[str, ...],
     attestation: Path | None,
+    dsse: Path | None,
+    legacy_attestation: bool,
     reissue: bool,
     name: Repository | None,
     platforms: tuple[Platform, ...],
@@ -159,10 +173,11 @@ def check(
     gate check registry.example/shop/web@sha256:... -p policy.yaml --key gate.key
     gate check oci:./image --as registry.example/shop/web -p policy.yaml --key gate.key --attestation verdict.json
     """  # noqa: D301  click reads \b
-    if attestation is not None and len(references) > 1:
-        raise UsageError(
-            "--attestation is for one image", expected="one reference", seen=f"{len(references)} references"
-        )
+    for option, file in (("--attestation", attestation), ("--dsse", dsse)):
+        if file is not None and len(references) > 1:
+            raise UsageError(
+                f"{option} is for one image", expected="one reference", seen=f"{len(references)} references"
+            )
     password = password_source(key_password_file)
     options = CheckOptions(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
@@ -174,6 +189,8 @@ def check(
         name=name,
         platforms=platforms,
         attestation_file=attestation,
+        envelope_file=dsse,
+        legacy_attestation=legacy_attestation,
         reissue=reissue,
         offline=common.offline,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from gate.admin.export import Controller, export_requirement
 from gate.admin.policies import SCHEMAS, TEMPLATES, init_policy, pin_document, schema_text, validate_document
 from gate.cli.common import Common, common_options
+from gate.cli.demands import read_requirement
 from gate.cli.types import PLACE
+from gate.errors import UsageError
 from gate.report.content import Document, Listing
 
 
@@ -76,3 +79,28 @@ def pin(common: Common, file: Path) -> None:
 def schema(common: Common, kind: str) -> None:
     """Print the JSON Schema of policies or of requirements, the same in every format."""
     common.finish(Document(schema_text(kind)))
+
+
+@policy.command()
+@click.argument("requirement", type=PLACE)
+@click.option(
+    "--policy-controller",
+    is_flag=True,
+    envvar="GATE_POLICY_CONTROLLER",
+    help="Write ClusterImagePolicies of Sigstore's policy-controller.",
+)
+@click.option("--kyverno", is_flag=True, envvar="GATE_KYVERNO", help="Write ClusterPolicies of Kyverno.")
+@common_options
+def export(common: Common, requirement: Path, policy_controller: bool, kyverno: bool) -> None:
+    """Print a requirement as policies of another admission controller.
+
+    REQUIREMENT says what a deploy stage demands. What the other cannot check stands in docs/interoperability.md; what would
+    be lost without a word is refused.
+
+    \b
+    gate policy export requirement.yaml --policy-controller | kubectl apply -f -
+    """  # noqa: D301  click reads \b
+    if policy_controller == kyverno:
+        raise UsageError("for which controller is not clear", expected="--policy-controller or --kyverno")
+    controller = Controller.POLICY_CONTROLLER if policy_controller else Controller.KYVERNO
+    common.finish(Document(export_requirement(read_requirement(requirement), controller)))

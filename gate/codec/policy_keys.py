@@ -27,13 +27,18 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "": DOCUMENT_KEYS,
         "metadata": ("name", "description", "expires"),
         "spec": (
-            "references", "platforms", "trust", "signature", "vulnerabilities", "secrets", "image",
+            "references", "platforms", "trust", "signature", "provenance", "attestations", "vulnerabilities", "secrets", "image",
             "rules", "waivers", "waiverMaxDuration", "limits", "attest",
         ),
         "spec.references": ("registries",),
         "spec.trust{}": TRUST_KEYS,
         "spec.trust{}.witnesses": WITNESS_KEYS,
         "spec.signature[]": ("images", "anyOf", "allOf", "annotations", "log", "timestamps"),
+        "spec.provenance": (
+            "signers", "builder", "source", "ref", "buildType", "parameters", "minimumLevel",
+        ),
+        "spec.provenance.builder[]": ("id", "level"),
+        "spec.attestations[]": ("type", "signers", "maxAge"),
         "spec.vulnerabilities": (
             "scanners", "databaseMaxAge", "failOn", "unknownSeverity", "ignoreUnfixed", "grace", "kev", "kevData", "epss",
             "vex", "endOfLife", "emptyBase",
@@ -89,6 +94,4 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )  # fmt: skip
 
-LATER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"spec": ("provenance", "attestations"), "spec.secrets": ("rules",)}
-)
+LATER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"spec.secrets": ("rules",)})

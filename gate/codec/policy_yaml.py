@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.policy_keys import LATER, POLICY_KEYS
+from gate.codec.policy_keys import POLICY_KEYS
+from gate.codec.policy_yaml_attestations import read_attestations, read_provenance
 from gate.codec.policy_yaml_files import FileReader
 from gate.codec.policy_yaml_image import read_image, read_secrets
 from gate.codec.policy_yaml_patterns import read_id
@@ -52,6 +53,9 @@ def parse_policy(data: bytes, *, name: str, files: PolicyFiles) -> Policy:
     reader = FileReader(files)
     spec = fields.demand("spec", lambda node: _spec(node, name))
     policy = _policy(Digest.of(data), metadata, spec, reader)
+    if policy.image is not None and policy.image.revision is RevisionRule.PROVENANCE and policy.provenance is None:
+        expected = "spec.provenance, which says whose provenance counts"
+        raise spec.values["image"].refuse("compares the commit with provenance that nobody demands", expected=expected)
     if asks_for_nothing(policy):
         raise spec.node.refuse("asks for no check", code="POL_EMPTY", expected="at least one section that can refuse")
     return policy
@@ -73,7 +77,7 @@ def _literally(node: Node, word: str) -> None:
 def _spec(node: Node, name: str) -> Fields:
     if node.is_nothing or (node.kind == "mapping" and not node.entries()):
         raise PolicyError(f"{name}:{node.line}:{node.column}: spec asks for no check", code="POL_EMPTY")
-    return node.fields(POLICY_KEYS["spec"], later=LATER["spec"])
+    return node.fields(POLICY_KEYS["spec"])
 
 
 def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -> Policy:
@@ -88,6 +92,8 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
         registries=spec.get("references", read_references, ()),
         platforms=spec.get("platforms", read_platforms, ()),
         signature=signature,
+        provenance=spec.get("provenance", partial(read_provenance, files=files), None),
+        attestations=spec.get("attestations", partial(read_attestations, files=files), ()),
         vulnerabilities=section.policy if section else None,
         secrets=spec.get("secrets", read_secrets, None),
         image=spec.get("image", read_image, None),
@@ -106,12 +112,12 @@ def asks_for_nothing(policy: Policy) -> bool:
     """Say whether no section of the policy could refuse an image."""
     secrets = policy.secrets is not None and policy.secrets.fail_on is not SecretsFailOn.NONE
     image = policy.image is not None and _asks_of_image(policy.image)
-    asked = (policy.registries, policy.signature, policy.vulnerabilities, secrets, image, policy.rules)
-    return not any(asked)
+    attested = policy.signature or policy.provenance or policy.attestations
+    return not any((policy.registries, attested, policy.vulnerabilities, secrets, image, policy.rules))
 
 
 def _asks_of_image(image: ImagePolicy) -> bool:
-    restricted = image.user is not UserRule.ANY or image.revision is RevisionRule.REQUIRED
+    restricted = image.user is not UserRule.ANY or image.revision is not RevisionRule.ANY
     listed = image.ports_deny or image.labels_deny or image.base or image.setuid_allow is not None
     return restricted or bool(listed) or image.max_age is not None
 

@@ -20,6 +20,7 @@ from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.verdict import Decision, Verdict
 from gate.pipeline.gather import gather
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
+from gate.pipeline.other_forms import attach_under_tag, remove_stale, write_envelope
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
 from gate.pipeline.publishing import Publisher
 from gate.pipeline.recording import first_seen, record_verdict, subject_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gate.signers.signer import Signer
 
 _NO_KEY: Final = "no attestation was made: give --key to sign the verdict"
+_NOT_PASSED: Final = "no DSSE file and no .att were written: other tools would take them for a pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     parsed = parse_reference(reference)
     loaded = load_policy(options.policy, options.ad_hoc, now)
     _expect_sense(parsed, options, loaded)
+    remove_stale(options.envelope_file)
     with ExitStack() as opened:
         record = open_record(options.places.record, options.places.evidence)
         opened.callback(record.close)
@@ -101,8 +104,14 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
 
 
 def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPolicy) -> None:
-    if options.attestation_file is not None and options.signer is None:
-        raise UsageError("--attestation needs a key", expected="--key as well", seen="no key")
+    asked = (
+        ("--attestation", options.attestation_file),
+        ("--dsse", options.envelope_file),
+        ("--legacy-attestation", options.legacy_attestation),
+    )
+    for option, given in asked:
+        if given and options.signer is None:
+            raise UsageError(f"{option} needs a key", expected="--key as well", seen="no key")
     if options.signer is None:
         return
     if loaded.obstacle:
@@ -233,8 +242,11 @@ def _known(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | No
         if publisher.ensure(known.intent):
             notices = (f"published again what was no longer attached (row {known.intent.number})",)
         issued = publisher.issued(known.intent)
+    others, told = _other_forms(run, known.verdict, known.summary, publisher)
     file = _write_file(run, known.summary)
-    return CheckRun(verdict=known.verdict, attestations=(*issued, *file), reused=True, notices=notices)
+    return CheckRun(
+        verdict=known.verdict, attestations=(*issued, *others, *file), reused=True, notices=(*notices, *told)
+    )
 
 
 def _gather(
@@ -263,9 +275,28 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     target = publisher.target if publisher is not None else ""
     _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
     issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
-    file = _write_file(run, signed.summary.bundle) if signed is not None else ()
-    notices = (_NO_KEY,) if run.options.signer is None else ()
-    return CheckRun(verdict=verdict, attestations=(*issued, *file), notices=notices)
+    if signed is None:
+        return CheckRun(verdict=verdict, notices=(_NO_KEY,) if run.options.signer is None else ())
+    others, notices = _other_forms(run, verdict, signed.summary.bundle, publisher)
+    file = _write_file(run, signed.summary.bundle)
+    return CheckRun(verdict=verdict, attestations=(*issued, *others, *file), notices=notices)
+
+
+def _other_forms(
+    run: _Run, verdict: Verdict, bundle: bytes, publisher: Publisher | None
+) -> tuple[tuple[IssuedAttestation, ...], tuple[str, ...]]:
+    """Write a passed verdict for tools that read neither bundles nor referrers; of any other say that it was not written."""
+    options, subjects = run.options, [item.digest for item in subject_descriptors(verdict)]
+    if not (options.envelope_file or options.legacy_attestation):
+        return (), ()
+    if verdict.decision is not Decision.PASSED:
+        return (), (_NOT_PASSED,)
+    issued: tuple[IssuedAttestation, ...] = ()
+    if options.legacy_attestation and publisher is not None:
+        issued = attach_under_tag(publisher.source, publisher.writer, bundle, subjects, publisher.target)
+    if options.envelope_file is not None:
+        issued += (write_envelope(options.envelope_file, bundle, subjects[0]),)
+    return issued, ()
 
 
 def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[IssuedAttestation, ...]:

@@ -56,7 +56,8 @@ class CheckOptions:
 
     `policy` None takes the shipped baseline. `name` (`--as`) is the repository that a layout or archive is judged and
     attested as. `environments` None takes the policy's. `attestation_file` gets the bundle of the verdict. Without `signer`
-    nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED.
+    nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED. A verdict that passed is also written
+    as a bare DSSE envelope into `envelope_file`, and under Cosign's `.att` tag with `legacy_attestation`.
     """
 
     places: Places
@@ -68,6 +69,8 @@ class CheckOptions:
     name: Repository | None = None
     platforms: tuple[Platform, ...] = ()
     attestation_file: Path | None = None
+    envelope_file: Path | None = None
+    legacy_attestation: bool = False
     reissue: bool = False
     timeout: timedelta = timedelta(minutes=15)
     offline: bool = False

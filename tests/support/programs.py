@@ -62,5 +62,13 @@ class Tools:
         return built_program("olareg")
 
     @property
+    def slsa_verifier(self) -> Path:
+        return built_program("slsa-verifier")
+
+    @property
+    def policy_tester(self) -> Path:
+        return built_program("policy-tester")
+
+    @property
     def docker_registry(self) -> Path:
         return installed_program("docker-registry", "run `apt-get install docker-registry`")

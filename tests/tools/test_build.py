@@ -11,7 +11,7 @@ import pytest
 
 from tools.build import BuildError, Recipe, build, built_path, main, read_recipes
 
-NAMES = {"trivy", "grype", "cosign", "olareg"}
+NAMES = {"trivy", "grype", "cosign", "olareg", "slsa-verifier", "policy-tester"}
 # Stands in for Go: writes what it was given to the file after -o, as a compiler would, or ends with an error.
 GO = """#!/bin/sh
 [ "$FAIL" = 1 ] && { echo "module lost" >&2; exit 3; }
@@ -49,10 +49,13 @@ def test_the_lock_names_each_program_with_its_pinned_modules() -> None:
     recipes = read_recipes()
     assert set(recipes) == NAMES
     for recipe in recipes.values():
-        assert f"/{recipe.name}" in (recipe.module_dir / "go.mod").read_text(encoding="utf-8")
+        modules = (recipe.module_dir / "go.mod").read_text(encoding="utf-8")
+        assert f"tool {recipe.package}\n" in modules
         assert recipe.environment["CGO_ENABLED"] == "0"
-        assert f"{recipe.name} v{recipe.version} " in (recipe.module_dir / "go.mod").read_text(encoding="utf-8") or (
-            f"/cosign/v3 v{recipe.version} " in (recipe.module_dir / "go.mod").read_text(encoding="utf-8")
+        assert any(
+            line.split()[1] == f"v{recipe.version}"
+            for line in modules.splitlines()
+            if line.strip() and recipe.package.startswith(f"{line.split()[0]}/")
         )
 
 

@@ -124,6 +124,19 @@ WHOLE_POLICY: dict[str, Any] = policy_document(
     references={"registries": ["registry.example/shop/**"]},
     platforms=["linux/amd64"],
     signature=[{"images": "**", "anyOf": [{"key": KEY | {"notAfter": "2027-01-01"}}], "annotations": {"a": "b"}}],
+    provenance={
+        "signers": [{"key": KEY}],
+        "builder": ["https://builds.example/a", {"id": "https://builds.example/b", "level": 3}],
+        "source": "git+https://github.com/shop/**",
+        "ref": ["refs/heads/main", "refs/tags/*"],
+        "buildType": "https://builds.example/type/v1",
+        "parameters": {"workflow.path": "release.yml"},
+        "minimumLevel": 1,
+    },
+    attestations=[
+        {"type": "cyclonedx", "signers": [{"key": KEY}], "maxAge": "30d"},
+        {"type": "https://shop.example/review/v1", "signers": [{"key": KEY}]},
+    ],
     vulnerabilities={
         "scanners": {"require": ["trivy", "grype"], "quorum": "any"},
         "databaseMaxAge": "48h",
