@@ -21,8 +21,8 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.signers import open_signer
 from gate.report.content import Listing
-from gate.signers.uri import signer_for
 
 _TIME: Final = timedelta(minutes=1)
 _COLUMNS: Final = ("thing", "state", "found", "next", "code")
@@ -56,12 +56,13 @@ def doctor(
     Looks at scanners, databases, clock, key, registry, referrers, cache and record, and says of each that it is well or what
     to do. REF is an image in the registry that is to be tried. Ends with 3 where something is wrong.
     """
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     patient = Patient(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
-        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+        registry=registry,
         deadline=common.deadline(_TIME),
         now=common.now,
-        sign=partial(signer_for, key, password_source(key_password_file)) if key else None,
+        sign=partial(open_signer, key, password_source(key_password_file), common, registry) if key else None,
         reference=reference,
     )
     found = examine(patient)

@@ -1,7 +1,7 @@
 """The environment, read here and nowhere else: exactly the variables that are documented, handed on as values.
 
 Options bring their own `GATE_<OPTION>`. Beside those: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, the login
-files of Docker and Podman, and passwords of keys. Programs that the gate starts get none of these.
+files of Docker and Podman, passwords of keys, and `SIGSTORE_ID_TOKEN`. Programs that the gate starts get none of these.
 """
 
 from __future__ import annotations
@@ -77,6 +77,11 @@ def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSour
         return answer.encode()
 
     return ask
+
+
+def identity_token() -> str:
+    """Give the identity token that the environment holds, or nothing; the variable is that of every Sigstore client."""
+    return os.environ.get("SIGSTORE_ID_TOKEN", "")
 
 
 def _from_file(path: Path) -> bytes:

@@ -11,11 +11,11 @@ import click
 from gate.cli.common import Common, common_options, key_password_option, registry_options
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.signers import open_signer
 from gate.cli.types import REPOSITORY
 from gate.errors import UsageError
 from gate.pipeline.sign import sign as sign_image
 from gate.report.content import Listing
-from gate.signers.uri import signer_for
 
 if TYPE_CHECKING:
     from gate.model.reference import Repository
@@ -26,7 +26,12 @@ _COLUMNS: Final = ("signed", "manifest", "place", "type")
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@click.option("--key", required=True, envvar="GATE_KEY", help="The private key that signs: a file or a key URI.")
+@click.option(
+    "--key",
+    required=True,
+    envvar="GATE_KEY",
+    help="What signs: a key's file, a key URI, or sigstore:[NAME] for an identity (docs/trust.md).",
+)
 @key_password_option
 @click.option(
     "--annotation",
@@ -63,11 +68,12 @@ def sign(
     \b
     gate sign registry.example/shop/web@sha256:... --key release.key
     """  # noqa: D301  click reads \b
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     signed = sign_image(
         reference,
-        signer=signer_for(key, password_source(key_password_file)),
+        signer=open_signer(key, password_source(key_password_file), common, registry),
         annotations=dict(map(_annotation, annotations)),
-        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+        registry=registry,
         legacy=legacy,
         name=name,
         timeout=common.timeout or _TIME,

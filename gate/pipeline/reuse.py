@@ -25,6 +25,7 @@ from gate.model.verdict import Decision
 from gate.model.version import VERSION
 from gate.pipeline.recording import read_intent, read_summary, read_verdict
 from gate.pipeline.workshop import SCANNERS
+from gate.signers.signer import signer_name
 from gate.verification.signature import signed_statement
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def inputs_of(
         return ""
     databases = (workshop.databases.trivy, workshop.databases.java, workshop.databases.grype)
     tools = [workshop.tools[tool] for tool in SCANNERS]
-    keys = [signer.public_key.key_id if signer else "" for signer in (options.signer, options.fail_signer)]
+    keys = [signer_name(signer) if signer else "" for signer in (options.signer, options.fail_signer)]
     parts: dict[str, JsonValue] = {
         "gate": VERSION,
         "subject": subject,

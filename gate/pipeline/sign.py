@@ -30,6 +30,7 @@ from gate.pipeline.options import IssuedAttestation
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.registry.referrers import fallback_tag
+from gate.signers.signer import EvidencedSigner
 from gate.signers.signing import sign_statement
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def sign(
     """Sign an image by digest and attach the signature where the image is; it is read back before this returns.
 
     Raises:
-        UsageError: the reference is a tag, or a place that takes no signature; RegistryError: it cannot be pushed.
+        UsageError: the reference is a tag, or a place that takes no signature, or an identity is to sign in the legacy form;
+        RegistryError: it cannot be pushed.
     """
+    if legacy and isinstance(signer, EvidencedSigner):
+        raise UsageError("an identity signs in bundles", expected="no --legacy, or a key", seen="--legacy")
     clock = Clock()
     parsed = parse_reference(reference)
     with ExitStack() as opened:

@@ -18,6 +18,7 @@ from gate.signers.file_key import FileSigner, read_key_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gate.signers.keyless import SigstoreAccess
     from gate.signers.signer import PasswordSource, Signer
 
 _FOREIGN_SCHEMES: Final = frozenset({"env", "gitlab", "k8s", "sigstore"})
@@ -63,14 +64,20 @@ _OPENERS: Final[Mapping[str, Callable[[str, PasswordSource], Signer]]] = {
 }
 
 
-def signer_for(uri: str, password: PasswordSource) -> Signer:
+def signer_for(uri: str, password: PasswordSource, sigstore: Callable[[], SigstoreAccess] | None = None) -> Signer:
     """Give the signer that a key URI names; `password` is asked only where the key is encrypted or the device wants a PIN.
 
+    `sigstore` gives how `sigstore:` identities are reached; without it they cannot sign.
+
     Raises:
-        KeyFileError: `KEY_MALFORMED`, `KEY_PASSWORD`, `KEY_WEAK`, `KEY_URI` or `KEY_UNSUPPORTED`.
-        EvidenceError: `KEY_SERVICE`.
+        KeyFileError: `KEY_MALFORMED`, `KEY_PASSWORD`, `KEY_WEAK`, `KEY_URI`, `KEY_TOKEN` or `KEY_UNSUPPORTED`.
+        EvidenceError: `KEY_SERVICE`; for identities also what their trusted root raises.
     """
     scheme, colon, _ = uri.partition(":")
+    if colon and scheme == "sigstore" and sigstore is not None:
+        from gate.signers.keyless import open_sigstore
+
+        return open_sigstore(uri, sigstore())
     if colon and scheme in _OPENERS:
         return _OPENERS[scheme](uri, password)
     if colon and scheme in _FOREIGN_SCHEMES:

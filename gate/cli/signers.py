@@ -1,0 +1,37 @@
+"""From a key URI on the command line to its signer, with everything that kinds of keys need from this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate.cli.environment import identity_token
+from gate.signers.uri import signer_for
+
+if TYPE_CHECKING:
+    from gate.cli.common import Common
+    from gate.registry.options import RegistryOptions
+    from gate.signers.keyless import SigstoreAccess
+    from gate.signers.signer import PasswordSource, Signer
+
+
+def open_signer(uri: str, password: PasswordSource, common: Common, registry: RegistryOptions) -> Signer:
+    """Give the signer that a key URI names; raises as `gate.signers.uri.signer_for`.
+
+    `registry` says how this process speaks HTTP: services of a Sigstore are asked in the same way.
+    """
+    return signer_for(uri, password, lambda: _sigstore(common, registry))
+
+
+def _sigstore(common: Common, registry: RegistryOptions) -> SigstoreAccess:
+    # Loaded by who signs by identity alone.
+    from gate.collectors.trust_store import TrustStore  # noqa: PLC0415
+    from gate.registry.deadline import Clock  # noqa: PLC0415
+    from gate.signers.keyless import SigstoreAccess, SigstoreFiles  # noqa: PLC0415
+
+    store = TrustStore(common.places().state / "trust")
+
+    def find(name: str) -> SigstoreFiles:
+        found = store.load(name)
+        return SigstoreFiles(root=found.root, signing=found.signing)
+
+    return SigstoreAccess(find=find, options=registry, clock=Clock(), token=identity_token())
