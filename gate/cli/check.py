@@ -21,18 +21,17 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.signers import open_signer
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.errors import GateError, UsageError
 from gate.model.finding import Severity
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.report.codes import worst_exit_code
 from gate.report.content import ImageReport, Report
-from gate.signers.uri import signer_for
 
 if TYPE_CHECKING:
     from gate.model.image import Platform
     from gate.model.reference import Repository
-    from gate.signers.signer import PasswordSource, Signer
 
 _REFUSED = 1
 
@@ -40,7 +39,9 @@ policy_option = click.option(
     "--policy", "-p", type=PLACE, envvar="GATE_POLICY", help="The policy. Without it the shipped baseline decides."
 )
 signing_options = with_options(
-    click.option("--key", envvar="GATE_KEY", help="The private key that signs the verdict: a file or a key URI."),
+    click.option(
+        "--key", envvar="GATE_KEY", help="What signs the verdict: a key's file, a key URI, or sigstore:[NAME]."
+    ),
     click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED."),
     key_password_option,
     click.option(
@@ -179,12 +180,13 @@ def check(
                 f"{option} is for one image", expected="one reference", seen=f"{len(references)} references"
             )
     password = password_source(key_password_file)
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     options = CheckOptions(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
         policy=policy,
         ad_hoc=AdHoc(fail_on=fail_on, ignore_unfixed=ignore_unfixed, vex=vex, signature_key=signature_key),
-        signer=_signer(key, password),
-        fail_signer=_signer(fail_key, password),
+        signer=open_signer(key, password, common, registry) if key else None,
+        fail_signer=open_signer(fail_key, password, common, registry) if fail_key else None,
         environments=environments or None,
         name=name,
         platforms=platforms,
@@ -193,7 +195,7 @@ def check(
         legacy_attestation=legacy_attestation,
         reissue=reissue,
         offline=common.offline,
-        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+        registry=registry,
     )
     with common.progress() as progress:
         images = tuple(
@@ -202,10 +204,6 @@ def check(
     worst = worst_exit_code(image.exit_code for image in images)
     code = refused_code if worst == _REFUSED else worst
     common.finish(Report(images=images, exit_code=code, now=common.now, severities=severities))
-
-
-def _signer(uri: str | None, password: PasswordSource) -> Signer | None:
-    return signer_for(uri, password) if uri else None
 
 
 def _judged(reference: str, options: CheckOptions) -> ImageReport:

@@ -27,6 +27,7 @@ from gate.pipeline.recording import first_seen, record_verdict, subject_of
 from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.turns import scratch_folder, turn
+from gate.pipeline.verdict_signers import expect_verdict_signers
 from gate.pipeline.workshop import Workshop, attempt, open_workshop
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -114,6 +115,7 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
             raise UsageError(f"{option} needs a key", expected="--key as well", seen="no key")
     if options.signer is None:
         return
+    expect_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
     if loaded.obstacle:
         raise PolicyError(
             f"no verdict can be signed: {loaded.obstacle}",
