@@ -54,17 +54,29 @@ class EvidenceCache:
         value = collect()
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(place, encode_value(value))
+            write_atomically(place, _sealed(encode_value(value)))
         return value
 
     def _read(self, kind: type[Cachable], place: Path) -> Cachable | None:
         try:
-            value = decode_value(kind, _read_private(place))
+            value = decode_value(kind, _opened(_read_private(place)))
             for report in _reports(value):
                 self.raw.get(report)
         except (OSError, StorageError):
             return None
         return value
+
+
+def _sealed(content: bytes) -> bytes:
+    """Put a digest before the content: a damaged entry may still be a value, and then another one."""
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def _opened(entry: bytes) -> bytes:
+    digest, _, content = entry.partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise StorageError("a kept value is damaged", code="CACHE_CORRUPT")
+    return content
 
 
 def _reports(value: LayerFacts | ScanReport | SecretEvidence) -> tuple[Digest, ...]:

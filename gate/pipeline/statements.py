@@ -25,6 +25,7 @@ from gate.model.statement import (
     VerificationSummary,
 )
 from gate.model.string_map import StringMap
+from gate.model.verdict import Decision
 from gate.model.version import VERSION
 from gate.signers.signing import SignedStatement, sign_statement
 
@@ -74,10 +75,12 @@ def sign_verdict(
     """Sign a verdict that this process decided.
 
     Raises:
-        InternalError: the verdict has nothing that could be signed; a defect of the caller.
+        InternalError: the verdict has nothing that could be signed: it decides nothing, or is about nothing; a defect of the
+            caller.
     """
-    if not subject_descriptors(verdict):
-        raise InternalError("a verdict without a subject cannot be signed")
+    descriptors = subject_descriptors(verdict)
+    if not descriptors or verdict.decision is Decision.ERROR:
+        raise InternalError("a verdict that decides nothing, or about nothing, cannot be signed")
     result = result_of(verdict.decision)
     subjects = tuple(NamedSubject(name=str(repository), digest=digest) for digest in _subject_digests(verdict))
     evidence_type = settings.evidence_predicate_type
@@ -86,7 +89,6 @@ def sign_verdict(
     signed_evidence = sign_statement(signer, payload)
     signed_summary = sign_statement(signer, render_summary(summary, extension_prefix=settings.extension_prefix))
     failed = result is VerificationResult.FAILED
-    descriptors = subject_descriptors(verdict)
     return SignedVerdict(
         evidence=signed_evidence,
         summary=signed_summary,
