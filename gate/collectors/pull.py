@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from gate.collectors.blob_store import BlobStore
@@ -27,6 +28,53 @@ class _StoppedError(Exception):
     """Another blob failed: this one ends as well, and its error is not the one that is told."""
 
 
+WaitFor = Callable[[Descriptor], None]
+"""Returns when a blob is in the store; raises the error that kept it out."""
+
+
+@contextmanager
+def pulling(
+    source: BlobSource,
+    store: BlobStore,
+    descriptors: Iterable[Descriptor],
+    *,
+    limit_bytes: int,
+    progress: Progress | None = None,
+    workers: int = WORKERS,
+) -> Iterator[WaitFor]:
+    """Bring every blob into the store while the block runs; those that are there are not fetched.
+
+    The block gets a function that waits for one blob, so that the first layers are read while later ones come. The end of
+    the block waits for all. `progress` gets each blob with the number of bytes that came, from several threads; for a blob
+    that is there, once with its size. `limit_bytes` bounds their sum, before anything is fetched.
+
+    Raises:
+        ImageError: `LIMIT_BLOB`.
+        GateError: the first error of source or store, in the function or at the end; the other transfers are stopped.
+    """
+    wanted = {item.digest: item for item in descriptors}
+    total = sum(item.size for item in wanted.values())
+    if total > limit_bytes:
+        raise ImageError(
+            "the image is too large", code="LIMIT_BLOB", expected=f"at most {limit_bytes} bytes", seen=f"{total} bytes"
+        )
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="gate-pull") as pool:
+        futures = {
+            digest: pool.submit(_pull, source, store, item, stop, progress or _silent)
+            for digest, item in wanted.items()
+        }
+        try:
+            yield lambda descriptor: _outcome(futures[descriptor.digest], futures.values())
+            wait(futures.values(), return_when=FIRST_EXCEPTION)
+        finally:
+            # Also when the block failed or the user interrupts: the pool waits for its threads.
+            stop.set()
+            for future in futures.values():
+                future.cancel()
+    _raise_first(futures.values())
+
+
 def pull_blobs(
     source: BlobSource,
     store: BlobStore,
@@ -36,33 +84,22 @@ def pull_blobs(
     progress: Progress | None = None,
     workers: int = WORKERS,
 ) -> None:
-    """Bring every blob into the store; those that are there are not fetched.
+    """Bring every blob into the store and wait for all; arguments and errors are those of `pulling`."""
+    with pulling(source, store, descriptors, limit_bytes=limit_bytes, progress=progress, workers=workers):
+        pass
 
-    `progress` gets each blob with the number of bytes that came, from several threads; for a blob that is there, once
-    with its size. `limit_bytes` bounds their sum, before anything is fetched.
 
-    Raises:
-        ImageError: `LIMIT_BLOB`.
-        GateError: the first error of source or store; the other transfers are stopped.
-    """
-    wanted = tuple({item.digest: item for item in descriptors}.values())
-    total = sum(item.size for item in wanted)
-    if total > limit_bytes:
-        raise ImageError(
-            "the image is too large", code="LIMIT_BLOB", expected=f"at most {limit_bytes} bytes", seen=f"{total} bytes"
-        )
-    report = progress or _silent
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="gate-pull") as pool:
-        futures = [pool.submit(_pull, source, store, item, stop, report) for item in wanted]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            # Also when the user interrupts: the pool waits for its threads.
-            stop.set()
-            for future in futures:
-                future.cancel()
-    failures = [future.exception() for future in futures if not future.cancelled()]
+def _outcome(future: Future[None], others: Collection[Future[None]]) -> None:
+    """Wait for one transfer; where it was stopped because another failed, that one's error is told."""
+    try:
+        future.result()
+    except (_StoppedError, CancelledError):
+        _raise_first(others)
+        raise
+
+
+def _raise_first(futures: Iterable[Future[None]]) -> None:
+    failures = [future.exception() for future in futures if future.done() and not future.cancelled()]
     for failure in sorted(failures, key=lambda error: isinstance(error, _StoppedError)):
         if failure is not None:
             raise failure

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gate.collectors.blob_store import BlobStore
-from gate.collectors.pull import pull_blobs
+from gate.collectors.pull import pull_blobs, pulling
 from gate.errors import GateError, RegistryError
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
@@ -75,6 +75,40 @@ def test_the_first_failure_is_told_and_ends_the_others(tmp_path: Path) -> None:
         pull_blobs(Failing(), store, BLOBS, limit_bytes=LIMIT)
     assert caught.value.code == "REG_TIMEOUT"
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+class Waiting(Memory):
+    """Serves the last blob only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        if descriptor == BLOBS[-1]:
+            assert self.go.wait(30)
+        yield CONTENTS[BLOBS.index(descriptor)]
+
+
+def test_the_first_blob_is_read_while_the_last_one_comes(tmp_path: Path) -> None:
+    source = Waiting()
+    with BlobStore(tmp_path) as store, pulling(source, store, BLOBS, limit_bytes=LIMIT) as wait_for:
+        wait_for(BLOBS[0])
+        assert b"".join(store.chunks(BLOBS[0])) == CONTENTS[0]
+        assert not store.contains(BLOBS[-1])
+        source.go.set()
+        wait_for(BLOBS[-1])
+        assert store.contains(BLOBS[-1])
+
+
+def test_whoever_waits_for_a_stopped_blob_is_told_what_stopped_it(tmp_path: Path) -> None:
+    with (
+        BlobStore(tmp_path) as store,
+        pytest.raises(RegistryError) as caught,
+        pulling(Failing(), store, BLOBS, limit_bytes=LIMIT) as wait_for,
+    ):
+        wait_for(BLOBS[0])
+    assert caught.value.code == "REG_TIMEOUT"
 
 
 def test_too_much_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
