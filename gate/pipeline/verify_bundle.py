@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from gate.model.policy import Signer
     from gate.model.signer import PublicKey
-    from gate.verification.signature import Artifact, VerifiedSignature
+    from gate.verification.signature import VerifiedSignature
+    from gate.verification.vouchers import Artifact
 
 # A larger artifact is verified by its digest, which any program computes.
 MAX_ARTIFACT_BYTES = 1 << 30

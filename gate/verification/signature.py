@@ -18,19 +18,19 @@ from the bundle, and nothing in a bundle says what is demanded of it (attack S11
 10. the signature covers the bytes
 11. the bytes are about the digest that was asked for
 
-Steps 2, 7 and 8 are in `certificates`, 3 in `timestamps`, 4 and 5 in `log`, 9 in `identity`, 10 in `arithmetic`.
+Steps 2, 7 and 8 are in `certificates`, 3 to 6 in `vouchers` over `timestamps` and `log`, 9 in `identity`, 10 in `arithmetic`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from gate.codec.dsse import IN_TOTO_PAYLOAD, pre_authentication_encoding
 from gate.codec.legacy import parse_simple_signing
 from gate.codec.statement import Statement, parse_statement
 from gate.codec.strict_json import printable
-from gate.errors import AttestationError, EvidenceError, SignatureError
+from gate.errors import AttestationError, SignatureError
 from gate.model.bundle import (
     Bundle,
     CertificateMaterial,
@@ -45,6 +45,7 @@ from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand
 from gate.verification.arithmetic import verify_bytes, verify_digest
+from gate.verification.vouchers import Artifact, Vouchers, expect_usable_root, verify_vouchers
 from gate.verification.windows import expect_key_in_window
 
 if TYPE_CHECKING:
@@ -53,16 +54,8 @@ if TYPE_CHECKING:
     from gate.model.identity import VerifiedIdentity
     from gate.model.policy import Signer
     from gate.model.signer import PublicKey
-    from gate.model.trust import Trust
     from gate.verification.log import VerifiedEntry
     from gate.verification.timestamps import VerifiedTime
-
-Artifact: TypeAlias = bytes | Digest
-
-_NEEDS_ROOT: Final = (
-    "Name a trusted root beside the key (`trust`), or sign without a log (`cosign sign --tlog-upload=false`); see "
-    "docs/adr/0004-log-entries-need-trust.md."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +179,7 @@ def _verify_steps_1_to_10(
     bundle: Bundle, *, signer: Signer, artifact: Artifact | None, now: datetime, demand: EvidenceDemand | None
 ) -> VerifiedSignature:
     demanded = demand if demand is not None else demanded_of(signer)
-    _expect_usable_root(signer, demanded)
+    expect_usable_root(signer, demanded)
     match signer:
         case KeySigner():
             return _verify_by_key(bundle, signer, artifact, now, demanded)
@@ -202,7 +195,7 @@ def _verify_by_key(
     if isinstance(bundle.material, CertificateMaterial):  # 1: what somebody brings along is not the policy's key
         raise _other_material("a signature by key", "a certificate")
     key = signer.key  # 2
-    found = _verify_evidence(bundle, signer.trust, key.spki, artifact, now, demand)  # 3 to 6
+    found = verify_vouchers(bundle, signer.trust, key.spki, artifact, now, demand)  # 3 to 6
     expect_key_in_window(key, found.times or (now,))  # 7; steps 8 and 9 are about certificates
     _verify_content(bundle, key, artifact)  # 10, and 11 for a message
     return _verified(bundle, key, found)
@@ -220,7 +213,7 @@ def _verify_by_identity(
     leaf, key = signing_certificate(bundle, bundle.material)  # 2
     root = signer.trust.root
     der = bundle.material.certificates[0]
-    found = _verify_evidence(bundle, signer.trust, der, artifact, now, demand)  # 3 to 6
+    found = verify_vouchers(bundle, signer.trust, der, artifact, now, demand)  # 3 to 6
     if not found.times:  # 6: a certificate lives for minutes, and only trusted times say that it was used in them
         raise SignatureError(
             "nothing trusted says when the certificate was used",
@@ -236,7 +229,7 @@ def _verify_by_identity(
     return replace(_verified(bundle, key, found), identity=identity)
 
 
-def _verified(bundle: Bundle, key: PublicKey, found: _Evidence) -> VerifiedSignature:
+def _verified(bundle: Bundle, key: PublicKey, found: Vouchers) -> VerifiedSignature:
     return VerifiedSignature(
         key=key,
         format=bundle.format,
@@ -256,123 +249,6 @@ def _other_material(expected: str, seen: str) -> SignatureError:
         expected=expected,
         seen=seen,
     )
-
-
-def _expect_usable_root(signer: Signer, demand: EvidenceDemand) -> None:
-    """Refuse a root in which nothing could vouch, before anything is looked at: nothing is ever skipped (attack S08)."""
-    root = signer.trust.root if signer.trust is not None else None
-    keyless = isinstance(signer, KeylessSigner)
-    wanted = (
-        (demand.logs > 0, root is not None and root.logs, "transparency log"),
-        (demand.timestamps > 0, root is not None and root.timestamp_authorities, "timestamp authority"),
-        (keyless, root is not None and root.certificate_authorities, "certificate authority"),
-        (keyless and demand.sct, root is not None and root.certificate_logs, "certificate transparency log"),
-    )
-    for demanded, given, what in wanted:
-        if demanded and not given:
-            raise EvidenceError(
-                f"the trusted root has no {what}, and one is demanded",
-                code="ROOT_EMPTY",
-                expected=f"at least one {what}",
-                seen="none" if root is not None else "no trusted root beside the key",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What logs and authorities said: steps 3 to 6."""
-
-    entries: tuple[VerifiedEntry, ...] = ()
-    timestamps: tuple[VerifiedTime, ...] = ()
-
-    @property
-    def times(self) -> tuple[datetime, ...]:
-        """Give every verified time, ascending."""
-        promised = [entry.time for entry in self.entries if entry.time is not None]
-        return tuple(sorted([*promised, *(stamp.at for stamp in self.timestamps)]))
-
-
-def _verify_evidence(
-    bundle: Bundle,
-    trust: Trust | None,
-    verifier: bytes,
-    artifact: Artifact | None,
-    now: datetime,
-    demand: EvidenceDemand,
-) -> _Evidence:
-    """Verify steps 3 to 6; `verifier` is the DER of the certificate or key that signed."""
-    found = _Evidence()
-    if bundle.timestamps or bundle.entries:
-        found = _verify_vouchers(bundle, _expect_trust(bundle, trust), verifier, artifact, now, demand)
-    _expect_enough(len({entry.authority for entry in found.entries}), demand.logs, "logs")
-    _expect_enough(len({stamp.authority for stamp in found.timestamps}), demand.timestamps, "timestamp authorities")
-    return found
-
-
-def _verify_vouchers(
-    bundle: Bundle, trust: Trust, verifier: bytes, artifact: Artifact | None, now: datetime, demand: EvidenceDemand
-) -> _Evidence:
-    # Only signatures that carry evidence pay for what reads it.
-    from gate.verification.log import verify_binding, verify_entry  # noqa: PLC0415
-    from gate.verification.timestamps import verify_timestamps  # noqa: PLC0415
-
-    stamps = verify_timestamps(bundle, trust.root, now)  # 3
-    times = tuple(stamp.at for stamp in stamps)
-    entries = tuple(  # 4
-        verify_entry(entry, bundle, trust=trust, inclusion=demand.inclusion, times=times, now=now)
-        for entry in bundle.entries
-    )
-    signed, digest = _signed_bytes(bundle, artifact)
-    for entry in bundle.entries:  # 5
-        verify_binding(entry, bundle, verifier=verifier, artifact=signed, digest=digest)
-    return _Evidence(entries, stamps)
-
-
-def _expect_trust(bundle: Bundle, trust: Trust | None) -> Trust:
-    """Refuse evidence that nobody can check: an entry that is there must verify (attack S03)."""
-    if trust is not None:
-        return trust
-    if bundle.timestamps:
-        raise SignatureError(
-            "the signature carries a timestamp, and no trusted root says whose timestamps count",
-            code="SIG_TSA_UNTRUSTED",
-            expected="no timestamp, or a trusted root",
-            seen=f"{len(bundle.timestamps)} timestamps",
-            next_step=_NEEDS_ROOT,
-        )
-    raise SignatureError(
-        "the signature carries a log entry, and no trusted root says which log counts",
-        code="SIG_TLOG_INVALID",
-        expected="no log entry, or a trusted root",
-        seen=f"{len(bundle.entries)} entries",
-        next_step=_NEEDS_ROOT,
-    )
-
-
-def _expect_enough(seen: int, demanded: int, what: str) -> None:
-    """Step 6: authorities are counted, never entries or tokens (attack S09)."""
-    if seen < demanded:
-        raise SignatureError(
-            f"fewer distinct {what} vouch than are demanded",
-            code="SIG_THRESHOLD",
-            expected=f"{demanded} distinct {what}",
-            seen=str(seen),
-        )
-
-
-def _signed_bytes(bundle: Bundle, artifact: Artifact | None) -> tuple[bytes | None, bytes]:
-    """Give the bytes that the signature covers, or only their SHA-256 where no more is known."""
-    match bundle.content:
-        case Envelope(payload_type=kind, payload=payload):
-            return pre_authentication_encoding(kind, payload), b""
-        case SimpleSigning(payload=payload):
-            return payload, b""
-        case MessageSignature():
-            if isinstance(artifact, Digest):
-                return None, bytes.fromhex(artifact.hex)
-            return (artifact, b"") if artifact is not None else (None, b"")
-        case _ as unreachable:
-            assert_never(unreachable)
 
 
 def _digest_of(artifact: Artifact) -> Digest:
