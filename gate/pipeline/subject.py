@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.grype import collect_grype
 from gate.collectors.hidden import find_hidden
 from gate.collectors.layers import collect_layers
-from gate.collectors.pull import pull_blobs
+from gate.collectors.pull import WaitFor, pulling
 from gate.collectors.scanning import ScanTarget
 from gate.collectors.trivy import collect_trivy
 from gate.collectors.unobtained import unobtained_from
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gate.model.limits import LayerLimits
 
 T = TypeVar("T")
-_NEEDS_LAYERS: Final = frozenset({EvidenceKind.LAYERS, EvidenceKind.TRIVY, EvidenceKind.GRYPE})
+SCANNED: Final = frozenset({EvidenceKind.LAYERS, EvidenceKind.TRIVY, EvidenceKind.GRYPE})
 _PULL: Final = "pull"
 _SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 
@@ -75,7 +75,7 @@ def gather_subject(
     image = _Image(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
         evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, index, workshop)))
-    return _with_layers(evidence, source, image, needs, limits, workshop) if needs & _NEEDS_LAYERS else evidence
+    return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
 
 
 def _read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
@@ -114,20 +114,27 @@ def _with_layers(
     limits: LayerLimits,
     workshop: Workshop,
 ) -> SubjectEvidence:
-    pulled = attempt(lambda: _pull(source, image, limits, workshop))
-    if isinstance(pulled, Unobtained):
-        return replace(evidence, layers=pulled, trivy=pulled, grype=pulled)
+    """Pull and read the layers, and only then run the scanners.
+
+    What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
+    """
+    layers = attempt(lambda: _pull_and_read(source, image, limits, workshop))
+    if isinstance(layers, Unobtained):
+        return replace(evidence, layers=layers, trivy=layers, grype=layers)
     layout = attempt(lambda: _lay_out(image, workshop))
     if isinstance(layout, Unobtained):
         return replace(evidence, layers=layout, trivy=layout, grype=layout)
     try:
-        return _read_and_scan(evidence, image, layout, needs, limits, workshop)
+        return _scan_both(replace(evidence, layers=layers), image, layout, layers, needs, limits, workshop)
     finally:
         shutil.rmtree(layout.parent, ignore_errors=True)
 
 
-def _pull(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Workshop) -> None:
-    """Bring manifest, configuration and layers into the store, each hashed on the way; what is there is not fetched."""
+def _pull_and_read(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Workshop) -> LayerFacts:
+    """Bring manifest, configuration and layers into the store, and read each layer as soon as it is there.
+
+    Every blob is hashed on the way; what is there already is not fetched.
+    """
     blobs = (image.manifest.config, *image.manifest.layers)
     workshop.progress.start(_PULL, sum(blob.size for blob in blobs))
 
@@ -137,7 +144,9 @@ def _pull(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Wor
 
     try:
         workshop.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
-        pull_blobs(source, workshop.store, blobs, limit_bytes=limits.uncompressed_bytes, progress=report)
+        limit = limits.uncompressed_bytes
+        with pulling(source, workshop.store, blobs, limit_bytes=limit, progress=report) as wait_for:
+            return _timed(workshop, "layers", lambda: _read_layers(image, limits, workshop, wait_for))
     finally:
         workshop.progress.finish(_PULL)
 
@@ -158,21 +167,16 @@ def _lay_out(image: _Image, workshop: Workshop) -> Path:
     )
 
 
-def _read_and_scan(
+def _scan_both(
     evidence: SubjectEvidence,
     image: _Image,
     layout: Path,
+    layers: LayerFacts,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
     workshop: Workshop,
 ) -> SubjectEvidence:
-    """Read the layers, and only then run the scanners at the same time.
-
-    What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
-    """
-    layers = _timed(workshop, "layers", lambda: attempt(lambda: _read_layers(image, limits, workshop)))
-    if isinstance(layers, Unobtained):
-        return replace(evidence, layers=layers, trivy=layers, grype=layers)
+    """Run the scanners at the same time on the same layout; each answers for itself."""
     target = _target(image, layout, layers)
     with ThreadPoolExecutor(max_workers=len(_SCANS), thread_name_prefix="scan") as pool:
         scans = {
@@ -182,7 +186,7 @@ def _read_and_scan(
         }
         reports = {tool: scan.result() for tool, scan in scans.items()}
     trivy = _with_hidden_secrets(reports.get(Tool.TRIVY), image, limits, workshop)
-    return replace(evidence, layers=layers, trivy=trivy, grype=reports.get(Tool.GRYPE))
+    return replace(evidence, trivy=trivy, grype=reports.get(Tool.GRYPE))
 
 
 def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
@@ -204,12 +208,16 @@ def _target(image: _Image, layout: Path, layers: LayerFacts) -> ScanTarget:
     )
 
 
-def _read_layers(image: _Image, limits: LayerLimits, workshop: Workshop) -> LayerFacts:
+def _read_layers(image: _Image, limits: LayerLimits, workshop: Workshop, wait_for: WaitFor) -> LayerFacts:
     key: dict[str, JsonValue] = {"manifest": str(image.descriptor.digest), "gate": VERSION, "limits": repr(limits)}
+
+    def open_blob(blob: Descriptor) -> Iterator[bytes]:
+        wait_for(blob)
+        return workshop.store.chunks(blob)
 
     def collect() -> LayerFacts:
         return collect_layers(
-            workshop.store.chunks,
+            open_blob,
             image.manifest,
             image.config,
             limits,
