@@ -1,8 +1,9 @@
 """Install, list and verify the pinned programs: the logic of `gate tools`.
 
-Ways in this order: one that is here already and pinned; a release archive by URL and digest; a build from the pinned Go
-modules that ship with the gate. A release whose digest is not recorded is not installable that way, and none is taken on
-first use. What was built or unpacked is pinned in the user's own lock, which says how it came to be.
+Ways in this order: one that is here already and pinned; a release archive by its recorded digest, or where none is recorded by
+the checksum file that its publisher signed; a build from the pinned Go modules that ship with the gate. No digest is taken on
+first use without one of these. What was built or unpacked is pinned in the user's own lock, which says how it came to be.
+A release that nobody can fetch is built where there is Go; one that is fetched and wrong is refused, and nothing else tried.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from gate.admin.downloads import DownloadOptions, download
+from gate.admin.signed_release import Publisher
 from gate.codec.strict_json import printable
 from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor, write_atomically
 from gate.collectors.tool_pins import (
@@ -34,7 +36,8 @@ from gate.collectors.tool_pins import (
     read_user_lock,
     this_platform,
 )
-from gate.errors import GateError, ScannerError, UsageError
+from gate.collectors.trust_store import TRUSTED_ROOT, shipped
+from gate.errors import EvidenceError, GateError, ScannerError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import ToolIdentity
 from gate.registry.deadline import Deadline
@@ -50,12 +53,20 @@ _MAX_ARCHIVE_BYTES: Final = 1 << 30
 _MAX_BINARY_BYTES: Final = 1 << 30
 
 
+def _shipped_root() -> bytes:
+    found = shipped(TRUSTED_ROOT)
+    if found is None:
+        raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallOptions:
     """How programs may be installed.
 
     `mirror` is a base URL under which a release's file name is looked for. `environment` is the caller's, of which a
-    build gets only what Go needs. `say` tells a waiting person what is done.
+    build gets only what Go needs. `say` tells a waiting person what is done. `trusted_root` gives the `trusted_root.json` under
+    which publishers' signatures are verified: the user's public one.
     """
 
     download: DownloadOptions = field(
@@ -64,6 +75,7 @@ class InstallOptions:
     mirror: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _text: None
+    trusted_root: Callable[[], bytes] = _shipped_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +111,9 @@ def _status(pin: ToolPin, own: tuple[UserPin, ...], machine: str, places: ToolPl
         problem = str(error)
     origins = {entry.digest: f"{entry.origin}: {entry.detail}" for entry in own if entry.name == pin.name}
     release = pin.archives.get(machine)
-    ways = ["archive"] if release and release.digest else []
+    ways = []
+    if release is not None and (release.digest is not None or pin.signer is not None):
+        ways = ["archive" if release.digest is not None else "signed release"]
     return ToolStatus(
         name=pin.name,
         version=pin.version,
@@ -134,7 +148,8 @@ def install_tool(name: str, places: ToolPlaces, options: InstallOptions, deadlin
     """Make sure that the pinned program is here, and give it.
 
     Raises:
-        ScannerError: `TOOL_SOURCE`, no way leads to it; `SCAN_BINARY`, the user's lock is damaged.
+        ScannerError: `TOOL_SOURCE`, no way leads to it; `SCAN_BINARY`, the user's lock is damaged; `TOOL_SIGNATURE`,
+            `TOOL_PUBLISHER`, `TOOL_CHECKSUM`, the release is not what its publisher signed.
         StorageError: `CACHE_UNAVAILABLE`, the disk.
         UsageError: a name that is not in the lock.
     """
@@ -153,22 +168,43 @@ def install_tool(name: str, places: ToolPlaces, options: InstallOptions, deadlin
 def _installed(pin: ToolPin, places: ToolPlaces, options: InstallOptions, deadline: Deadline) -> PinnedTool:
     release = pin.archives.get(this_platform())
     places.tools_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=places.tools_dir, prefix=".install-") as scratch:
+    with tempfile.TemporaryDirectory(dir=places.tools_dir, prefix=".install-") as folder:
+        scratch = Path(folder)
         if release is not None and release.digest is not None:
-            program, detail, origin = *_unpacked(pin, release, Path(scratch), options, deadline), "archive"
+            program, detail, origin = *_unpacked(pin, release, scratch, options, deadline), "archive"
         else:
-            program, detail, origin = *_built(pin, Path(scratch), options, deadline), "built"
+            program, detail, origin = _without_digest(pin, release, scratch, options, deadline)
         return _place(pin, program, places, origin=origin, detail=detail)
+
+
+def _without_digest(
+    pin: ToolPin, release: ReleaseArchive | None, scratch: Path, options: InstallOptions, deadline: Deadline
+) -> tuple[Path, str, str]:
+    """Give program, detail and origin: the signed release where it can be had, else a build."""
+    if release is not None and pin.signer is not None:
+        try:
+            return *_unpacked(pin, release, scratch, options, deadline), "signed release"
+        except ScannerError as error:
+            if error.code != "TOOL_SOURCE" or _go(options) is None:
+                raise
+            options.say(f"{pin.name} {pin.version}: the release cannot be had ({error.seen})")
+    return *_built(pin, scratch, options, deadline), "built"
 
 
 def _unpacked(
     pin: ToolPin, release: ReleaseArchive, scratch: Path, options: InstallOptions, deadline: Deadline
 ) -> tuple[Path, str]:
-    url = f"{options.mirror.rstrip('/')}/{release.url.rpartition('/')[2]}" if options.mirror else release.url
+    base, _, name = release.url.rpartition("/")
+    base = options.mirror.rstrip("/") or base
     options.say(f"{pin.name} {pin.version}: fetching the release")
     archive = scratch / "archive"
-    digest = download(url, archive, options.download, deadline)
-    if digest != release.digest:
+    digest = download(f"{base}/{name}", archive, options.download, deadline)
+    by = ""
+    if release.digest is None and pin.signer is not None:
+        publisher = Publisher(pin, pin.signer, base, scratch, options.download, options.trusted_root, deadline)
+        publisher.expect_signed(release, digest)
+        by = f" signed by {pin.signer.identity}"
+    elif digest != release.digest:
         raise ScannerError(
             f"the release of {pin.name} {pin.version} is not the pinned one",
             code="TOOL_SOURCE",
@@ -181,7 +217,7 @@ def _unpacked(
         archive.rename(program)
     else:
         _extract(archive, release.member, program)
-    return program, f"{release.url} {digest}"
+    return program, f"{release.url} {digest}{by}"
 
 
 def _extract(archive: Path, member: str, program: Path) -> None:
@@ -200,8 +236,12 @@ def _extract(archive: Path, member: str, program: Path) -> None:
         ) from error
 
 
+def _go(options: InstallOptions) -> str | None:
+    return shutil.which("go", path=options.environment.get("PATH", ""))
+
+
 def _built(pin: ToolPin, scratch: Path, options: InstallOptions, deadline: Deadline) -> tuple[Path, str]:
-    go = shutil.which("go", path=options.environment.get("PATH", ""))
+    go = _go(options)
     if go is None:
         raise ScannerError(
             f"{pin.name} {pin.version} can only be built here, and Go is not on PATH",

@@ -14,6 +14,8 @@ from gate.admin.tools import InstallOptions, ToolStatus, install_tool, list_tool
 from gate.cli.common import Common, ca_file_option, common_options, tools_dir_option
 from gate.cli.environment import download_authority, proxies
 from gate.collectors.tool_pins import PinnedTool, read_tool_lock
+from gate.collectors.trust_store import TrustStore
+from gate.model.trust import PUBLIC
 from gate.pipeline.workshop import tool_places
 from gate.report.content import Cell, Listing
 
@@ -40,14 +42,21 @@ def install(common: Common, names: tuple[str, ...], mirror: str, tools_dir: Path
     """Make sure that the pinned scanners are here.
 
     Each NAME (without one: the scanners) is taken from --tools-dir or PATH where its digest is pinned, else from its release
-    by URL and digest, else built with Go from the pinned modules that ship with the gate. What was installed is pinned in
-    your own lock. No program is started whose digest is not pinned.
+    by recorded digest or by its publisher's signed checksums, else built with Go from the pinned modules that ship with the
+    gate. What was installed is pinned in your own lock. No program is started whose digest is not pinned.
     """
     places = tool_places(common.places(tools=tools_dir))
     download = replace(
         InstallOptions().download, proxies=proxies(), ca_file=download_authority(ca_file), offline=common.offline
     )
-    options = InstallOptions(download=download, mirror=mirror, environment=dict(os.environ), say=common.say)
+    trust = TrustStore(common.places().state / "trust")
+
+    def root() -> bytes:
+        return trust.load(PUBLIC).root
+
+    options = InstallOptions(
+        download=download, mirror=mirror, environment=dict(os.environ), say=common.say, trusted_root=root
+    )
     chosen = names or tuple(name for name, pin in read_tool_lock().items() if pin.use == "scanner")
     deadline = common.deadline(_TIME)
     found = [install_tool(name, places, options, deadline) for name in chosen]

@@ -61,7 +61,11 @@ def render_entry_v1(envelope: Envelope, certificate: bytes) -> bytes:
 
 def parse_entry_v1(data: bytes) -> LogEntry:
     """Read the one entry of a log of version 1; raises EvidenceError `KEY_SIGSTORE`."""
-    answer = parse_object(data, _LOG, limit_bytes=MAX_ANSWER_BYTES)
+    return read_entry_v1(parse_object(data, _LOG, limit_bytes=MAX_ANSWER_BYTES))
+
+
+def read_entry_v1(answer: ObjectView) -> LogEntry:
+    """Read an entry under its id, as logs of version 1 write it; raises the error of the view."""
     if len(answer.fields) != 1:
         raise answer.refuse("", "has not exactly one entry", seen=str(len(answer.fields)))
     entry = answer.object(next(iter(answer.fields)))

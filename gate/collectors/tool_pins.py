@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,6 +26,7 @@ from gate.collectors.package_data import data_path
 from gate.errors import InternalError, ScannerError
 from gate.model.digest import Digest
 from gate.model.evidence import ToolIdentity
+from gate.model.identity import Identity, Matcher
 
 LOCK_NAME: Final = "tools.lock.yaml"
 LOCK_SCHEMA: Final = 1
@@ -46,7 +48,7 @@ class BuildRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseArchive:
-    """An official release: `form` is `tar.gz` with `member` in it, or `binary`; no digest means not installable this way."""
+    """An official release: `form` is `tar.gz` with `member` in it, or `binary`; without a digest its signer must vouch."""
 
     url: str
     form: str
@@ -54,9 +56,32 @@ class ReleaseArchive:
     digest: Digest | None
 
 
+class SignatureForm(StrEnum):
+    """What lies beside a signed checksum file: a Sigstore bundle, or certificate and signature in files of their own."""
+
+    BUNDLE = "bundle"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSigner:
+    """How a publisher signs its releases: the name of the checksum file that lies beside them, and who must have signed it.
+
+    `log` is where the entry of a detached signature is asked for, which has no other proof of its time.
+    """
+
+    checksums: str
+    form: SignatureForm
+    identity: Identity
+    log: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolPin:
-    """What the shipped lock says of one program, for every platform (`os/arch` in Go's names)."""
+    """What the shipped lock says of one program, for every platform (`os/arch` in Go's names).
+
+    `signer` is None where releases are taken by a recorded digest alone.
+    """
 
     name: str
     version: str
@@ -64,6 +89,7 @@ class ToolPin:
     recipe: BuildRecipe
     archives: Mapping[str, ReleaseArchive]
     binaries: Mapping[str, frozenset[Digest]]
+    signer: ReleaseSigner | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +141,7 @@ def read_tool_lock(lock: Path | None = None) -> Mapping[str, ToolPin]:
         return MappingProxyType(
             {name: _pin(name, entry, document["go"], path.parent) for name, entry in document["programs"].items()}
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InternalError(f"{LOCK_NAME} is not whole", seen=repr(error)) from error
 
 
@@ -135,6 +161,19 @@ def _pin(name: str, entry: Mapping[str, Any], common: Mapping[str, Any], root: P
         binaries=MappingProxyType(
             {machine: frozenset(map(Digest.from_hex, _listed(found))) for machine, found in entry["binaries"].items()}
         ),
+        signer=_signer(entry["signed"]) if "signed" in entry else None,
+    )
+
+
+def _signer(entry: Mapping[str, Any]) -> ReleaseSigner:
+    """Read who signs; exactly one of `subject` and `subjectRegExp` is there (the whole text is matched)."""
+    pattern = entry.get("subjectRegExp")
+    subject = Matcher(text=entry["subject"]) if pattern is None else Matcher(text=pattern, is_pattern=True)
+    return ReleaseSigner(
+        checksums=entry["checksums"],
+        form=SignatureForm(entry["form"]),
+        identity=Identity(subject=subject, issuer=Matcher(text=entry["issuer"])),
+        log=entry.get("log", ""),
     )
 
 

@@ -325,6 +325,11 @@ _STORAGE = (
     _error("CACHE_CORRUPT", "A cached blob is damaged.", "It was removed; run the command again."),
     _error("OUT_WRITE", "An output file cannot be written.", "Look at the disk and the directory's permissions."),
     _error("TOOL_SOURCE", "A tool cannot be fetched or built.", "See `gate tools list` for the ways that are open."),
+    _error("TOOL_SIGNATURE", "A tool's release has no signature that verifies.", "Do not use these files; name another mirror, or build it."),
+    _error("TOOL_PUBLISHER", "A tool's release is signed by somebody else than its publisher.",
+           "Do not use these files; name another mirror, or build it."),
+    _error("TOOL_CHECKSUM", "A tool's release is not the file that its publisher signed.",
+           "Do not use this file; name another mirror, or build it."),
     _internal("INTERNAL", "The gate has a defect.", "Report it with the message; nothing was attested."),
 )
 
