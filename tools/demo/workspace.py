@@ -24,7 +24,6 @@ EXPORTS: Final[Mapping[str, str]] = {
     "GATE_DB_DIR": "databases",
     "GATE_KEY_PASSWORD_FILE": "password",
     "GATE_RECORD": "record.db",
-    "XDG_STATE_HOME": "state",
 }
 _KEPT: Final = ("LANG", "LC_ALL", "SSL_CERT_FILE", "TMPDIR")
 # Building a scanner on a slow machine takes longest.

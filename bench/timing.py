@@ -1,0 +1,80 @@
+"""Take turns: run contestants alternately, and compare those that ran next to each other."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+Contestant = Callable[[], float]
+_MOST_SECONDS: Final = 900.0
+
+
+class BenchError(Exception):
+    """A contestant did not do what is measured; the text has its last words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where programs are started, and with which environment."""
+
+    directory: Path
+    environment: Mapping[str, str]
+
+    def timed(self, command: Sequence[str], *, settings: Mapping[str, str] | None = None) -> float:
+        """Run a command to its end and give its seconds; raises BenchError where it does not end with 0."""
+        started = time.perf_counter()
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env={**self.environment, **(settings or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_MOST_SECONDS,
+        )
+        seconds = time.perf_counter() - started
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).decode("utf-8", "replace")
+            raise BenchError(f"`{' '.join(command)}` ended with {done.returncode}:\n{said[-2000:]}")
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The seconds of one contestant, one for each round, in their order."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Give the median of the rounds."""
+        return statistics.median(self.seconds)
+
+    def ratio_to(self, others: Times) -> float:
+        """Give the median of the ratios of each round: what disturbs the machine disturbs both sides of a pair."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.seconds, others.seconds, strict=True))
+
+    def plus(self, others: Times) -> Times:
+        """Give round by round what both take one after the other."""
+        return Times(tuple(mine + theirs for mine, theirs in zip(self.seconds, others.seconds, strict=True)))
+
+
+def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, Times]:
+    """Run each contestant once a round, each round beginning with another one; give name → times.
+
+    One round before the first is not counted: it fills the page cache and writes byte code.
+    """
+    names = list(contestants)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(-1, rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            seconds = contestants[name]()
+            if number >= 0:
+                found[name].append(seconds)
+    return {name: Times(tuple(seconds)) for name, seconds in found.items()}
