@@ -158,12 +158,11 @@ def _extensions(claims: Mapping[str, Any]) -> dict[int, str]:
 
 def log_entry_v1(log: VirtualLog, request: JsonObject) -> JsonObject:
     """Answer Rekor v1's `log/entries`: the entry by its name, as `LogEntry` of its OpenAPI document."""
-    bodies = {"hashedrekord": _hashedrekord_v1, "dsse": _dsse_v1, "intoto": _intoto_v1}
+    bodies = {"hashedrekord": _hashedrekord_v1, "dsse": _dsse_v1}
     if request["kind"] not in bodies:
         raise RefusedRequestError(f"no entries of kind {request['kind']}")
     made = bodies[request["kind"]](request["spec"])
-    version = "0.0.2" if request["kind"] == "intoto" else "0.0.1"
-    entry = log.append(canonical({"apiVersion": version, "kind": request["kind"], "spec": made}), datetime.now(UTC))
+    entry = log.append(canonical({"apiVersion": "0.0.1", "kind": request["kind"], "spec": made}), datetime.now(UTC))
     proof = entry["inclusionProof"]
     told = {
         "body": entry["canonicalizedBody"],
@@ -205,20 +204,6 @@ def _dsse_v1(spec: JsonObject) -> JsonObject:
         "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
         "signatures": [{"signature": item["sig"], "verifier": b64(pem)} for item in envelope["signatures"]],
     }
-
-
-def _intoto_v1(spec: JsonObject) -> JsonObject:
-    """The log keeps the envelope without its payload; each `sig` and the payload come encoded twice (formats 7.1)."""
-    content = spec["content"]
-    envelope = content["envelope"]
-    payload = base64.b64decode(base64.b64decode(envelope["payload"]))
-    kept = [
-        {"publicKey": b64(_canonical_pem(base64.b64decode(item["publicKey"]))), "sig": item["sig"]}
-        for item in envelope["signatures"]
-    ]
-    payload_hash = {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}
-    made = {"envelope": {"payloadType": envelope["payloadType"], "signatures": kept}, "payloadHash": payload_hash}
-    return {"content": {**made, "hash": content["hash"]}}
 
 
 def log_entry_v2(log: VirtualLog, request: JsonObject) -> JsonObject:
