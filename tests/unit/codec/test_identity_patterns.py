@@ -1,0 +1,102 @@
+"""Patterns over identities: what may be written, and what would fit anybody or take for ever."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gate.codec.identity_patterns import PatternKind, check_pattern
+from gate.errors import PolicyError
+from gate.model.identity import Matcher
+from gate.verification.identity import matches
+
+GOOD = [
+    r"https://github\.com/shop/.+@refs/heads/main",
+    r"^https://github\.com/shop/[^/]+/\.github/workflows/release\.yml@refs/(?:heads/main|tags/v\d+)$",
+    r"https://github\.com/shop/web",
+    r"spiffe://shop\.example/ns/[a-z]+/sa/build",
+    r".+@shop\.example",
+    r"(?:alice|bob)@shop\.example",
+    r"https://github\.com/shop/web\?",
+    r"https://github\.com/a{2,3}/x",
+]
+BAD = [
+    "",
+    ".*",
+    ".+",
+    r"https://.+/shop/web",
+    r"https?://github\.com/shop/.+",
+    r"https://github.com/shop/.+",
+    r".*https://github\.com/shop/.+",
+    r"https://github\.com/shop/.+|.*",
+    r"(?:https://github\.com/shop/.+|.*)",
+    r".+@.+",
+    r".+@shop.example",
+    r".+shop\.example",
+    r"https://github\.com.+",
+    r"https://github\.com/(a+)+",
+    r"https://github\.com/(a|b)*",
+    r"https://github\.com/(a|b){2}",
+    r"https://github\.com/(?=a).+",
+    r"https://github\.com/(?i)a.+",
+    r"https://github\.com/(?P<n>a).+",
+    r"https://github\.com/(a)\1.+",
+    r"https://github\.com/.+?x",
+    r"https://github\.com/.++x",
+    r"https://github\.com/.+.+.+.+.+",
+    r"https://github\.com/" + "a?" * 17,
+    r"https://github\.com/\bx.+",
+    r"https://github\.com/\x41.+",
+    r"https://github\.com/[a.+",
+    r"https://github\.com/(a.+",
+    r"https://github\.com/a).+",
+    r"https://github\.com/a**",
+    r"https://github\.com/^.+",
+    r"https://github\.com/$.+",
+    r"https://github\.com/{.+",
+    "https://github\\.com/.+\n",
+    "https://g\u0456thub\\.com/.+",
+    r"https://github\.com/" + "a" * 600 + ".+",
+    r"https://github\.com/.{1,1000}",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("pattern", GOOD)
+def test_a_pattern_with_a_literal_owner_is_taken(pattern: str) -> None:
+    assert check_pattern(pattern, PatternKind.SUBJECT) == pattern
+
+
+@pytest.mark.parametrize("pattern", BAD, ids=range(len(BAD)))
+def test_i02_a_pattern_that_fits_anybody_or_fights_itself_is_refused(pattern: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        check_pattern(pattern, PatternKind.SUBJECT)
+    assert refused.value.code == "POL_REGEX"
+
+
+@pytest.mark.parametrize("pattern", [r".+@shop\.example", r"https://oidc\.eks.+", r"https://[a-z]+\.example/x"])
+def test_i07_an_issuer_has_a_literal_host(pattern: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        check_pattern(pattern, PatternKind.ISSUER)
+    assert refused.value.code == "POL_REGEX"
+    assert check_pattern(r"https://oidc\.eks\.example/id/[A-Z0-9]+", PatternKind.ISSUER)
+
+
+def test_a_claim_begins_with_a_literal() -> None:
+    assert check_pattern(r"refs/tags/v.+", PatternKind.CLAIM)
+    with pytest.raises(PolicyError):
+        check_pattern(r"[a-z]+/main", PatternKind.CLAIM)
+
+
+@given(st.text(alphabet="ab/.:\\+*?()[]|^$@-{}1,", max_size=30))
+def test_whatever_is_taken_compiles_and_keeps_its_literal_owner(text: str) -> None:
+    try:
+        check_pattern(text, PatternKind.SUBJECT)
+    except PolicyError:
+        return
+    re.compile(text, re.ASCII)
+    assert not matches(Matcher(text=text, is_pattern=True), "https://evil.example/")
+    assert not matches(Matcher(text=text, is_pattern=True), "a@evil.example")
