@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Formats 8.1: how far a log's or authority's clock may be before ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+_VERSION_2: Final = frozenset({("hashedrekord", "0.0.2"), ("dsse", "0.0.2")})
 _LEGACY: Final = frozenset({SignatureFormat.LEGACY_SIGNATURE, SignatureFormat.LEGACY_ATTESTATION})
 
 
@@ -122,6 +123,9 @@ def _expect_evidence(entry: LogEntry, bundle: Bundle, *, inclusion: bool) -> Non
 def _verify_proof(entry: LogEntry, proof: InclusionProof, log: TransparencyLog, trust: Trust) -> None:
     if not proof.checkpoint:
         raise _not_included("the proof carries no checkpoint", "a checkpoint signed by the log")
+    # Nothing but the promise signs the global index; version 2 has neither, and one number for both (formats 7.2).
+    if not entry.promise and (entry.kind, entry.version) in _VERSION_2 and entry.log_index != proof.log_index:
+        raise _not_included("the entry and its proof name two places", f"leaf {proof.log_index}")
     checkpoint = parse_checkpoint(proof.checkpoint)
     _verify_checkpoint(checkpoint, log)
     _expect_witnesses(checkpoint, trust)

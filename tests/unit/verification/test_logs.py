@@ -285,3 +285,17 @@ def test_s12_an_unknown_kind_of_entry_is_refused(vs: VirtualSigstore, kind: str,
     signing = vs.sign_statement(STATEMENT)
     body = json.loads(log_body_hashedrekord(signing)) | {"kind": kind, "apiVersion": version}
     assert answered(vs, vs.log1(signing, canonical(body))) == "SIG_TLOG_KIND"
+
+
+def test_a_log_of_version_2_has_one_number_for_an_entry(vs: VirtualSigstore) -> None:
+    good = vs.stamp(vs.log2(vs.sign_statement(STATEMENT))).attachment()
+    assert answered(vs, good) == ""
+    for number in ("0", "4711"):
+        assert answered(vs, edited(good, "tlogEntries.0.logIndex", number)) == "SIG_INCLUSION"
+
+
+def test_dsse_entries_of_version_2_are_read(vs: VirtualSigstore) -> None:
+    signing = vs.sign_statement(STATEMENT)
+    assert answered(vs, vs.stamp(vs.log2(signing, log_body_dsse(signing, version=2)))) == ""
+    other = log_body_dsse(signing.altered(payload=b"{}"), version=2)
+    assert answered(vs, vs.stamp(vs.log2(signing, other))) == "SIG_TLOG_MISMATCH"
