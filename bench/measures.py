@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.shop import GATE, SIZES_MB, Shop
-from bench.timing import Contestant, take_turns
+from bench.timing import Contestant, Cost, take_turns
 
 SMALL_MB: Final = SIZES_MB[0]
 _SCRIPT: Final = Path(__file__).parent / "one_after_another.sh"
@@ -67,11 +67,11 @@ def _first_contestants(shop: Shop) -> dict[str, Contestant]:
         "TRIVY": str(shop.programs["trivy"]),
     }
 
-    def check() -> float:
+    def check() -> Cost:
         shop.forget()
         return scene.timed(shop.check(reference))
 
-    def pull() -> float:
+    def pull() -> Cost:
         target = shop.root / "pulled-alone"
         shutil.rmtree(target, ignore_errors=True)
         return scene.timed([sys.executable, "-m", "bench.pull", shop.host, repository, digest, str(target)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import time
@@ -10,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-Contestant = Callable[[], float]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one run took: seconds on the clock, and processor seconds of it and all its descendants."""
+
+    seconds: float
+    processor: float
+
+
+Contestant = Callable[[], Cost]
 _MOST_SECONDS: Final = 900.0
 
 
@@ -25,8 +35,9 @@ class Scene:
     directory: Path
     environment: Mapping[str, str]
 
-    def timed(self, command: Sequence[str], *, settings: Mapping[str, str] | None = None) -> float:
-        """Run a command to its end and give its seconds; raises BenchError where it does not end with 0."""
+    def timed(self, command: Sequence[str], *, settings: Mapping[str, str] | None = None) -> Cost:
+        """Run a command to its end and give what it took; raises BenchError where it does not end with 0."""
+        before = _processor_seconds()
         started = time.perf_counter()
         done = subprocess.run(
             command,
@@ -41,14 +52,24 @@ class Scene:
         if done.returncode != 0:
             said = (done.stdout + done.stderr).decode("utf-8", "replace")
             raise BenchError(f"`{' '.join(command)}` ended with {done.returncode}:\n{said[-2000:]}")
-        return seconds
+        return Cost(seconds=seconds, processor=_processor_seconds() - before)
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The seconds of one contestant, one for each round, in their order."""
+    """What the rounds of one contestant took, in their order."""
 
-    seconds: tuple[float, ...]
+    costs: tuple[Cost, ...]
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Give the seconds on the clock of each round."""
+        return tuple(cost.seconds for cost in self.costs)
+
+    @property
+    def processor(self) -> float:
+        """Give the median of the processor seconds."""
+        return statistics.median(cost.processor for cost in self.costs)
 
     @property
     def median(self) -> float:
@@ -61,7 +82,8 @@ class Times:
 
     def plus(self, others: Times) -> Times:
         """Give round by round what both take one after the other."""
-        return Times(tuple(mine + theirs for mine, theirs in zip(self.seconds, others.seconds, strict=True)))
+        pairs = zip(self.costs, others.costs, strict=True)
+        return Times(tuple(Cost(seconds=a.seconds + b.seconds, processor=a.processor + b.processor) for a, b in pairs))
 
 
 def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, Times]:
@@ -70,11 +92,16 @@ def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, 
     One round before the first is not counted: it fills the page cache and writes byte code.
     """
     names = list(contestants)
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found: dict[str, list[Cost]] = {name: [] for name in names}
     for number in range(-1, rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            seconds = contestants[name]()
+            cost = contestants[name]()
             if number >= 0:
-                found[name].append(seconds)
-    return {name: Times(tuple(seconds)) for name, seconds in found.items()}
+                found[name].append(cost)
+    return {name: Times(tuple(costs)) for name, costs in found.items()}
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
