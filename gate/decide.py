@@ -86,6 +86,7 @@ def decide(
         signatures=tuple(found for answer in judged for found in answer.signatures),
         config=_config(evidence),
         demonstration=any(report.database.demonstration for report in _scan_reports(evidence)),
+        origin=evidence.origin,
         build_level=max((answer.build_level for answer in judged), default=0),
     )
 

@@ -67,6 +67,12 @@ signing_options = with_options(
         help="Also write a passed verdict under Cosign's .att tag.",
     ),
     click.option(
+        "--unsigned-verdict",
+        type=PLACE,
+        envvar="GATE_UNSIGNED_VERDICT",
+        help="Sign nothing, and write to a file what `gate attest sign` needs in another job.",
+    ),
+    click.option(
         "--reissue", is_flag=True, envvar="GATE_REISSUE", help="Issue a new verdict though nothing has changed."
     ),
 )
@@ -150,6 +156,7 @@ def check(
     attestation: Path | None,
     dsse: Path | None,
     legacy_attestation: bool,
+    unsigned_verdict: Path | None,
     reissue: bool,
     name: Repository | None,
     platforms: tuple[Platform, ...],
@@ -174,7 +181,8 @@ def check(
     gate check registry.example/shop/web@sha256:... -p policy.yaml --key gate.key
     gate check oci:./image --as registry.example/shop/web -p policy.yaml --key gate.key --attestation verdict.json
     """  # noqa: D301  click reads \b
-    for option, file in (("--attestation", attestation), ("--dsse", dsse)):
+    files = (("--attestation", attestation), ("--dsse", dsse), ("--unsigned-verdict", unsigned_verdict))
+    for option, file in files:
         if file is not None and len(references) > 1:
             raise UsageError(
                 f"{option} is for one image", expected="one reference", seen=f"{len(references)} references"
@@ -193,6 +201,7 @@ def check(
         attestation_file=attestation,
         envelope_file=dsse,
         legacy_attestation=legacy_attestation,
+        unsigned_file=unsigned_verdict,
         reissue=reissue,
         offline=common.offline,
         registry=registry,

@@ -102,7 +102,16 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
         ],
         "image": _image(verdict),
         "demonstration": verdict.demonstration,
+        "gatheredBy": _origin(verdict),
     }
+
+
+def _origin(verdict: Verdict) -> dict[str, JsonValue]:
+    """Give which other job scanned; empty where the signing process did so itself."""
+    origin = verdict.origin
+    if origin is None:
+        return {}
+    return {"file": str(origin.file), "gatheredAt": format_time(origin.gathered_at), "gate": origin.gate}
 
 
 def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:

@@ -272,13 +272,23 @@ class ThreatData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceOrigin:
+    """That the scans were made by another job: digest of the file that it handed over, when, and by which release."""
+
+    file: Digest
+    gathered_at: datetime
+    gate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSet:
     """Everything that `decide` may know of one image.
 
     `root` is the manifest or index that was asked for; None where the reference was refused before anything was fetched or
     nothing could be fetched (`fault` then says why). `fault` is about the image as a whole; a fault of one child stands in
     its own `SubjectEvidence.manifest`. `attachments` hang on the digest that was asked for, the index's or the manifest's:
-    a signature on an index covers its children, one on a child covers nothing else.
+    a signature on an index covers its children, one on a child covers nothing else. `origin` is given where the scans were made
+    by another job than the one that decides.
     """
 
     request: RequestFacts
@@ -290,3 +300,4 @@ class EvidenceSet:
     fault: Unobtained | None = None
     first_seen: FirstSeen = FirstSeen()
     threat_data: ThreatData = ThreatData()
+    origin: EvidenceOrigin | None = None

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gate.model.digest import Digest
-from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
+from gate.model.evidence import DatabaseIdentity, EvidenceOrigin, Isolation, RawReport, RequestFacts, ToolIdentity
 from gate.model.finding import Finding, SecretFinding
 from gate.model.image import Descriptor, ImageConfig
 from gate.model.policy import Waiver
@@ -167,6 +167,7 @@ class Verdict:
     `root` is None where nothing was fetched; such a verdict has no subject and is never attested. `checks` holds every check
     of this release, sorted by id. `config` is of the first subject what reports show; never text in which secrets are found.
     `demonstration` marks a verdict that was made with demonstration data. `build_level` is the SLSA build level that was proven.
+    `origin` says that another job scanned.
     """
 
     request: RequestFacts
@@ -189,6 +190,7 @@ class Verdict:
     config: ImageConfig | None = None
     demonstration: bool = False
     build_level: int = 0
+    origin: EvidenceOrigin | None = None
 
     @property
     def exit_code(self) -> int:

@@ -27,6 +27,7 @@ from gate.pipeline.recording import first_seen, record_verdict, subject_of
 from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.turns import scratch_folder, turn
+from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
 from gate.pipeline.verdict_signers import expect_verdict_signers
 from gate.pipeline.workshop import Workshop, attempt, open_workshop
 from gate.registry.client import RegistryClient
@@ -86,7 +87,10 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     parsed = parse_reference(reference)
     loaded = load_policy(options.policy, options.ad_hoc, now)
     _expect_sense(parsed, options, loaded)
-    remove_stale(options.envelope_file)
+    if options.brought is not None:
+        expect_signable(options.brought, loaded.policy, now)
+    for file in (options.envelope_file, options.unsigned_file):
+        remove_stale(file)
     with ExitStack() as opened:
         record = open_record(options.places.record, options.places.evidence)
         opened.callback(record.close)
@@ -113,9 +117,12 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
     for option, given in asked:
         if given and options.signer is None:
             raise UsageError(f"{option} needs a key", expected="--key as well", seen="no key")
-    if options.signer is None:
+    if options.unsigned_file is not None and options.signer is not None:
+        raise UsageError("--unsigned-verdict leaves the signing to another job", expected="no --key", seen="a key")
+    if options.signer is None and options.unsigned_file is None:
         return
-    expect_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
+    if options.signer is not None:
+        expect_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
     if loaded.obstacle:
         raise PolicyError(
             f"no verdict can be signed: {loaded.obstacle}",
@@ -176,6 +183,8 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
         record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
         return CheckRun(verdict=verdict)
     run = replace(run, request=replace(run.request, digest=root.digest))
+    if run.options.brought is not None:
+        expect_same_image(run.options.brought, root.digest)
     publisher = _publisher(run, reference, source)
     places = run.options.places
     with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / "scratch") as scratch:
@@ -193,11 +202,13 @@ def _in_turn(
     attached = attempt(lambda: collect_attachments(source, root.digest)) if EvidenceKind.ATTACHMENTS in needs else None
     target = publisher.target if publisher is not None else ""
     inputs = inputs_of(run.subject, run.loaded, run.options, workshop, attached, target)
-    known = None if run.options.reissue else _known(run, inputs, publisher)
+    anew = run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None
+    known = None if anew else _known(run, inputs, publisher)
     if known is not None:
         return replace(known, notices=(*notices, *known.notices))
     evidence = _gather(run, source, root, workshop, attached)
-    fresh = _conclude(run, evidence, inputs, publisher)
+    # What another job scanned says nothing about the programs that are here.
+    fresh = _conclude(run, evidence, "" if run.options.brought is not None else inputs, publisher)
     return replace(fresh, notices=(*notices, *fresh.notices))
 
 
@@ -263,10 +274,14 @@ def _gather(
     remembered = run.request.repository if grace else None
     seen = first_seen(run.record, remembered) if remembered is not None else FirstSeen()
     begun = EvidenceSet(
-        request=run.request, attachments=attached, threat_data=read_threat_data(run.loaded), first_seen=seen
+        request=run.request,
+        attachments=attached,
+        threat_data=read_threat_data(run.loaded),
+        first_seen=seen,
+        origin=origin_of(run.options.brought) if run.options.brought is not None else None,
     )
     with workshop.store:
-        return gather(source, root, begun, policy, needed_evidence(policy), workshop)
+        return gather(source, root, begun, policy, needed_evidence(policy), workshop, run.options.brought)
 
 
 def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publisher | None) -> CheckRun:
@@ -278,10 +293,21 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
     issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
     if signed is None:
-        return CheckRun(verdict=verdict, notices=(_NO_KEY,) if run.options.signer is None else ())
+        return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
     others, notices = _other_forms(run, verdict, signed.summary.bundle, publisher)
     file = _write_file(run, signed.summary.bundle)
     return CheckRun(verdict=verdict, attestations=(*issued, *others, *file), notices=notices)
+
+
+def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[str, ...]:
+    """Say why nothing was signed; where another job is to sign, write what it needs."""
+    file = run.options.unsigned_file
+    if file is None:
+        return (_NO_KEY,) if run.options.signer is None else ()
+    if verdict.decision is Decision.ERROR:
+        return (f"nothing was written to {file}: what could not be judged is not signed",)
+    digest = write_unsigned(file, verdict, evidence, run.record.evidence)
+    return (f"to be signed with `gate attest sign {file} --file-digest {digest}`",)
 
 
 def _other_forms(

@@ -26,7 +26,8 @@ from gate.model.evidence import (
 from gate.model.finding import PackageKey
 from gate.model.image import Descriptor, ImageConfig
 from gate.pipeline.children import Family, read_family
-from gate.pipeline.subject import gather_subject
+from gate.pipeline.subject import SCANNED, gather_subject
+from gate.pipeline.unsigned import take_up
 from gate.pipeline.workshop import attempt
 from gate.verification.match import match_signatures
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.collectors.image_source import FetchedManifest, ImageSource
     from gate.model.policy import Policy
+    from gate.pipeline.options import BroughtVerdict
     from gate.pipeline.workshop import Workshop
 
 
@@ -46,16 +48,24 @@ def gather(
     policy: Policy,
     needs: frozenset[EvidenceKind],
     workshop: Workshop,
+    brought: BroughtVerdict | None = None,
 ) -> EvidenceSet:
     """Gather what the policy's checks need about an image that was asked for by digest.
 
     `begun` holds what is known before the image is looked into: the request, what is attached, the threat data, and when
-    findings were first seen.
+    findings were first seen. `brought` holds the scans of another job, which are then not made again.
+
+    Raises:
+        AttestationError: `brought` contradicts what was fetched here.
     """
     family = attempt(lambda: read_family(source, root, begun.request.platforms or policy.platforms))
     if isinstance(family, Unobtained):
         return replace(begun, root=_descriptor(root), fault=family)
-    subjects = tuple(_subjects(source, family, policy, needs, workshop))
+    if brought is None:
+        subjects = tuple(_subjects(source, family, policy, needs, workshop))
+    else:
+        fetched = _subjects(source, family, policy, needs - SCANNED, workshop)
+        subjects = take_up(fetched, brought, workshop.evidence)
     evidence = replace(begun, root=family.root, index=family.index, skipped=family.skipped, subjects=subjects)
     return _with_rules(evidence, policy, workshop) if EvidenceKind.RULES in needs else evidence
 

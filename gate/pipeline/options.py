@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gate.model.policy import Requirement
     from gate.model.reference import Repository
     from gate.model.signer import PublicKey
+    from gate.model.unsigned import UnsignedVerdict
     from gate.model.verdict import Verdict
     from gate.signers.signer import Signer
 
@@ -51,6 +52,14 @@ class AdHoc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtVerdict:
+    """What another job scanned and this one is to sign: the parsed file and its digest."""
+
+    verdict: UnsignedVerdict
+    file: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
     """How `check` works.
 
@@ -58,6 +67,7 @@ class CheckOptions:
     attested as. `environments` None takes the policy's. `attestation_file` gets the bundle of the verdict. Without `signer`
     nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED. A verdict that passed is also written
     as a bare DSSE envelope into `envelope_file`, and under Cosign's `.att` tag with `legacy_attestation`.
+    `unsigned_file` gets what a signing job needs, which then gives it as `brought`.
     """
 
     places: Places
@@ -71,6 +81,8 @@ class CheckOptions:
     attestation_file: Path | None = None
     envelope_file: Path | None = None
     legacy_attestation: bool = False
+    unsigned_file: Path | None = None
+    brought: BroughtVerdict | None = None
     reissue: bool = False
     timeout: timedelta = timedelta(minutes=15)
     offline: bool = False

@@ -17,7 +17,15 @@ from gate.model.reference import Repository
 from gate.registry.api import RegistryApi
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
-from gate.registry.push import Attached, attach, delete_manifest, list_under_tag, push_blob, push_manifest
+from gate.registry.push import (
+    Attached,
+    attach,
+    delete_manifest,
+    list_under_tag,
+    push_blob,
+    push_manifest,
+    unlist_under_tag,
+)
 from gate.registry.read import FetchedManifest, fetch_manifest, read_blob, resolve_tag, stream_blob
 from gate.registry.referrers import ReferrerListing, list_referrers
 
@@ -84,6 +92,10 @@ class RegistryClient:
     def list_under_tag(self, repository: Repository, subject: Digest, manifest: bytes) -> None:
         """See again, at the end of a run, that the fallback tag lists an attachment (another writer may have won)."""
         list_under_tag(self._api, repository, subject, manifest)
+
+    def unlist_under_tag(self, repository: Repository, subject: Digest, manifest: Digest) -> None:
+        """See that the fallback tag lists an attachment no more."""
+        unlist_under_tag(self._api, repository, subject, manifest)
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
         """Remove a manifest."""

@@ -153,6 +153,22 @@ def list_under_tag(api: RegistryApi, repository: Repository, subject: Digest, ma
     )
 
 
+def unlist_under_tag(api: RegistryApi, repository: Repository, subject: Digest, manifest: Digest) -> None:
+    """See that the fallback index lists a manifest no more, where there is one; entries of others stay as they are.
+
+    Raises:
+        RegistryError: `REG_PUSH` where it cannot be written, or another writer always wins.
+    """
+    for _ in range(_FALLBACK_ROUNDS):
+        entries = _fallback_entries(api, repository, subject)
+        kept = [item for item in entries if not (isinstance(item, dict) and item.get("digest") == manifest.text)]
+        if len(kept) == len(entries):
+            return
+        api.deadline.check("waiting for another writer")
+        push_manifest(api, repository, _index(kept), OCI_INDEX, fallback_tag(subject))
+    raise RegistryError(f"another writer keeps an entry in the fallback tag in {repository}", code="REG_PUSH")
+
+
 def _fallback_entries(api: RegistryApi, repository: Repository, subject: Digest) -> list[JsonValue]:
     """Give the entries as they stand, unknown fields and all."""
     try:

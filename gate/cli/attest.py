@@ -1,0 +1,276 @@
+"""`gate attest`: what is attached to a digest; sign what another job scanned; remove own superseded verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+import gate
+from gate.cli.common import (
+    Common,
+    common_options,
+    key_password_option,
+    record_option,
+    registry_options,
+    with_options,
+)
+from gate.cli.demands import public_key, read_requirement
+from gate.cli.environment import password_source
+from gate.cli.environment import registry_options as registry_settings
+from gate.cli.signers import open_signer
+from gate.cli.types import DIGEST, PLACE, REPOSITORY
+from gate.errors import GateError
+from gate.model.policy import KeySigner
+from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
+from gate.pipeline.attest_show import ShowOptions, show_attachments, signers_of_policy, signers_of_requirement
+from gate.pipeline.options import AdHoc, CheckOptions
+from gate.pipeline.policies import load_policy
+from gate.pipeline.unsigned import read_unsigned
+from gate.report.content import Cell, ImageReport, Listing, Report
+
+if TYPE_CHECKING:
+    from gate.model.digest import Digest
+    from gate.model.policy import Signer
+    from gate.model.reference import Repository
+    from gate.pipeline.attest_show import ShownAttachment
+
+_SHOWN: Final = ("state", "type", "says", "signer", "time", "source", "digest", "manifest", "bytes")
+_PRUNED: Final = ("state", "says", "time", "manifest", "subject", "problem")
+
+
+@click.group()
+def attest() -> None:
+    """Show, sign and prune what is attached to a digest."""
+
+
+@attest.command()
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--key",
+    "keys",
+    type=PLACE,
+    multiple=True,
+    envvar="GATE_KEY",
+    help="A public key whose signatures are verified (repeatable).",
+)
+@click.option(
+    "--policy", "-p", type=PLACE, envvar="GATE_POLICY", help="Verify under every signer that this policy trusts."
+)
+@click.option(
+    "--requirement",
+    type=PLACE,
+    envvar="GATE_REQUIREMENT",
+    help="Verify under every signer that this requirement trusts.",
+)
+@click.option(
+    "--save", type=PLACE, envvar="GATE_SAVE", help="Write each attachment into this folder, named by its digest."
+)
+@registry_options
+@common_options
+def show(
+    common: Common,
+    *,
+    reference: str,
+    keys: tuple[Path, ...],
+    policy: Path | None,
+    requirement: Path | None,
+    save: Path | None,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """List what hangs on a digest, who signed it and what verifies.
+
+    REF names a digest in a registry or a layout. Without --key, --policy or --requirement nothing is verified. `ok` says that the
+    signature is good and about this digest; whether the image may run says `gate verify`.
+
+    \b
+    gate attest show registry.example/shop/web@sha256:... --key gate.pub
+    """  # noqa: D301  click reads \b
+    options = ShowOptions(
+        signers=_signers(common, keys, policy, requirement),
+        save=save,
+        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+    )
+    found = show_attachments(reference, options if common.timeout is None else options.within(common.timeout))
+    notes = tuple(f"not a signature or attestation: {count} of {kind}" for kind, count in found.ignored)
+    nothing = () if found.items else (f"nothing is attached to {found.digest}",)
+    rows = tuple(map(_shown, found.items))
+    common.finish(Listing(kind="attachments", columns=_SHOWN, rows=rows, state="state", notes=(*nothing, *notes)))
+
+
+def _signers(
+    common: Common, keys: tuple[Path, ...], policy: Path | None, requirement: Path | None
+) -> tuple[Signer, ...]:
+    signers: list[Signer] = [KeySigner(key=public_key(path)) for path in keys]
+    if policy is not None:
+        signers += signers_of_policy(load_policy(policy, AdHoc(), common.now).policy)
+    if requirement is not None:
+        signers += signers_of_requirement(read_requirement(requirement))
+    return tuple(dict.fromkeys(signers))
+
+
+def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
+    manifest = str(item.manifest) if item.manifest is not None else None
+    return (
+        item.state,
+        item.type,
+        item.says,
+        item.signer,
+        item.trusted_time,
+        item.source,
+        str(item.digest),
+        manifest,
+        item.size_bytes,
+    )
+
+
+@attest.command()
+@click.argument("file", type=PLACE)
+@click.option(
+    "--key", required=True, envvar="GATE_KEY", help="The private key that signs the verdict: a file or a key URI."
+)
+@click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED.")
+@key_password_option
+@click.option("--policy", "-p", type=PLACE, required=True, envvar="GATE_POLICY", help="The policy that decides.")
+@click.option(
+    "--file-digest",
+    type=DIGEST,
+    envvar="GATE_FILE_DIGEST",
+    help="The digest of FILE that the scanning job printed: another file is refused.",
+)
+@click.option(
+    "--image",
+    envvar="GATE_IMAGE",
+    help="The image that is meant: a file about another is refused.  [default: as scanned]",
+)
+@click.option("--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is judged as.")
+@click.option(
+    "--environment",
+    "environments",
+    multiple=True,
+    envvar="GATE_ENVIRONMENT",
+    help="For which stage the verdict holds (repeatable). Without it, those of the policy.",
+)
+@click.option("--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file.")
+@click.option(
+    "--dsse",
+    type=PLACE,
+    envvar="GATE_DSSE",
+    help="Also write a passed verdict to a file as bare DSSE, for slsa-verifier.",
+)
+@click.option(
+    "--legacy-attestation",
+    is_flag=True,
+    envvar="GATE_LEGACY_ATTESTATION",
+    help="Also write a passed verdict under Cosign's .att tag.",
+)
+@with_options(record_option)
+@registry_options
+@common_options
+def sign(
+    common: Common,
+    *,
+    file: Path,
+    key: str,
+    fail_key: str | None,
+    key_password_file: Path | None,
+    policy: Path,
+    file_digest: Digest | None,
+    image: str | None,
+    name: Repository | None,
+    environments: tuple[str, ...],
+    attestation: Path | None,
+    dsse: Path | None,
+    legacy_attestation: bool,
+    record: str | None,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """Decide again on what another job scanned, and sign the verdict.
+
+    FILE is what `gate check --unsigned-verdict` wrote. Manifests, configurations and signatures are fetched here, every digest
+    is compared, and the policy and the clock are this job's. A changed file, another image or another policy is refused.
+
+    \b
+    gate check REF -p policy.yaml --unsigned-verdict verdict.unsigned     # scans, has no key
+    gate attest sign verdict.unsigned -p policy.yaml --key gate.key --file-digest sha256:...
+    """  # noqa: D301  click reads \b
+    brought = read_unsigned(file, file_digest)
+    password = password_source(key_password_file)
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
+    options = CheckOptions(
+        places=common.places(record=record),
+        policy=policy,
+        signer=open_signer(key, password, common, registry),
+        fail_signer=open_signer(fail_key, password, common, registry) if fail_key else None,
+        environments=environments or None,
+        name=name,
+        platforms=brought.verdict.platforms,
+        attestation_file=attestation,
+        envelope_file=dsse,
+        legacy_attestation=legacy_attestation,
+        brought=brought,
+        offline=common.offline,
+        registry=registry,
+    )
+    report = _signed(image or brought.verdict.reference, common.timed(options))
+    common.finish(Report(images=(report,), exit_code=report.exit_code, now=common.now))
+
+
+def _signed(reference: str, options: CheckOptions) -> ImageReport:
+    try:
+        return ImageReport(reference=reference, checked=gate.check(reference, options))
+    except GateError as error:
+        return ImageReport(reference=reference, error=error)
+
+
+@attest.command()
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--key",
+    "keys",
+    type=PLACE,
+    multiple=True,
+    required=True,
+    envvar="GATE_KEY",
+    help="The public key of the gate's verdicts: only what it signed is removed (repeatable).",
+)
+@click.option("--dry-run", is_flag=True, envvar="GATE_DRY_RUN", help="Only say what is superseded.")
+@registry_options
+@common_options
+def prune(
+    common: Common,
+    *,
+    reference: str,
+    keys: tuple[Path, ...],
+    dry_run: bool,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """Remove own superseded verdicts where the registry can delete.
+
+    The newest PASSED and the newest FAILED of each policy, verifier and environment stay, and everything of others. Ends with 3
+    where something could not be removed.
+
+    \b
+    gate attest prune registry.example/shop/web@sha256:... --key gate.pub --dry-run
+    """  # noqa: D301  click reads \b
+    options = PruneOptions(
+        keys=tuple(map(public_key, keys)),
+        dry_run=dry_run,
+        registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
+    )
+    pruned = prune_verdicts(reference, options if common.timeout is None else options.within(common.timeout))
+    rows = tuple(
+        (item.state, item.says, item.time, str(item.manifest), str(item.subject), item.problem) for item in pruned
+    )
+    left = any(item.problem for item in pruned)
+    notes = () if pruned else ("no verdict is superseded",)
+    common.finish(
+        Listing(kind="pruned", columns=_PRUNED, rows=rows, state="state", notes=notes, exit_code=3 if left else 0)
+    )

@@ -1,0 +1,253 @@
+"""Scanning and signing as two jobs: write what was gathered, and take it up again where the key is.
+
+The signing job trusts of the file only what a scan alone can say, and that only about bytes whose digests it fetched and
+compared itself: layers against the manifest, their contents' digests against the configuration, findings against the raw report
+that it parses again. What is still trusted then, that the scanning job ran the scanners honestly, stands in
+`docs/adr/0008-scanning-and-signing-in-two-jobs.md`.
+
+Specification: DESIGN, section 7, last paragraph; attack A17.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.grype import parse_grype_report
+from gate.codec.times import format_time
+from gate.codec.trivy import parse_trivy_report
+from gate.codec.unsigned_verdict import MAX_FILE_BYTES, parse_unsigned, render_unsigned
+from gate.collectors.output import write_output
+from gate.errors import AttestationError, EvidenceError, ScannerError, UsageError
+from gate.model.digest import Digest
+from gate.model.evidence import EvidenceOrigin, LayerFacts, ScanReport, SecretEvidence
+from gate.model.finding import SecretPlace, Tool
+from gate.model.image import ImageConfig, ImageManifest
+from gate.model.unsigned import KeptReport, ScannedSubject, UnsignedVerdict
+from gate.model.version import VERSION
+from gate.pipeline.options import BroughtVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from gate.model.evidence import EvidenceSet, RawReport, SubjectEvidence, Unobtained
+    from gate.model.policy import Policy
+    from gate.model.verdict import Verdict
+    from gate.store.evidence_folder import EvidenceFolder
+
+# A night between the jobs is a queue; more is somebody who waits for the right moment.
+MAX_WAIT: Final = timedelta(hours=24)
+_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# What both parsers say in the same words as a report of evidence.
+_SAID: Final = ("target_diff_ids", "distribution", "packages", "os_packages", "findings", "suppressed")
+
+
+def write_unsigned(path: Path, verdict: Verdict, evidence: EvidenceSet, reports: EvidenceFolder) -> Digest:
+    """Write the file for the signing job and give its digest, to be handed on beside it.
+
+    Raises:
+        UsageError: nothing was judged that could be signed; StorageError: `OUT_WRITE`, or a report is gone.
+    """
+    if verdict.digest is None:
+        raise UsageError("nothing was judged that could be signed", expected="a reference by digest", seen="no digest")
+    content = render_unsigned(
+        UnsignedVerdict(
+            gate=VERSION,
+            gathered_at=verdict.evaluated_at,
+            reference=verdict.request.reference,
+            digest=verdict.digest,
+            policy=verdict.policy.digest,
+            decision=verdict.decision,
+            platforms=verdict.request.platforms,
+            subjects=tuple(map(_scanned, evidence.subjects)),
+            reports=tuple(KeptReport(digest=digest, content=reports.get(digest)) for digest in _reports(evidence)),
+        )
+    )
+    write_output(path, content)
+    return Digest.of(content)
+
+
+def _scanned(subject: SubjectEvidence) -> ScannedSubject:
+    return ScannedSubject(
+        digest=subject.subject.digest,
+        layers=subject.layers,
+        trivy=subject.trivy,
+        grype=subject.grype,
+        secrets=subject.secrets,
+    )
+
+
+def _reports(evidence: EvidenceSet) -> tuple[Digest, ...]:
+    scans = (scan for subject in evidence.subjects for scan in (subject.trivy, subject.grype))
+    raw = (item for scan in scans if isinstance(scan, ScanReport) for item in (scan.report, scan.package_report))
+    return tuple(dict.fromkeys(item.digest for item in raw if item is not None))
+
+
+def read_unsigned(path: Path, expected: Digest | None) -> BroughtVerdict:
+    """Read the file of a scanning job; `expected` is its digest, where somebody handed it on.
+
+    Raises:
+        UsageError: it cannot be read; AttestationError: `ATT_BYTES`, `ATT_MALFORMED`, `LIMIT_BUNDLE`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            "the unsigned verdict cannot be read", expected=str(path), seen=error.strerror or ""
+        ) from error
+    digest = Digest.of(data)
+    if expected is not None and digest != expected:
+        raise AttestationError("this is another file", code="ATT_BYTES", expected=str(expected), seen=str(digest))
+    return BroughtVerdict(verdict=parse_unsigned(data), file=digest)
+
+
+def expect_signable(brought: BroughtVerdict, policy: Policy, now: datetime) -> None:
+    """Return if the file was gathered under this very policy, and not long ago.
+
+    Raises:
+        AttestationError: `ATT_POLICY_STALE`, `ATT_EXPIRED`; EvidenceError: `POL_TIME`.
+    """
+    verdict = brought.verdict
+    if verdict.policy != policy.digest:
+        raise AttestationError(
+            "the image was scanned for another policy",
+            code="ATT_POLICY_STALE",
+            expected=str(policy.digest),
+            seen=str(verdict.policy),
+        )
+    if verdict.gathered_at > now + _CLOCK_TOLERANCE:
+        raise EvidenceError(
+            "the scan lies in the future",
+            code="POL_TIME",
+            expected=f"not after {format_time(now)}",
+            seen=format_time(verdict.gathered_at),
+        )
+    if now - verdict.gathered_at > MAX_WAIT:
+        raise AttestationError(
+            "the scan is too old to be signed",
+            code="ATT_EXPIRED",
+            expected=f"at most {MAX_WAIT}",
+            seen=format_time(verdict.gathered_at),
+        )
+
+
+def expect_same_image(brought: BroughtVerdict, digest: Digest) -> None:
+    """Return if the file is about this image; raises AttestationError `ATT_SUBJECT_MISMATCH`."""
+    if brought.verdict.digest != digest:
+        raise AttestationError(
+            "the file is about another image",
+            code="ATT_SUBJECT_MISMATCH",
+            expected=str(digest),
+            seen=str(brought.verdict.digest),
+        )
+
+
+def origin_of(brought: BroughtVerdict) -> EvidenceOrigin:
+    """Say where the reports came from, for the record."""
+    verdict = brought.verdict
+    return EvidenceOrigin(file=brought.file, gathered_at=verdict.gathered_at, gate=verdict.gate)
+
+
+def take_up(
+    subjects: Iterable[SubjectEvidence], brought: BroughtVerdict, kept: EvidenceFolder
+) -> tuple[SubjectEvidence, ...]:
+    """Give the subjects, whose manifests and configurations were fetched here, with what the file says of each.
+
+    Raises:
+        AttestationError: `ATT_SUBJECT_MISMATCH` where the file is about other children; `ATT_BYTES` where it contradicts what
+            was fetched, or itself. StorageError: a report cannot be kept.
+    """
+    own = tuple(subjects)
+    scanned = {item.digest: item for item in brought.verdict.subjects}
+    if {subject.subject.digest for subject in own} != scanned.keys() or len(scanned) != len(brought.verdict.subjects):
+        raise AttestationError(
+            "the file is about other images of the index",
+            code="ATT_SUBJECT_MISMATCH",
+            expected=", ".join(sorted(subject.subject.digest.short for subject in own)),
+            seen=", ".join(sorted(digest.short for digest in scanned)),
+        )
+    reports = {report.digest: report.content for report in brought.verdict.reports}
+    taken = tuple(_taken(subject, scanned[subject.subject.digest], reports) for subject in own)
+    for content in reports.values():
+        kept.put(content)
+    return taken
+
+
+def _taken(subject: SubjectEvidence, scanned: ScannedSubject, reports: Mapping[Digest, bytes]) -> SubjectEvidence:
+    if isinstance(subject.manifest, ImageManifest) and isinstance(subject.config, ImageConfig):
+        _expect_layers(scanned.layers, subject.manifest, subject.config)
+    for scan, tool in ((scanned.trivy, Tool.TRIVY), (scanned.grype, Tool.GRYPE)):
+        if isinstance(scan, ScanReport):
+            _expect_report(scan, tool, reports)
+    return replace(
+        subject,
+        layers=scanned.layers,
+        trivy=scanned.trivy,
+        grype=scanned.grype,
+        secrets=_secrets(subject.secrets, scanned.secrets),
+    )
+
+
+def _expect_layers(layers: LayerFacts | Unobtained | None, manifest: ImageManifest, config: ImageConfig) -> None:
+    """Compare the layers that were read with the manifest and the configuration that were fetched here."""
+    if not isinstance(layers, LayerFacts):
+        return
+    read = tuple((layer.digest, layer.diff_id) for layer in layers.layers)
+    named = tuple(zip((layer.digest for layer in manifest.layers), config.diff_ids, strict=False))
+    if read != named:
+        raise _contradiction("the layers that were read are not the image's", f"{len(named)} layers of the manifest")
+
+
+def _expect_report(scan: ScanReport, tool: Tool, reports: Mapping[Digest, bytes]) -> None:
+    """Parse the raw report again: what is judged must stand in the bytes that are kept."""
+    raw = _raw(scan.report, reports)
+    try:
+        same = (
+            _is_trivys(scan, raw) if tool is Tool.TRIVY else _is_grypes(scan, raw, _raw(scan.package_report, reports))
+        )
+    except ScannerError as error:
+        raise _contradiction(f"the raw report of {tool} cannot be read", "the report as it was written") from error
+    if scan.kind is not tool or not same:
+        raise _contradiction(f"the raw report of {tool} says something else", "what the raw report says")
+
+
+def _is_trivys(scan: ScanReport, raw: bytes) -> bool:
+    parsed = parse_trivy_report(raw)
+    # What a secret's rule matched was blanked, so only their number can be told again.
+    target = parsed.target_config == scan.target_config and len(parsed.secrets) == len(scan.secrets)
+    return target and all(getattr(parsed, name) == getattr(scan, name) for name in _SAID)
+
+
+def _is_grypes(scan: ScanReport, raw: bytes, bill: bytes) -> bool:
+    parsed = parse_grype_report(raw, bill)
+    target = parsed.target_manifest == scan.target_manifest
+    return target and all(getattr(parsed, name) == getattr(scan, name) for name in _SAID)
+
+
+def _raw(report: RawReport | None, reports: Mapping[Digest, bytes]) -> bytes:
+    content = reports.get(report.digest) if report is not None else None
+    if content is None:
+        raise _contradiction("a raw report is not in the file", "every report that is named")
+    return content
+
+
+def _secrets(
+    own: SecretEvidence | Unobtained | None, brought: SecretEvidence | Unobtained | None
+) -> SecretEvidence | Unobtained | None:
+    """Give what was found here in the configuration, with what the other job found in files."""
+    if not isinstance(own, SecretEvidence) or not isinstance(brought, SecretEvidence):
+        return own if not isinstance(own, SecretEvidence) else brought
+    files = (found for found in brought.findings if found.place is SecretPlace.FILE)
+    return replace(
+        own, findings=(*own.findings, *files), unopened=tuple(dict.fromkeys((*own.unopened, *brought.unopened)))
+    )
+
+
+def _contradiction(message: str, expected: str) -> AttestationError:
+    return AttestationError(
+        message, code="ATT_BYTES", expected=expected, next_step="Let the scanning job write it again."
+    )
