@@ -8,8 +8,9 @@ BIN := .venv/bin
 READY := .venv/.installed
 # More than two at once only helps on larger machines: make test WORKERS=8
 WORKERS ?= 2
+HOURS ?= 1
 
-.PHONY: help demo test lint bench docs tools lock clean
+.PHONY: help demo test lint bench fuzz docs tools lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,13 @@ lint: $(READY) ## Check style, types and the direction of imports
 bench: $(READY) tools ## Measure against the scanners themselves; writes bench/README.md
 	@echo "bench: running"
 	@$(BIN)/python -m bench
+
+fuzz: $(READY) ## Look for inputs that no test has, as long as HOURS says
+	@echo "fuzz: for $(HOURS) hours; a finding ends it"
+	@end=$$(date -d '+$(HOURS) hours' +%s 2>/dev/null || date -v+$(HOURS)H +%s); \
+	while (($$(date +%s) < end)); do \
+	  HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) -q --no-cov $(PYTEST_ARGS); \
+	done
 
 docs: $(READY) ## Write the generated pages: docs/cli.md, docs/reasons.md
 	@$(BIN)/python -m tools.docs
