@@ -57,13 +57,13 @@ class KeylessBench:
     def repository(self, path: str = "shop/web") -> Repository:
         return Repository(self.registry, path)
 
-    def push(self, name: str = "image", path: str = "shop/web") -> Descriptor:
+    def push(self, name: str = "image", path: str = "shop/web", *, user: str = "10001") -> Descriptor:
         """Push a small image that no other has the digest of."""
         config = canonical_json(
             {
                 "architecture": "amd64",
                 "author": name,
-                "config": {"User": "10001"},
+                "config": {"User": user},
                 "os": "linux",
                 "rootfs": {"diff_ids": [], "type": "layers"},
             }

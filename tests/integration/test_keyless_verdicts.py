@@ -1,0 +1,249 @@
+"""The gate signs images and verdicts by identity, and the real Cosign and `gate verify` accept what it signed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gate.admin.keys import generate_key_pair
+from gate.codec.attachments import parse_attachment
+from gate.codec.keys import parse_public_key
+from gate.errors import AttestationError, RefusedError
+from gate.model.attachment import FAILED_VERDICT
+from gate.model.digest import Digest
+from gate.model.image import Descriptor
+from gate.model.policy import KeySigner, VerdictRule, VerdictSigner
+from gate.model.trust import EvidenceDemand
+from gate.verification.demand import demand_verdict
+from gate.verification.match import match_signatures
+from gate.verification.verdict import VerdictDemand
+from tests.support.command import run_gate
+from tests.support.installation import PASSWORD
+from tests.support.keyless import KeylessBench, rule_of
+from tests.support.programs import Tools
+from tests.support.registries import run_olareg
+from tests.support.sigstore_server import REQUEST_TOKEN, Reply, run_sigstore
+from tests.support.virtual_sigstore import ISSUER, SUBJECT
+
+pytestmark = pytest.mark.real_tools
+
+VERIFIER = "https://gate.shop.example/ci"
+SUMMARY = "https://slsa.dev/verification_summary/v1"
+LOGS = (1, 2)
+POLICY = f"""
+apiVersion: gate/v1
+kind: Policy
+metadata: {{name: test}}
+spec:
+  image: {{user: USER, revision: any}}
+  attest: {{verifierId: "{VERIFIER}"}}
+"""
+REQUIREMENT = f"""
+apiVersion: gate/v1
+kind: Requirement
+metadata: {{name: test}}
+spec:
+  trust: {{company: {{trustedRoot: {{file: root.json, sha256: "ROOT"}}, timestamps: 1}}}}
+  images:
+    - match: "**"
+      verdict:
+        signedBy: [{{keyless: {{issuer: "{ISSUER}", subject: "IDENTITY", trust: company}}, verifierId: "{VERIFIER}"}}]
+        policies: [{{file: policy.yaml}}]
+        requireTimestamp: true
+  default: refuse
+"""
+
+
+@pytest.fixture(params=[True, False], ids=["referrers", "fallback"], scope="module")
+def bench(
+    request: pytest.FixtureRequest, tools: Tools, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KeylessBench]:
+    """Give one place for all tests of a kind of registry; each test judges an image of its own."""
+    folder = tmp_path_factory.mktemp("keyless")
+    with run_sigstore() as server, run_olareg(tools.olareg, folder / "registry", referrers=request.param) as registry:
+        made = KeylessBench(program=tools.cosign, folder=folder, server=server, registry=registry.host)
+        made.prepare()
+        for log in LOGS:
+            (folder / f"client{log}.json").write_bytes(server.client_config(log=log))
+            expect(gate(made, "trust", "import", f"log{log}", f"client{log}.json"), 0)
+        generate_key_pair(folder, PASSWORD.encode(), name="gate-fail")
+        for name, user in (("policy", "any"), ("strict", "non-root")):
+            (folder / f"{name}.yaml").write_text(POLICY.replace("USER", user), encoding="utf-8")
+        yield made
+
+
+@pytest.fixture
+def image(request: pytest.FixtureRequest, bench: KeylessBench) -> Descriptor:
+    return bench.push(request.node.name)
+
+
+@pytest.fixture
+def reference(bench: KeylessBench, image: Descriptor) -> str:
+    return bench.reference(image)
+
+
+def gate(bench: KeylessBench, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run_gate(*arguments, cwd=bench.folder, environment=environment)
+
+
+def expect(done: subprocess.CompletedProcess[str], code: int) -> None:
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+def key(bench: KeylessBench, log: int) -> str:
+    """Give the key URI of the instance with this log, with a token that is new."""
+    (bench.folder / "token").write_text(bench.server.oidc.token(), encoding="ascii")
+    return f"sigstore:log{log}?token-file=token"
+
+
+def check(bench: KeylessBench, reference: str, log: int, *, policy: str = "policy") -> subprocess.CompletedProcess[str]:
+    signing = ("--key", key(bench, log), "--fail-key", "gate-fail.key", "-p", f"{policy}.yaml")
+    return gate(bench, "check", reference, *signing)
+
+
+def verify(bench: KeylessBench, reference: str, *, identity: str = SUBJECT) -> subprocess.CompletedProcess[str]:
+    root = Digest.of((bench.folder / "root.json").read_bytes()).hex
+    text = REQUIREMENT.replace("IDENTITY", identity).replace("ROOT", root)
+    (bench.folder / "requirement.yaml").write_text(text, encoding="utf-8")
+    return gate(bench, "verify", reference, "--requirement", "requirement.yaml")
+
+
+def demand(bench: KeylessBench, image: Digest, path: str = "shop/web", *, policy: str = "policy") -> VerdictDemand:
+    rule = VerdictRule(
+        signed_by=(
+            VerdictSigner(signer=bench.signer(demand=EvidenceDemand(logs=1, timestamps=1)), verifier_id=VERIFIER),
+        ),
+        failed_by=(
+            VerdictSigner(signer=KeySigner(key=parse_public_key((bench.folder / "gate-fail.pub").read_bytes()))),
+        ),
+        policies=frozenset({Digest.of((bench.folder / f"{policy}.yaml").read_bytes())}),
+    )
+    return VerdictDemand(asked=image, repository=bench.repository(path), rule=rule)
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_an_image_that_the_gate_signed_verifies_for_cosign(bench: KeylessBench, reference: str, log: int) -> None:
+    assert not bench.cosign_verifies(reference)
+    expect(gate(bench, "sign", reference, "--key", key(bench, log), "-a", "stage=production"), 0)
+    assert bench.cosign_verifies(reference, "-a", "stage=production")
+    assert not bench.cosign_verifies(reference, "-a", "stage=test")
+    assert bench.cosign("verify", *stranger(), reference).returncode != 0
+    (found,) = match_signatures(bench.attachments(reference), rule_of(bench.signer()), datetime.now(UTC))
+    assert len(found.timestamps) == len(found.entries) == 1
+
+
+def stranger() -> tuple[str, ...]:
+    return ("--certificate-identity=eve", f"--certificate-oidc-issuer={ISSUER}", "--trusted-root=root.json")
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_passed_verdict_is_accepted_by_gate_verify_and_by_cosign(
+    bench: KeylessBench, image: Descriptor, log: int
+) -> None:
+    reference = bench.reference(image)
+    expect(check(bench, reference, log), 0)
+    expect(verify(bench, reference), 0)
+    expect(verify(bench, reference, identity=SUBJECT.replace("main", "dev")), 1)
+    assert bench.cosign_verifies(reference, f"--type={SUMMARY}", command="verify-attestation")
+    assert not bench.cosign_verifies(reference, "--type=spdxjson", command="verify-attestation")
+    found = demand_verdict(bench.attachments(reference), demand(bench, image.digest), datetime.now(UTC))
+    assert found.trusted
+
+
+def test_a_verdict_is_given_again_under_the_same_identity(bench: KeylessBench, reference: str) -> None:
+    expect(check(bench, reference, 2), 0)
+    asked = len(bench.server.asked)
+    expect(check(bench, reference, 2), 0)
+    assert len(bench.server.asked) == asked, "nothing was signed again"
+
+
+def test_s21_a_verdict_that_was_copied_to_another_repository_is_refused(bench: KeylessBench, image: Descriptor) -> None:
+    expect(check(bench, bench.reference(image), 2), 0)
+    bench.push(path="shop/other")
+    copied = bench.attachments(bench.reference(image))
+    assert demand_verdict(copied, demand(bench, image.digest), datetime.now(UTC)).passed
+    with pytest.raises(AttestationError) as refused:
+        demand_verdict(copied, demand(bench, image.digest, "shop/other"), datetime.now(UTC))
+    assert refused.value.code == "ATT_RESOURCE_MISMATCH"
+
+
+@pytest.mark.parametrize("part", ["tlogEntries", "timestampVerificationData"])
+def test_a_verdict_without_its_evidence_is_refused(bench: KeylessBench, image: Descriptor, part: str) -> None:
+    expect(check(bench, bench.reference(image), 1), 0)
+    found = bench.attachments(bench.reference(image))
+
+    def stripped(content: bytes) -> bytes:
+        bundle = json.loads(content)
+        del bundle["verificationMaterial"][part]
+        return json.dumps(bundle).encode()
+
+    without = replace(found, items=tuple(replace(item, content=stripped(item.content)) for item in found.items))
+    with pytest.raises(RefusedError) as refused:
+        demand_verdict(without, demand(bench, image.digest), datetime.now(UTC))
+    assert refused.value.code == "SIG_THRESHOLD"
+
+
+def test_a_failed_verdict_is_signed_by_the_key_and_hidden_from_cosign(bench: KeylessBench) -> None:
+    expect(check(bench, bench.reference(bench.push("well")), 2, policy="strict"), 0)
+    root = bench.push("runs as root", user="0")
+    reference = bench.reference(root)
+    expect(check(bench, reference, 2, policy="strict"), 1)
+    assert {item.media_type for item in bench.attachments(reference).items} == {FAILED_VERDICT}
+    assert not any(parse_attachment(item).entries for item in bench.attachments(reference).items)
+    assert not bench.cosign_verifies(reference)
+    with pytest.raises(AttestationError) as refused:
+        demand_verdict(bench.attachments(reference), demand(bench, root.digest, policy="strict"), datetime.now(UTC))
+    assert refused.value.code == "ATT_VERDICT_FAIL"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--fail-key", "KEY"),
+        ("--fail-key", "gate-fail.key", "--legacy-attestation"),
+    ],
+)
+def test_an_identity_alone_signs_no_verdicts(bench: KeylessBench, reference: str, options: tuple[str, ...]) -> None:
+    uri = key(bench, 2)
+    used = [uri if option == "KEY" else option for option in options]
+    done = gate(bench, "check", reference, "--key", uri, "-p", "policy.yaml", *used)
+    expect(done, 2)
+    assert "USAGE" in done.stderr
+    assert bench.attachments(reference).items == ()
+
+
+def test_an_identity_writes_no_old_tag(bench: KeylessBench, reference: str) -> None:
+    expect(gate(bench, "sign", reference, "--key", key(bench, 2), "--legacy"), 2)
+    assert bench.attachments(reference).items == ()
+
+
+def test_in_ci_the_token_comes_from_the_job_and_its_absence_fails(bench: KeylessBench, reference: str) -> None:
+    job = {"GITHUB_ACTIONS": "true", "ACTIONS_ID_TOKEN_REQUEST_URL": bench.server.urls["oidc"] + "/github"}
+    done = gate(bench, "sign", reference, "--key", "sigstore:log2", **job)
+    expect(done, 2)
+    assert "KEY_TOKEN" in done.stderr
+    assert bench.attachments(reference).items == ()
+    expect(
+        gate(bench, "sign", reference, "--key", "sigstore:log2", ACTIONS_ID_TOKEN_REQUEST_TOKEN=REQUEST_TOKEN, **job), 0
+    )
+    assert bench.cosign_verifies(reference)
+
+
+def test_a_service_that_refuses_leaves_the_image_unjudged_and_unsigned(bench: KeylessBench, reference: str) -> None:
+    """The verdict could not be issued: that is an error of the run, not a property of the image."""
+    done = gate(bench, "sign", reference, "--key", "sigstore:nobody?token-file=token")
+    expect(done, 3)
+    assert "ROOT_MISSING" in done.stderr
+    uri = key(bench, 2)
+    bench.server.replies["fulcio"] = lambda _: Reply(body=b'{"message":"no"}', status=403)
+    done = gate(bench, "check", reference, "--key", uri, "--fail-key", "gate-fail.key", "-p", "policy.yaml")
+    bench.server.replies.clear()
+    expect(done, 3)
+    assert "KEY_SIGSTORE" in done.stderr
+    assert bench.attachments(reference).items == ()
