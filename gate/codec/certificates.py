@@ -8,7 +8,7 @@ Specification: RFC 5280; formats reference, section 8.1 step 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
-# What `cryptography` raises for names, extensions and keys that are not what RFC 5280 says.
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+# What `cryptography`, and what is built on it, raises for certificates that are not what RFC 5280 says.
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def parse_certificate(der: bytes, fault: Fault) -> x509.Certificate:
@@ -36,7 +43,7 @@ def parse_certificate(der: bytes, fault: Fault) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         _read(certificate)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise fault.refuse("holds a malformed certificate", seen=str(error)) from error
     if certificate.public_bytes(serialization.Encoding.DER) != der:
         raise fault.refuse("holds a certificate that is not in DER")
@@ -47,6 +54,8 @@ def _read(certificate: x509.Certificate) -> None:
     for read in (certificate.subject, certificate.issuer, certificate.extensions):
         tuple(read)
     certificate.public_key()
+    # Its kind is looked at only when somebody asks: here, where an unknown one is a fault of the certificate.
+    _ = certificate.signature_hash_algorithm
     if certificate.not_valid_after_utc < certificate.not_valid_before_utc:
         raise ValueError("a certificate that is never valid")
 

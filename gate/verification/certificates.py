@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from gate.codec.certificates import extension, is_self_issued, key_of, parse_certificate
+from gate.codec.certificates import UNREADABLE, extension, is_self_issued, key_of, parse_certificate
 from gate.codec.strict_json import Fault
 from gate.codec.times import format_time
 from gate.errors import SignatureError
@@ -136,7 +136,7 @@ def _issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
         return False
     try:
         child.verify_directly_issued_by(parent)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -200,7 +200,7 @@ def _is_promised(
         raise _unlogged("the certificate log's promise is outside its window", format_time(at))
     try:
         verify_bytes(logs[0].key, promise.signature, _promised_bytes(promise, leaf, issuer))
-    except (SignatureError, ValueError) as error:
+    except (SignatureError, *UNREADABLE) as error:
         raise _unlogged("the certificate log's promise does not verify", "") from error
     return True
 

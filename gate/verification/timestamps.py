@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from gate.codec.certificates import extension, parse_certificate
+from gate.codec.certificates import UNREADABLE, extension, parse_certificate
 from gate.codec.strict_json import Fault
 from gate.codec.times import format_time
 from gate.errors import SignatureError
@@ -65,7 +65,7 @@ def _verify_one(
     try:
         response = decode_timestamp_response(token)
         at = response.tst_info.gen_time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+    except (*UNREADABLE, OverflowError) as error:
         raise _FAULT.refuse("cannot be read", expected="an RFC 3161 response") from error
     if at > now + CLOCK_TOLERANCE:
         raise _untrusted("the timestamp is in the future", f"not after {format_time(now)}", format_time(at))
@@ -87,7 +87,7 @@ def _is_by(authority: CertificateAuthority, response: TimeStampResponse, stamped
     try:
         verifier = builder.build()
         return verifier.verify(response, _hash_named_by(response, stamped))
-    except (VerificationError, ValueError):
+    except (VerificationError, *UNREADABLE):
         return False
 
 
