@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.model.finding import Severity
-from gate.secrets.rules import Hit, is_aws_secret
-from gate.secrets.validators import entropy, is_placeholder, is_reference
+from gate.secrets.rules import Hit
+from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference
 
 _MIN_CHARACTERS: Final = 6
 _MAX_CHARACTERS: Final = 4096
@@ -52,7 +52,7 @@ ASSIGNMENT_TEXTS: Final = (
 
 def find_assignment(name: str, value: str) -> Hit | None:
     """Say whether this value of this name is a secret; None where the name or the value says that it is none."""
-    kind = _kind_of(name)
+    kind = kind_of(name)
     if kind is None or not _MIN_CHARACTERS <= len(value) <= _MAX_CHARACTERS:
         return None
     if is_placeholder(value) or is_reference(value):
@@ -71,13 +71,14 @@ def find_assignments(text: str) -> Iterator[Hit]:
     """Yield the secrets that a command line or another free text assigns to names."""
     for found in _NAME.finditer(text):
         name = found[1] or found[2]
-        value = _VALUE.match(text, found.end()) if _kind_of(name) is not None else None
+        value = _VALUE.match(text, found.end()) if kind_of(name) is not None else None
         hit = find_assignment(name, value[1] or value[2] or value[3]) if value else None
         if hit is not None:
             yield hit
 
 
-def _kind_of(name: str) -> str | None:
+def kind_of(name: str) -> str | None:
+    """Say whether this is the name of a `password` or a `token`; None where it is of neither."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words:
         return None

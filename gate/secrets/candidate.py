@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-_NO_GROUPS: Mapping[str, bytes] = {}
 
 
 class Judgement(StrEnum):
@@ -31,7 +29,7 @@ class Candidate:
     start: int
     end: int
     path: str = ""
-    groups: Mapping[str, bytes] = _NO_GROUPS
+    groups: Mapping[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Show no byte of it: a value must not reach a log by a debugger or a failed assertion."""

@@ -13,9 +13,9 @@ from typing import Final
 
 from gate.model.finding import Severity
 from gate.secrets.validators import (
-    entropy,
     has_base62_checksum,
     has_bech32_checksum,
+    is_aws_secret,
     is_placeholder,
     is_private_key,
     is_sample_host,
@@ -110,7 +110,6 @@ _FORMS: Final = (
 
 _AWS_ID = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])", re.ASCII)
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])", re.ASCII)
-_AWS_SECRET_ENTROPY: Final = 4.0
 _AWS_REACH: Final = 1000
 
 _PEM_BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,20})PRIVATE KEY-----")
@@ -136,11 +135,6 @@ def find_forms(text: str) -> Iterator[Hit]:
 
 
 _GROUPED: Final = frozenset(form.rule for form in _FORMS if form.pattern.groups)
-
-
-def is_aws_secret(value: str) -> bool:
-    """Say whether a value has the form of an AWS secret access key and is no sample of the documentation."""
-    return bool(_AWS_SECRET.fullmatch(value)) and entropy(value) > _AWS_SECRET_ENTROPY and not is_placeholder(value)
 
 
 def _aws(text: str) -> Iterator[Hit]:

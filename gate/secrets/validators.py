@@ -5,14 +5,16 @@ Pure functions over one candidate. Specification: checks reference, section 8.3.
 
 from __future__ import annotations
 
-import base64
-import binascii
+import itertools
 import json
 import math
 import re
 from collections import Counter
 from typing import Final
 from zlib import crc32
+
+from gate.secrets.encoded import decoded
+from gate.secrets.private_keys import private_key_kind
 
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -36,6 +38,18 @@ _SAMPLE_HOST = re.compile(
     r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)", re.IGNORECASE
 )
 # Printed in vendors' documentation: the suffix of AWS's sample keys, the signature of jwt.io's sample token.
+_LONG_AGO: Final = 1_735_689_600  # 2025-01-01
+_AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}", re.ASCII)
+_AWS_SECRET_ENTROPY: Final = 4.0
+_CRYPT = re.compile(
+    r"\$(?:1|2[abxy]?|5|6|y|7|gy|sha1|md5|apr1|argon2(?:id|i|d))\$[./A-Za-z0-9$=,+-]{8,250}"
+    r"|\{(?:SHA|SSHA|SHA256|SHA512|SSHA256|SSHA512)\}[A-Za-z0-9+/]{20,200}={0,2}|[./A-Za-z0-9]{13}",
+    re.ASCII,
+)
+_LETTERS = re.compile(r"[A-Za-z][A-Za-z_./: -]*", re.ASCII)
+_CAPITAL = re.compile(r"[a-z][A-Z]", re.ASCII)
+# A longer value is no stand-in, and the patterns below are not linear.
+_MAX_PLACEHOLDER: Final = 512
 _DOCUMENTED: Final = ("EXAMPLE", "EXAMPLEKEY", "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")
 
 
@@ -93,33 +107,59 @@ def jwt_algorithm(value: str) -> str | None:
     return algorithm if isinstance(algorithm, str) else None
 
 
-def decoded(text: str) -> bytes:
-    """Give the bytes of base64 or base64url with or without padding; empty where it is neither."""
-    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+def jwt_is_over(value: str) -> bool:
+    """Say whether a token's own end was before the year in which this was written: nobody can use it any more."""
+    claims = decoded(value.split(".")[1]) if value.count(".") >= 2 else b""
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+        parsed = json.loads(claims) if claims else None
+    except (ValueError, RecursionError):
+        return False
+    end = parsed.get("exp") if isinstance(parsed, dict) else None
+    # No clock: the same bytes give the same findings on every day.
+    return isinstance(end, int | float) and end < _LONG_AGO
 
 
 def is_private_key(body: str) -> bool:
     """Say whether the text between PEM lines is a key and no constant of a library that mentions one."""
-    lines = re.split(r"\s+|\\[nr]", body)
-    data = decoded("".join(line for line in lines if re.fullmatch(r"[A-Za-z0-9+/=]+", line)))
-    if data.startswith(b"openssh-key-v1\0"):
-        return True
-    if len(data) < 40 or data[0] != 0x30:
-        # An encrypted PKCS#1 body is no DER; its headers say so.
-        return "Proc-Type:" in body and len(data) >= 40
-    if data[1] < 0x80:
-        return data[1] == len(data) - 2
-    size_bytes = data[1] & 0x7F
-    return int.from_bytes(data[2 : 2 + size_bytes], "big") == len(data) - 2 - size_bytes
+    return private_key_kind(body) is not None
+
+
+def has_hex_checksum(value: str) -> bool:
+    """Say whether the last 8 characters are the hexadecimal CRC-32 of all before the last `_` (Grafana)."""
+    body, _, digits = value.rpartition("_")
+    return digits.lower() == f"{crc32(body.encode('latin-1', 'replace')):08x}"
+
+
+def is_aws_secret(value: str) -> bool:
+    """Say whether a value has the form of an AWS secret access key and is no sample, digest or path."""
+    if not _AWS_SECRET.fullmatch(value) or is_placeholder(value) or entropy(value) <= _AWS_SECRET_ENTROPY:
+        return False
+    return bool(re.search(r"[a-z]", value) and re.search(r"[A-Z]", value) and re.search(r"[0-9]", value))
+
+
+def is_crypt_hash(value: str) -> bool:
+    """Say whether a value is a password's hash as `crypt` or Apache's htpasswd writes it."""
+    return bool(_CRYPT.fullmatch(value))
+
+
+def is_words(value: str) -> bool:
+    """Say whether a value is only letters and `-_./: `, with a capital after a small letter as seldom as in words."""
+    return bool(_LETTERS.fullmatch(value)) and 5 * len(_CAPITAL.findall(value)) <= len(value)
 
 
 def is_placeholder(value: str) -> bool:
     """Say whether a value stands for a secret that is not here: a variable, a template, a word of documentation."""
-    return bool(_PLACEHOLDER.fullmatch(value)) or value.endswith(_DOCUMENTED)
+    if len(value) > _MAX_PLACEHOLDER:
+        return False
+    return bool(_PLACEHOLDER.fullmatch(value)) or value.endswith(_DOCUMENTED) or _is_counted(value)
+
+
+def _is_counted(value: str) -> bool:
+    """Say whether a value is one character over and over, or counts up, after any prefix: `0123456789`, `abcdefgh`."""
+    body = re.sub(r"^[A-Za-z]{1,8}[-_.]", "", value)
+    # The steps from one character to the next: a sample has few of them, a random value has many.
+    steps = {ord(after) - ord(before) for before, after in itertools.pairwise(body)}
+    return len(body) >= 8 and len(steps) <= 2
 
 
 def is_reference(value: str) -> bool:

@@ -1,0 +1,92 @@
+"""Passwords and tokens that are known by the name that they are assigned to, in files of settings and in code.
+
+In a configuration a weak password is a secret; in code a value must look like one; in prose and translations it must look
+random, for they speak about passwords. Specification: checks reference, sections 8.3 and 8.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gate.model.finding import Severity
+from gate.secrets.assignments import find_assignment, kind_of
+from gate.secrets.encoded import decoded
+from gate.secrets.hit import Hit, Where, line_of
+from gate.secrets.rule import Confidence
+from gate.secrets.structure import NO_OFFSET, Assignment, find_quoted, find_settings, is_configuration, is_prose
+from gate.secrets.validators import entropy, is_placeholder, is_words
+
+_MAX_HITS: Final = 200
+_CODE_MIN: Final = 8
+_CODE_ENTROPY: Final = 3.0
+_KUBERNETES = re.compile(r"""\bkind["']?\s{0,4}:\s{0,4}["']?Secret\b""")
+# Values of code that are no literals, or hold more than a secret has.
+_NO_LITERAL = re.compile(r"[\s(){}<>$]|\\|^[./~]|^[A-Z0-9_]+$|^[a-z]+(?:[._-][a-z]+)*$|[.:/]$|^https?:")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    block: bytes
+    text: str
+    is_settings: bool
+
+
+def find_assigned(block: bytes, where: Where) -> Iterator[Hit]:
+    """Yield what a block assigns to names of secrets; the untrusted name of the file says which rules hold for it."""
+    path = where.innermost
+    text = block.decode("latin-1")
+    is_settings = is_configuration(path)
+    found = find_settings(path, text) if is_settings else find_quoted(text)
+    is_kubernetes = is_settings and bool(_KUBERNETES.search(text))
+    count = 0
+    for one in found:
+        if kind_of(one.name) is None or is_placeholder(one.value):
+            continue
+        value = _opened(one) if is_kubernetes else one.value
+        if not (_is_setting(value) if is_settings else _is_in_code(value, prose=is_prose(path))):
+            continue
+        hit = find_assignment(one.name, value)
+        if hit is None:
+            continue
+        place = _Place(block, text, is_settings)
+        yield _hit((hit.rule, hit.title, hit.severity), one, value, where, place=place)
+        count += 1
+        if count >= _MAX_HITS:
+            return
+
+
+def _opened(one: Assignment) -> str:
+    """Give what a value of a Kubernetes Secret's `data` says; it is always base64, of however short a text."""
+    plain = decoded(one.value)
+    is_text = bool(plain) and all(0x20 <= byte < 0x7F for byte in plain.strip())
+    return plain.strip().decode("ascii") if is_text and "data" in one.key_path else one.value
+
+
+def _is_setting(value: str) -> bool:
+    # A sentence or a list is none; a translated word for "password" stands beside others with capitals or blanks.
+    return " " not in value and not value.startswith(("{", "[", "<", "&", "*", "!", "$", "%(")) and value.isprintable()
+
+
+def _is_in_code(value: str, *, prose: bool) -> bool:
+    if len(value) < _CODE_MIN or _NO_LITERAL.search(value) or is_words(value):
+        return False
+    is_mixed = bool(re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value))
+    return is_mixed and entropy(value) >= (_CODE_ENTROPY + 0.5 if prose else _CODE_ENTROPY)
+
+
+def _hit(rule: tuple[str, str, Severity], one: Assignment, value: str, where: Where, *, place: _Place) -> Hit:
+    offset = one.offset if one.offset != NO_OFFSET else max(0, place.text.find(one.value))
+    return Hit(
+        rule=rule[0],
+        title=rule[1],
+        severity=rule[2],
+        confidence=Confidence.HIGH if place.is_settings else Confidence.MEDIUM,
+        value=value.encode("latin-1", "replace"),
+        where=where,
+        offset=offset,
+        line=line_of(place.block, offset),
+        key_path=one.key_path,
+    )

@@ -1,0 +1,31 @@
+"""Which opener takes which container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gate.secrets.archives import open_deb, open_tar, open_zip, refuse_unread
+from gate.secrets.bytecode import open_pyc
+from gate.secrets.compressed import compressed_opener
+from gate.secrets.container import Kind, Opener
+from gate.secrets.git_objects import open_git_object, open_git_pack
+from gate.secrets.keystores import open_java_keystore, open_pkcs12
+
+OPENERS: Final[Mapping[Kind, Opener]] = {
+    Kind.GZIP: compressed_opener(Kind.GZIP),
+    Kind.ZSTD: compressed_opener(Kind.ZSTD),
+    Kind.XZ: compressed_opener(Kind.XZ),
+    Kind.BZIP2: compressed_opener(Kind.BZIP2),
+    Kind.ZIP: open_zip,
+    Kind.TAR: open_tar,
+    Kind.DEB: open_deb,
+    Kind.PYC: open_pyc,
+    Kind.GIT_OBJECT: open_git_object,
+    Kind.GIT_PACK: open_git_pack,
+    Kind.JAVA_KEYSTORE: open_java_keystore,
+    Kind.PKCS12: open_pkcs12,
+    Kind.SEVEN_ZIP: refuse_unread,
+    Kind.RAR: refuse_unread,
+    Kind.RPM: refuse_unread,
+}

@@ -1,0 +1,67 @@
+"""Whether the text of a PEM block is a private key: by its DER, not by its header, which libraries hold as a constant.
+
+Reads the outer structure only and computes with nothing. Specification: RFC 7468, 8017, 5958, 5915; PROTOCOL.key of OpenSSH.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gate.secrets.encoded import decoded
+
+_OPENSSH: Final = b"openssh-key-v1\0"
+_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_BREAK = re.compile(r"\s+|(?:\\+[nrt])+|&#(?:10|13|xA|xD);", re.IGNORECASE)
+_HEADER = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}-----|-----END [A-Z0-9 ]{0,30}-----")
+_MIN_BODY: Final = 40
+_SEQUENCE: Final = 0x30
+_INTEGER: Final = 0x02
+_OCTETS: Final = 0x04
+
+
+def private_key_kind(text: str) -> str | None:
+    """Say which kind of private key a PEM block (or its body alone) holds: `plain`, `encrypted`; None where it holds none."""
+    body = _HEADER.sub(" ", text)
+    lines = [line for line in _BREAK.split(body) if _LINE.fullmatch(line)]
+    data = decoded("".join(lines))
+    if data.startswith(_OPENSSH):
+        return "plain" if data[len(_OPENSSH) :].startswith(b"\0\0\0\x04none") else "encrypted"
+    if "Proc-Type:" in text and "ENCRYPTED" in text:
+        # The body is no DER then; the names of its headers went through the filter of lines, and shift it.
+        return "encrypted" if len("".join(lines)) >= _MIN_BODY else None
+    if "PGP PRIVATE KEY" in text:
+        return "plain" if len(data) >= _MIN_BODY or len("".join(lines)) >= 2 * _MIN_BODY else None
+    return _der_kind(data) if len(data) >= _MIN_BODY else None
+
+
+def _der_kind(data: bytes) -> str | None:
+    outer = _element(data, 0)
+    if outer is None or outer[0] != _SEQUENCE or outer[2] != len(data):
+        return None
+    first = _element(data, outer[1])
+    if first is None:
+        return None
+    second = _element(data, first[2])
+    if second is None:
+        return None
+    if first[0] == _SEQUENCE:
+        # EncryptedPrivateKeyInfo: an algorithm, then octets; a public key has a bit string there.
+        return "encrypted" if second[0] == _OCTETS else None
+    if first[0] != _INTEGER or first[2] - first[1] != 1:
+        return None
+    # PKCS #1 and DSA go on with an integer, PKCS #8 with an algorithm, SEC 1 with octets.
+    return "plain" if second[0] in {_INTEGER, _SEQUENCE, _OCTETS} else None
+
+
+def _element(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Give tag, start and end of the content; None where it does not fit."""
+    if at + 2 > len(data):
+        return None
+    tag, size, start = data[at], data[at + 1], at + 2
+    if size >= 0x80:
+        width = size & 0x7F
+        if not 1 <= width <= 4:
+            return None
+        size, start = int.from_bytes(data[start : start + width], "big"), start + width
+    return (tag, start, start + size) if start + size <= len(data) else None

@@ -1,0 +1,183 @@
+"""Names that values are assigned to, in the forms that configuration files have; each with its key path.
+
+Line by line and without a full parser, so that a template or a damaged file gives what it can: dotenv, INI, properties, YAML,
+TOML, HCL, npmrc, shell; JSON as a whole; XML attributes and elements; netrc, pgpass; PHP `define`; quoted assignments in code.
+Specification: checks reference, section 8.4.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gate.secrets.patterns import compile_pattern
+
+# Files whose form alone says what is a password; no word of one stands in them.
+_FORM_ALONE = re.compile(r"(?:^|/)(?:\.pgpass|[._]netrc)$")
+
+# What the automaton looks for: a word of a secret's name just before what assigns. In settings anything may follow, in code
+# only a text in quotes counts, and is looked for with it.
+_NAMES: Final = (
+    r"(?i)(?:passw(?:or)?[dt]|passphrase|\bpass|[_.-]pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"auth[_-]?key|encryption[_-]?key|credentials?|auth|dsn|connection[_-]?string|master[_-]?key)[a-z0-9_-]{0,24}"
+)
+SETTING_TRIGGER: Final = rf"""{_NAMES}(?:["'\]>)]{{0,3}}[ \t]{{0,20}}(?:=>|[:=>,(])|["'][ \t]{{1,4}}value[ \t]?=)"""
+_QUOTE: Final = r"""["']?\]?[ \t]{0,20}(?:=>|:=|=|:|,)[ \t]{0,20}[rbuf@]{0,2}"""
+CODE_TRIGGER: Final = rf"""{_NAMES}{_QUOTE}["'][^"'\\\r\n\x00 ]{{6}}"""
+
+_CONFIGURATION = re.compile(
+    r"(?:^|/)(?:\.?env(?:\.[^/]*)?|[^/]*\.env|\.envrc|[^/]*\.(?:properties|ini|cfg|conf|cnf|config|toml|ya?ml|json|tfvars|"
+    r"tfstate|xml|plist|hcl|rc|settings|secrets?|credentials)|\.npmrc|\.yarnrc|\.pypirc|\.my\.cnf|\.s3cfg|\.boto|\.gitconfig|"
+    r"\.git/config|credentials|config|\.netrc|_netrc|\.pgpass|\.dockercfg|wp-config[^/]*\.php|settings[^/]*\.py|local_settings\.py|"
+    r"\.(?:ba|z)?sh(?:rc|_profile|env)|\.profile|environment|Dockerfile[^/]*|docker-compose[^/]*)$",
+    re.IGNORECASE,
+)
+# Files for readers and translators, whose passwords are words about passwords.
+_PROSE = re.compile(
+    r"\.(?:md|markdown|rst|adoc|html?|txt|po|pot|mo|[1-9]|tex|texi|info|css|svg|csv|lock|sum|d\.ts|map)$"
+    r"|(?:^|/)(?:locales?|i18n|lang|l10n|translations?|man\d?|schemas?)/"
+    r"|(?:^|/)(?:messages|strings)[^/]*\.|[/._-][a-z]{2}[-_][A-Za-z]{2}\.[a-z]{2,10}$",
+    re.IGNORECASE,
+)
+_LINE = re.compile(
+    r"""^([ \t]*)(?:-[ \t]+)?(?:(?:export|set|setenv|ENV|ARG|local|readonly|const|let|var|//)[ \t]+)?["']?"""
+    r"""([A-Za-z_/][\w./@:\[\]-]{0,150}?)["']?[ \t]*(?:=>|:=|=|:(?=[ \t"']|$))[ \t]*(.*)$""",
+    re.ASCII,
+)
+_SECTION = re.compile(r"^[ \t]*\[{1,2}([^\]\r\n]{1,100})\]{1,2}[ \t]*(?:[#;].*)?$")
+_STRING = re.compile(r"""[rbuf]{0,2}(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
+_COMMENT = re.compile(r"[ \t][#;]")
+_QUOTED = compile_pattern(
+    rf"""(?P<name>[A-Za-z_][\w.-]{{0,80}}){_QUOTE}(?:"(?P<double>[^"\\\r\n]{{6,300}})"|'(?P<single>[^'\\\r\n]{{6,300}})')"""
+)
+_XML_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,80})(?:\s[^<>]{0,200})?>([^<>]{4,400})</")
+_XML_PAIR = re.compile(r"""(?:name|key)\s?=\s?["']([^"']{1,100})["']\s{1,20}value\s?=\s?["']([^"']{4,400})["']""")
+_NETRC = re.compile(
+    r"\blogin\s{1,10}\S{1,100}\s{1,10}password\s{1,10}(\S{1,200})|\bpassword\s{1,10}(\S{1,200})\s{1,10}login\b"
+)
+_PGPASS = re.compile(r"^(?:[^:\s]{1,250}:){2}[^:\s]{1,100}:[^:\s]{1,100}:(\S{1,200})$", re.MULTILINE)
+NO_OFFSET: Final = -1
+_MAX_JSON_DEPTH: Final = 60
+_MAX_LINE: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A value and the name that it is assigned to; `offset` is where the value begins, or `NO_OFFSET`."""
+
+    key_path: str
+    name: str
+    value: str
+    offset: int
+
+
+def is_configuration(path: str) -> bool:
+    """Say whether a file of this name holds settings, so that even a weak password in it is a secret."""
+    return bool(_CONFIGURATION.search(path)) and not is_prose(path)
+
+
+def is_settings_by_form(path: str) -> bool:
+    """Say whether a file of this name holds passwords without naming them."""
+    return bool(_FORM_ALONE.search(path))
+
+
+def is_prose(path: str) -> bool:
+    """Say whether a file of this name is for readers: documentation, translations, schemas, lock files."""
+    return bool(_PROSE.search(path))
+
+
+def find_settings(path: str, text: str) -> Iterator[Assignment]:
+    """Yield what a configuration file assigns; `text` is its bytes as Latin-1."""
+    name = path.rpartition("/")[2].lower()
+    if "netrc" in name:
+        yield from (Assignment("password", "password", one[1] or one[2], one.start()) for one in _NETRC.finditer(text))
+    elif name == ".pgpass":
+        yield from (Assignment("password", "password", one[1], one.start(1)) for one in _PGPASS.finditer(text))
+    elif text.lstrip("\ufeff\xef\xbb\xbf \t\r\n")[:1] in {"{", "["} and (found := _json(text)) is not None:
+        yield from found
+    elif text.lstrip("\xef\xbb\xbf \t\r\n").startswith("<") and not name.endswith(".php"):
+        yield from find_xml(text)
+    else:
+        yield from find_lines(text)
+        if name.endswith(".php"):
+            yield from find_quoted(text)
+
+
+def find_lines(text: str) -> Iterator[Assignment]:
+    """Yield assignments that stand on a line each, with the sections or indented keys above them."""
+    section, above, at = "", list[tuple[int, str]](), 0
+    for line in text.splitlines(keepends=True):
+        start, at = at, at + len(line)
+        stripped = line.rstrip("\r\n")
+        if len(stripped) > _MAX_LINE or stripped.lstrip()[:1] in {"#", ";", "!"}:
+            continue
+        header = _SECTION.match(stripped)
+        if header:
+            section, above = header[1].strip().strip("\"'"), []
+            continue
+        found = _LINE.match(stripped)
+        if not found:
+            continue
+        indent = len(found[1])
+        while above and above[-1][0] >= indent:
+            above.pop()
+        keys = [section, *(key for _, key in above), found[2]]
+        if found[3] in {"", "|", ">", "|-", ">-", "{"}:
+            above.append((indent, found[2]))
+        else:
+            yield Assignment(".".join(filter(None, keys)), found[2], _plain(found[3]), start + found.start(3))
+
+
+def _plain(written: str) -> str:
+    """Give a value without its quotes, comment and comma."""
+    string = _STRING.match(written)
+    if string:
+        return str(string[1] if string[1] is not None else string[2])
+    comment = _COMMENT.search(written)
+    return (written[: comment.start()] if comment else written).strip().rstrip(",;")
+
+
+def find_quoted(text: str) -> Iterator[Assignment]:
+    """Yield quoted texts that code assigns to names."""
+    for found in _QUOTED.find(text.encode("latin-1")):
+        name = found.groups["name"].decode("latin-1")
+        value = found.groups.get("double", found.groups.get("single", b"")).decode("latin-1")
+        yield Assignment(name, name, value, found.end - len(value) - 1)
+
+
+def find_xml(text: str) -> Iterator[Assignment]:
+    """Yield elements and `name`/`value` pairs of XML, and quoted attributes."""
+    for pattern in (_XML_ELEMENT, _XML_PAIR):
+        yield from (Assignment(one[1], one[1], one[2].strip(), one.start(2)) for one in pattern.finditer(text))
+    yield from find_quoted(text)
+
+
+def _json(text: str) -> list[Assignment] | None:
+    try:
+        value = json.loads(text.lstrip("\ufeff\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        return None
+    found: list[Assignment] = []
+    stack: list[tuple[str, str, object, int]] = [("", "", value, 0)]
+    while stack:
+        path, name, node, depth = stack.pop()
+        if isinstance(node, str):
+            if name and len(node) >= 4:
+                found.append(Assignment(path, name, node, NO_OFFSET))
+        elif depth < _MAX_JSON_DEPTH and isinstance(node, dict):
+            pairs = [(f"{path}.{key}".lstrip("."), str(key), item, depth + 1) for key, item in node.items()]
+            stack.extend(reversed([*pairs, *_named_pair(path, node, depth)]))
+        elif depth < _MAX_JSON_DEPTH and isinstance(node, list):
+            stack.extend((f"{path}[{number}]", name, item, depth + 1) for number, item in enumerate(node))
+    return found
+
+
+def _named_pair(path: str, node: dict[str, object], depth: int) -> list[tuple[str, str, object, int]]:
+    """Read `{"name": "DB_PASSWORD", "value": "..."}` as what it says: containers' environments are written so."""
+    name, value = node.get("name", node.get("key")), node.get("value")
+    if not isinstance(name, str) or not isinstance(value, str):
+        return []
+    return [(f"{path}.{name}".lstrip("."), name, value, depth + 1)]

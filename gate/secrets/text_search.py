@@ -1,0 +1,157 @@
+"""Secrets in one block of bytes: what the automaton points at, judged exactly; text in other encodings, one or two deep.
+
+The work is linear in the block: each rule reads it at most once, each encoding decodes it at most once.
+Specification: checks reference, sections 8.2 to 8.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from gate.model.finding import Severity
+from gate.secrets.assigned import find_assigned
+from gate.secrets.candidate import Candidate, Judgement
+from gate.secrets.hit import Hit, Where, line_of
+from gate.secrets.judging import judge
+from gate.secrets.patterns import Found
+from gate.secrets.rule import Confidence, Rule
+from gate.secrets.rule_set import Occurrences, RuleSet
+from gate.secrets.structure import is_configuration, is_settings_by_form
+
+# The longest match that is seen: a private key of 16,384 bits in PEM has 13 KiB.
+MAX_MATCH_BYTES: Final = 16 * 1024
+# Encodings within each other: `base64` of JSON with escapes is two.
+MAX_ENCODINGS: Final = 3
+# One refuses; so many that a file full of them costs no memory.
+_MAX_HITS_OF_RULE: Final = 200
+_KEYWORD_REACH: Final = 256
+_MIN_DECODED: Final = 8
+# Opens what was decoded, where it is a container by its first bytes; None where it is none.
+OpenDecoded = Callable[[bytes, Where], bool]
+
+
+class TextSearch:
+    """Search blocks with one set of rules; `open_decoded` takes containers that an encoding held."""
+
+    def __init__(self, rules: RuleSet, open_decoded: OpenDecoded) -> None:
+        self._rules = rules
+        self._open_decoded = open_decoded
+
+    def search(self, block: bytes, where: Where, *, low: int = 0, high: int | None = None) -> Iterator[Hit]:
+        """Yield the secrets that begin from `low` to before `high`; offsets and lines count from the block's beginning."""
+        yield from self._search(block, where, low, len(block) if high is None else high, 0)
+
+    def _search(self, block: bytes, where: Where, low: int, high: int, encodings: int) -> Iterator[Hit]:
+        seen = self._rules.scan(block)
+        needs_names = _needs_names(where, seen)
+        if not seen and not needs_names:
+            return
+        hits = [hit for hit in self._by_rule(block, where, seen) if low <= hit.offset < high]
+        if needs_names:
+            assigned = find_assigned(block, where)
+            hits += [hit for hit in assigned if low <= hit.offset < high and not _is_explained(hit, hits)]
+        yield from hits
+        if encodings < MAX_ENCODINGS:
+            yield from self._decoded(block, where, seen, low, high, encodings)
+
+    def _by_rule(self, block: bytes, where: Where, seen: Occurrences) -> list[Hit]:
+        hits: list[Hit] = []
+        for number, first_end in sorted(seen.rules()):
+            rule, pattern, paths = self._rules.rule(number)
+            if paths is not None and not paths.fits(where.path.encode("utf-8", "surrogateescape")):
+                continue
+            count = 0
+            for found in pattern.find(block, max(0, first_end - MAX_MATCH_BYTES)):
+                hit = _judged(rule, found, block, where)
+                if hit is not None:
+                    hits.append(hit)
+                    count += 1
+                    if count >= _MAX_HITS_OF_RULE:
+                        break
+        return _strongest(hits)
+
+    def _decoded(
+        self, block: bytes, where: Where, seen: Occurrences, low: int, high: int, encodings: int
+    ) -> Iterator[Hit]:
+        for encoding in seen.encodings():
+            for start, text in encoding.decode(block):
+                if not low <= start < high or len(text) < _MIN_DECODED or text == block:
+                    continue
+                inside = where.encoded(encoding.name)
+                if self._open_decoded(text, inside):
+                    continue
+                line = block.count(b"\n", 0, start) + 1
+                for hit in self._search(text, inside, 0, len(text), encodings + 1):
+                    yield _moved(hit, start, line)
+
+
+def _needs_names(where: Where, seen: Occurrences) -> bool:
+    """Say whether assignments have to be looked for: where nothing quoted stands, only in files of settings."""
+    file = where.innermost
+    return seen.has_quoted() or (seen.has_setting() and is_configuration(file)) or is_settings_by_form(file)
+
+
+def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:
+    value = block[found.value[0] : found.value[1]]
+    if not value or len(value) > MAX_MATCH_BYTES or not _has_keyword(rule, found, block):
+        return None
+    candidate = Candidate(
+        value=value, text=block, start=found.start, end=found.end, path=where.path, groups=found.groups
+    )
+    said = judge(candidate, rule.validators)
+    if said is Judgement.REJECT:
+        return None
+    is_doubtful = said is Judgement.DOUBTFUL
+    confidence = Confidence.CERTAIN if said is Judgement.CERTAIN else rule.confidence
+    shown = rule.prefix if rule.prefix and value.startswith(rule.prefix.encode()) else ""
+    return Hit(
+        rule=rule.id,
+        title=rule.title,
+        severity=Severity.LOW if is_doubtful else rule.severity,
+        confidence=Confidence.LOW if is_doubtful else confidence,
+        value=value,
+        where=where,
+        offset=found.value[0],
+        line=line_of(block, found.value[0]),
+        prefix=shown,
+    )
+
+
+def _has_keyword(rule: Rule, found: Found, block: bytes) -> bool:
+    if not rule.keywords:
+        return True
+    near = block[max(0, found.end - _KEYWORD_REACH - (found.end - found.start)) : found.end].lower()
+    return any(word.encode() in near for word in rule.keywords)
+
+
+def _moved(hit: Hit, start: int, line: int) -> Hit:
+    """Give a hit in decoded text the place of the encoded text: that is where a person finds it."""
+    return Hit(
+        rule=hit.rule, title=hit.title, severity=hit.severity, confidence=hit.confidence, value=hit.value,
+        where=hit.where, offset=start, line=line, prefix=hit.prefix, key_path=hit.key_path,
+    )  # fmt: skip
+
+
+def _strongest(hits: list[Hit]) -> list[Hit]:
+    """Keep of several hits over the same bytes the surest one: what one rule explains, no second one tells again."""
+    ranks = list(Confidence)
+    ordered = sorted(
+        hits, key=lambda hit: (hit.offset, -ranks.index(hit.confidence), -hit.severity.rank, -len(hit.value), hit.rule)
+    )
+    kept: list[Hit] = []
+    for hit in ordered:
+        over = kept[-1] if kept and hit.offset < kept[-1].offset + len(kept[-1].value) else None
+        if over is None:
+            kept.append(hit)
+        elif ranks.index(hit.confidence) > ranks.index(over.confidence):
+            kept[-1] = hit
+    return kept
+
+
+def _is_explained(assigned: Hit, hits: list[Hit]) -> bool:
+    return any(
+        one.value in assigned.value or assigned.value in one.value
+        for one in hits
+        if abs(one.offset - assigned.offset) <= MAX_MATCH_BYTES
+    )
