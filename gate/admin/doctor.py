@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 from gate.admin.databases import DatabaseStatus, database_status
 from gate.admin.tools import list_tools
+from gate.admin.trust import TrustStatus, trust_status
 from gate.collectors.database_store import DatabaseKind
+from gate.collectors.trust_store import TrustStore
 from gate.errors import GateError, StorageError
 from gate.model.reasons import REASONS
 from gate.model.reference import RegistryReference, parse_reference
@@ -83,6 +85,7 @@ def examine(patient: Patient) -> tuple[Diagnosis, ...]:
         *_tools(patient),
         *map(diagnose_database, databases),
         diagnose_clock(patient.now, databases),
+        *map(diagnose_trust, trust_status(TrustStore(patient.places.state / "trust"), patient.now)),
         _tried("key", lambda: _key(patient)),
         *_registry(patient),
         _tried("cache", lambda: _cache(patient.places)),
@@ -158,6 +161,25 @@ def diagnose_clock(now: datetime, databases: tuple[DatabaseStatus, ...]) -> Diag
             code="POL_TIME",
         )
     return Diagnosis(subject="clock", state=State.OK, found=text)
+
+
+def diagnose_trust(status: TrustStatus) -> Diagnosis:
+    """Say whether a trusted root can be used now, offline, and since when it is here."""
+    subject = f"trusted root {status.name}"
+    if status.problem is not None or status.entry is None:
+        code = status.problem.code if status.problem is not None else "ROOT_MISSING"
+        return Diagnosis(
+            subject=subject,
+            state=State.WRONG,
+            found=status.problem.reason if status.problem is not None else "is not there",
+            next_step=REASONS[code].next_step,
+            code=code,
+        )
+    age = f", {status.age.days} days old" if status.age is not None else ""
+    end = f", until {status.expires:%Y-%m-%d}" if status.expires is not None else ""
+    return Diagnosis(
+        subject=subject, state=State.OK, found=f"{status.entry.root.short} {status.entry.source.value}{age}{end}"
+    )
 
 
 def _key(patient: Patient) -> Diagnosis:

@@ -13,6 +13,7 @@ from gate.admin.trust_parts import TrustParts, root_of_parts
 from gate.cli.common import Common, ca_file_option, common_options, with_options
 from gate.cli.environment import registry_options
 from gate.cli.types import DIGEST, LOG_KEY, MOMENT, PLACE
+from gate.collectors.output import write_output
 from gate.collectors.trust_store import TrustStore
 from gate.errors import UsageError
 from gate.model.trust import PUBLIC, Validity
@@ -76,13 +77,26 @@ def trust() -> None:
 
 
 @trust.command()
+@click.argument("name", required=False)
+@click.option(
+    "--save",
+    type=PLACE,
+    envvar="GATE_SAVE",
+    help="Write the root of NAME to a file, for a policy's `trustedRoot` or for `cosign --trusted-root`.",
+)
 @common_options
-def show(common: Common) -> None:
-    """Show every trusted root that is here, its age and when it ends, offline.
+def show(common: Common, name: str | None, save: Path | None) -> None:
+    """Show the trusted roots that are here, their age and when they end, offline.
 
     A root that came by TUF is verified anew from the cache. Ends with 3 where one cannot be used.
     """
-    found = trust_status(_store(common), common.now)
+    if save is not None:
+        if name is None:
+            raise UsageError("--save is for one root", expected="NAME", seen="no name")
+        write_output(save, _store(common).load(name).root)
+    found = [item for item in trust_status(_store(common), common.now) if name in {None, item.name}]
+    if not found and name is not None:
+        _store(common).entry(name)
     code = _NOT_JUDGED if any(item.problem is not None for item in found) else 0
     rows = tuple(map(_row, found))
     common.finish(Listing(kind="trustedRoots", columns=_COLUMNS, rows=rows, state="state", exit_code=code))

@@ -307,7 +307,7 @@ _POLICIES = (
     _error("KEY_SERVICE", "The service or device that holds the key cannot sign with it.",
            "Look at its permissions and its address; docs/signing.md."),
     _usage("KEY_TOKEN", "There is no identity token, or it is not one that Sigstore takes.",
-           "Let the job ask for one (GitHub: `permissions: id-token: write`; GitLab: `id_tokens`), or see docs/signing-keyless.md."),
+           "Let the job ask for one (GitHub: `permissions: id-token: write`; GitLab: `id_tokens`), or see docs/trust.md."),
     _error("KEY_SIGSTORE", "A service of the Sigstore instance did not do its part, so nothing was signed.",
            "Try again; look at the signing configuration: `gate trust show`."),
     _usage("KEY_EXISTS", "A key file is already there and is not overwritten.", "Choose another name or remove it yourself."),

@@ -124,3 +124,15 @@ def test_a_file_or_parts_and_not_both(run: Run, arguments: tuple[str, ...]) -> N
 def test_a_moment_without_zone_is_a_usage_error(run: Run, moment: str) -> None:
     refused = run("trust", "import", "company", "--ct-key", "ct.pem", "--valid-from", moment)
     assert refused.exit_code == 2
+
+
+def test_a_root_is_saved_as_it_is_for_a_policy_to_pin(run: Run) -> None:
+    Path("root.json").write_bytes(ROOT)
+    assert run("trust", "import", "company", "root.json").exit_code == 0
+    shown = run("trust", "show", "company", "--save", "saved.json", "-f", "json")
+    assert shown.exit_code == 0, shown.stderr
+    assert list(rows(shown.stdout)) == ["company"]
+    assert Path("saved.json").read_bytes() == ROOT
+    assert run("trust", "show", "--save", "saved.json").exit_code == 2
+    missing = run("trust", "show", "nobody")
+    assert (missing.exit_code, "ROOT_MISSING" in missing.stderr) == (3, True)

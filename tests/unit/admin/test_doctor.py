@@ -9,7 +9,9 @@ import pytest
 
 from gate.admin.databases import DatabaseStatus
 from gate.admin.doctor import Patient, State, diagnose_clock, diagnose_database, examine
+from gate.admin.trust import import_trust
 from gate.collectors.database_store import DatabaseKind
+from gate.collectors.trust_store import TrustStore
 from gate.errors import KeyFileError
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Unobtained
@@ -17,6 +19,7 @@ from gate.pipeline.places import default_places
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.signers.signer import Signer
+from tests.support.virtual_sigstore import VirtualSigstore
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 
@@ -91,3 +94,17 @@ def test_a_cache_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
 def test_a_layout_is_no_image_in_a_registry(tmp_path: Path) -> None:
     found = {item.subject: item for item in examine(patient(tmp_path, reference="oci:image"))}
     assert found["registry"].code == "REG_NOT_FOUND"
+
+
+def test_a_trusted_root_is_well_or_damaged(tmp_path: Path) -> None:
+    examined = patient(tmp_path)
+    store = TrustStore(examined.places.state / "trust")
+    root = VirtualSigstore().trusted_root()
+    import_trust(store, "company", root, signing=None, digest=None, now=NOW - timedelta(days=3))
+    found = {item.subject: item for item in examine(examined)}
+    assert found["trusted root public"].state is State.OK
+    assert found["trusted root company"].found.endswith("file, 3 days old")
+    (store.folder / "roots" / f"{Digest.of(root).hex}.json").write_bytes(b"{}")
+    damaged = {item.subject: item for item in examine(examined)}["trusted root company"]
+    assert (damaged.state, damaged.code) == (State.WRONG, "ROOT_DIGEST")
+    assert damaged.next_step
