@@ -13,6 +13,7 @@ from bench.measures import Line
 from bench.page import PAGE, render, text_of
 from bench.shop import SIZES_MB, Shop, open_shop
 from bench.timing import BenchError
+from bench.verification import verification
 from tools.build import BuildError
 from tools.demo.registry import RegistryStartError
 from tools.images.parts import PartError
@@ -39,6 +40,7 @@ def _sections(shop: Shop, rounds: int) -> list[tuple[str, list[Line]]]:
         (f"A first check of an image of {SIZES_MB[0]} MB", lambda: measures.first_check(shop, rounds)),
         ("The same digest again", lambda: measures.same_again(shop, rounds)),
         ("The deploy stage", lambda: measures.deploy(shop, rounds)),
+        ("Verifications of signatures on one core", lambda: verification(shop, rounds)),
         ("Memory", lambda: measures.memory(shop)),
     ]
     return [(title, _said(title, measure())) for title, measure in planned]
