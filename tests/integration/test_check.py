@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import shutil
 import socket
-import sqlite3
-import tarfile
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import gate
-from gate.codec.strict_json import canonical_json
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
-from gate.errors import AttestationError, PolicyError, UsageError
-from gate.model.finding import Severity
+from gate.errors import AttestationError
 from gate.model.image import Platform
-from gate.model.reference import parse_reference, parse_repository
+from gate.model.reference import parse_repository
 from gate.model.verdict import Decision
-from gate.pipeline.options import AdHoc, CheckOptions, CheckRun
-from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
-from gate.registry.options import RegistryOptions
-from gate.report.content import ImageReport
-from gate.store.record import open_record
+from gate.pipeline.options import CheckRun
 from tests.integration.conftest import Shop
-from tests.support.command import places_of, run_gate
 from tests.support.installation import SHOP, Installation, shop_policy
-from tools.images import planted
+from tests.support.runs import attached, codes, exit_code, kinds
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
-PASSED, REFUSED, ERROR = Decision.PASSED, Decision.REFUSED, Decision.ERROR
-EXIT_CODES = {PASSED: 0, REFUSED: 1, ERROR: 3}
+PASSED, REFUSED = Decision.PASSED, Decision.REFUSED
+EXIT_CODES = {PASSED: 0, REFUSED: 1}
 # Each image with exactly the codes that the shop's policy finds in it; none means that it passes.
 EXPECTED: dict[str, set[str]] = {
     "clean": set(),
@@ -63,31 +46,6 @@ EXPECTED: dict[str, set[str]] = {
 }
 INDEXES = {"index-good", "index-bad-child"}
 AMD64, ARM64, S390X = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("linux", "s390x")
-
-
-def codes(run: CheckRun) -> set[str]:
-    return {code for check in run.verdict.checks for code in check.codes}
-
-
-def exit_code(run: CheckRun) -> int:
-    return ImageReport(reference=run.verdict.request.reference, checked=run).exit_code
-
-
-def attached(reference: str) -> int:
-    """Count what hangs on the digest of a reference."""
-    parsed = parse_reference(reference)
-    with RegistryClient(RegistryOptions(), Deadline.after(timedelta(minutes=1))) as client:
-        source = open_source(parsed, client)
-        return len(collect_attachments(source, source.root().digest).items)
-
-
-def kinds(options: CheckOptions) -> list[str]:
-    """Give the kinds of the record's rows in their order."""
-    record = open_record(options.places.record, options.places.evidence)
-    try:
-        return [row.kind for row in record.rows()]
-    finally:
-        record.close()
 
 
 def expect(name: str, run: CheckRun) -> None:
@@ -212,212 +170,3 @@ def test_a_repository_that_is_allowed_is_asked(shop: Shop, installed: Installati
     )
     elsewhere = gate.check(shop.reference("clean", "allowed/deep/web"), installed.options(own, policy=policy))
     assert codes(elsewhere) == {"REF_REGISTRY", "REF_REFUSED"}
-
-
-def test_nothing_changed_gives_the_verdict_again_and_pushes_nothing(
-    shop: Shop, installed: Installation, own: Path
-) -> None:
-    reference = shop.reference("clean", "again/web")
-    options = installed.options(own)
-    first = gate.check(reference, options)
-    count = attached(reference)
-    again = gate.check(reference, options)
-    assert again.reused
-    assert not first.reused
-    assert (again.verdict, again.attestations) == (first.verdict, first.attestations)
-    assert (attached(reference), kinds(options)) == (count, ["verdict", "intent", "published"])
-    forced = gate.check(reference, dataclasses.replace(options, reissue=True))
-    assert not forced.reused
-    assert kinds(options) == ["verdict", "intent", "published"] * 2
-    # The same second gives the same bytes (signatures are deterministic): then there is nothing to add.
-    assert attached(reference) == len({item.manifest for item in (*first.attestations, *forced.attestations)}) + 1
-
-
-def test_a_verdict_is_not_given_again_once_a_signature_came(shop: Shop, installed: Installation, own: Path) -> None:
-    reference = shop.reference("unsigned", "signed-later/web", signed=False)
-    options = installed.options(own)
-    assert codes(gate.check(reference, options)) == {"SIG_MISSING"}
-    assert gate.check(reference, options).reused
-    installed.sign(reference)
-    run = gate.check(reference, options)
-    assert (run.verdict.decision, run.reused) == (PASSED, False)
-
-
-def test_a_verdict_that_the_registry_lost_is_published_again_from_the_record(
-    shop: Shop, installed: Installation, own: Path
-) -> None:
-    reference = shop.reference("clean", "lost/web")
-    options = installed.options(own)
-    first = gate.check(reference, options)
-    shutil.rmtree(shop.registry.directory / "lost")
-    installed.push("clean", shop.registry.host, repository="lost/web")
-    again = gate.check(reference, options)
-    assert again.reused
-    assert again.attestations == first.attestations
-    assert "published again" in again.notices[0]
-    assert gate.verify(reference, installed.demands(own)).attachment in {item.manifest for item in first.attestations}
-
-
-def test_settings_that_no_digest_covers_give_no_verdict_again(shop: Shop, installed: Installation, own: Path) -> None:
-    folder = own / "policies"
-    folder.mkdir()
-    key = folder / "build.pub"
-    key.write_bytes(installed.public_key_file("build").read_bytes())
-    policy = folder / "policy.yaml"
-    policy.write_bytes(shop_policy(installed, signature=[{"images": "**", "anyOf": [{"key": {"file": "build.pub"}}]}]))
-    options = installed.options(own, policy=policy, signer=None)
-    reference = shop.reference("clean", "unpinned/web")
-    assert gate.check(reference, options).verdict.decision is PASSED
-    key.write_bytes(installed.public_key_file("stranger").read_bytes())
-    assert codes(gate.check(reference, options)) == {"SIG_INVALID"}
-    with pytest.raises(PolicyError) as refused:
-        gate.check(reference, dataclasses.replace(options, signer=installed.signer()))
-    assert refused.value.code == "POL_UNPINNED"
-
-
-def test_without_a_key_the_verdict_is_recorded_and_nothing_attached(
-    shop: Shop, installed: Installation, own: Path
-) -> None:
-    reference = shop.reference("clean", "judged-only/web")
-    options = installed.options(own, signer=None)
-    before = attached(reference)
-    run = gate.check(reference, options)
-    assert (run.verdict.decision, run.attestations) == (PASSED, ())
-    assert run.notices == ("no attestation was made: give --key to sign the verdict",)
-    assert (attached(reference), kinds(options)) == (before, ["verdict"])
-    assert gate.check(reference, options).reused
-    with pytest.raises(UsageError):
-        gate.check(reference, dataclasses.replace(options, attestation_file=own / "verdict.json"))
-
-
-def test_settings_on_the_command_line_change_the_verdict_and_sign_nothing(
-    shop: Shop, installed: Installation, own: Path
-) -> None:
-    reference = shop.reference("vulnerable-maven", "ad-hoc/web")
-    baseline = installed.options(own, policy=None, signer=None)
-    assert codes(gate.check(reference, baseline)) == {"VULN_FOUND"}
-    critical = dataclasses.replace(baseline, ad_hoc=AdHoc(signature_key=installed.public_key_file("stranger")))
-    assert codes(gate.check(reference, critical)) == {"VULN_FOUND", "SIG_INVALID"}
-    clean = shop.reference("clean", "ad-hoc/clean")
-    low = AdHoc(fail_on=Severity.LOW)
-    judged = gate.check(clean, dataclasses.replace(baseline, ad_hoc=low))
-    assert (judged.verdict.decision, judged.verdict.policy.name) == (PASSED, "baseline+command-line")
-    with pytest.raises(PolicyError) as refused:
-        gate.check(clean, dataclasses.replace(baseline, ad_hoc=low, signer=installed.signer()))
-    assert refused.value.code == "USAGE"
-    with pytest.raises(PolicyError) as mixed:
-        gate.check(clean, installed.options(own, ad_hoc=low, signer=None))
-    assert mixed.value.code == "USAGE"
-    # The shipped baseline itself is pinned, so a verdict under it may be signed.
-    assert gate.check(clean, dataclasses.replace(baseline, signer=installed.signer())).attestations
-
-
-def test_an_image_archive_is_attested_into_a_file(installed: Installation, own: Path, tmp_path: Path) -> None:
-    archive = tmp_path / "image.tar"
-    with tarfile.open(archive, "w") as tar:
-        tar.add(installed.layout("clean"), arcname=".")
-    name, file = parse_repository(f"{SHOP}/web"), tmp_path / "verdict.json"
-    reference = f"archive:{archive}"
-    options = installed.options(own, name=name, attestation_file=file)
-    run = gate.check(reference, options)
-    assert (run.verdict.decision, codes(run)) == (PASSED, set())
-    digest = f"{name}@{installed.digests['clean']}"
-    assert gate.verify(digest, installed.demands(own, attestation_file=file, offline=True)).digest == run.verdict.digest
-    signed = file.read_bytes()
-    file.unlink()
-    assert gate.check(reference, options).reused
-    assert file.read_bytes() == signed
-    with pytest.raises(UsageError):
-        gate.check(reference, dataclasses.replace(options, attestation_file=None))
-    with pytest.raises(UsageError) as unnamed:
-        gate.check(reference, dataclasses.replace(options, name=None))
-    assert unnamed.value.code == "REF_NAME"
-
-
-def docker_save(layout: Path, target: Path) -> None:
-    """Write what `docker save` writes of an image, made from its layout."""
-    blobs = layout / "blobs" / "sha256"
-    index = json.loads((layout / "index.json").read_bytes())
-    manifest = json.loads((blobs / index["manifests"][0]["digest"].removeprefix("sha256:")).read_bytes())
-    config = manifest["config"]["digest"].removeprefix("sha256:")
-    layers = [layer["digest"].removeprefix("sha256:") for layer in manifest["layers"]]
-    listing = [
-        {"Config": f"{config}.json", "RepoTags": ["shop/web:1"], "Layers": [f"{name}/layer.tar" for name in layers]}
-    ]
-    members = [("manifest.json", json.dumps(listing).encode()), (f"{config}.json", (blobs / config).read_bytes())]
-    members += [(f"{name}/layer.tar", (blobs / name).read_bytes()) for name in layers]
-    with tarfile.open(target, "w") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-
-
-@pytest.mark.parametrize(("name", "found"), [("clean", set()), ("secret-deleted", {"SECRET_LAYER"})])
-def test_a_docker_archive_is_judged_and_never_attested(
-    name: str, found: set[str], installed: Installation, own: Path, tmp_path: Path
-) -> None:
-    archive = tmp_path / "saved.tar"
-    docker_save(installed.layout(name), archive)
-    policy = own / "policy.yaml"
-    policy.write_bytes(shop_policy(installed, signature=None))
-    options = installed.options(own, policy=policy, signer=None, name=parse_repository(f"{SHOP}/web"))
-    assert codes(gate.check(f"archive:{archive}", options)) == found
-    with pytest.raises(UsageError) as refused:
-        gate.check(f"archive:{archive}", dataclasses.replace(options, signer=installed.signer()))
-    assert refused.value.code == "REF_NAME"
-
-
-@pytest.mark.parametrize("name", ["secret-deleted", "secret-env", "secret-history"])
-def test_a_found_secret_stands_nowhere_in_what_the_gate_keeps_or_says(
-    name: str, shop: Shop, installed: Installation, own: Path
-) -> None:
-    reference = shop.reference(name, f"canary/{name}")
-    arguments = ["check", reference, "-p", str(installed.policy), "--key", str(installed.private_key())]
-    arguments += ["--attestation", str(own / "verdict.json"), f"--cache-dir={own / 'cache'}", "--reissue"]
-    arguments += places_of(installed, own)[1:]
-    said = []
-    for form in ("table", "json"):
-        done = run_gate(*arguments, "--debug", "-f", form, cwd=own)
-        assert done.returncode == 1, done.stderr
-        said.append(done.stdout + done.stderr)
-    values = secret_values(name)
-    for value in values:
-        assert not any(value in text for text in said)
-        kept = [path for path in own.rglob("*") if path.is_file() and not in_blobs(path, own)]
-        assert {path.name for path in kept} >= {"record.db", "verdict.json"}
-        assert [path for path in kept if value.encode() in path.read_bytes()] == []
-        referrers = shop.registry.directory / "canary" / name
-        pushed = [
-            path for path in referrers.rglob("*") if path.is_file() and path.name not in image_blobs(installed, name)
-        ]
-        assert pushed
-        assert [path for path in pushed if value.encode() in path.read_bytes()] == []
-    with closing(sqlite3.connect(own / "record.db")) as database:
-        rows = database.execute("select content from rows").fetchall()
-    assert rows
-    assert not any(value.encode() in content for value in values for (content,) in rows)
-
-
-def secret_values(name: str) -> list[str]:
-    """Give what must not be seen: the token, or the values of the planted file."""
-    if name == "secret-deleted":
-        return [line.partition("=")[2] for line in planted.dotenv(name).splitlines()]
-    return [planted.github_token(name)]
-
-
-def image_blobs(installed: Installation, name: str) -> set[str]:
-    return {path.name for path in (installed.layout(name) / "blobs" / "sha256").iterdir()}
-
-
-def in_blobs(path: Path, own: Path) -> bool:
-    """Say whether a file is a blob of the image itself, which is as it was pushed."""
-    return path.is_relative_to(own / "cache" / "images")
-
-
-def test_the_record_holds_canonical_rows(shop: Shop, installed: Installation, own: Path) -> None:
-    gate.check(shop.reference("clean", "rows/web"), installed.options(own))
-    record = open_record(str(own / "record.db"), installed.places(own).evidence)
-    rows = record.rows()
-    record.close()
-    assert [row.content for row in rows] == [canonical_json(json.loads(row.content)) for row in rows]

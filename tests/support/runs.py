@@ -1,0 +1,40 @@
+"""What a test asks of a run of `gate check`: its codes, its exit code, what hangs on the image, what the record holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gate.collectors.attachments import collect_attachments
+from gate.collectors.open_source import open_source
+from gate.model.reference import parse_reference
+from gate.pipeline.options import CheckOptions, CheckRun
+from gate.registry.client import RegistryClient
+from gate.registry.deadline import Deadline
+from gate.registry.options import RegistryOptions
+from gate.report.content import ImageReport
+from gate.store.record import open_record
+
+
+def codes(run: CheckRun) -> set[str]:
+    return {code for check in run.verdict.checks for code in check.codes}
+
+
+def exit_code(run: CheckRun) -> int:
+    return ImageReport(reference=run.verdict.request.reference, checked=run).exit_code
+
+
+def attached(reference: str) -> int:
+    """Count what hangs on the digest of a reference."""
+    parsed = parse_reference(reference)
+    with RegistryClient(RegistryOptions(), Deadline.after(timedelta(minutes=1))) as client:
+        source = open_source(parsed, client)
+        return len(collect_attachments(source, source.root().digest).items)
+
+
+def kinds(options: CheckOptions) -> list[str]:
+    """Give the kinds of the record's rows in their order."""
+    record = open_record(options.places.record, options.places.evidence)
+    try:
+        return [row.kind for row in record.rows()]
+    finally:
+        record.close()
