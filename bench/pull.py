@@ -6,6 +6,7 @@ that the gate is compared with.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -19,11 +20,11 @@ _CHUNK_BYTES: Final = 1 << 20
 def pull(host: str, repository: str, digest: str, folder: Path) -> None:
     """Write the layout of one image; raises ValueError where a blob's digest is not what was asked for."""
     (folder / "blobs" / "sha256").mkdir(parents=True)
-    connection = http.client.HTTPConnection(host, timeout=60)
-    manifest_path = _fetch(connection, f"/v2/{repository}/manifests/{digest}", digest, folder)
-    manifest: dict[str, Any] = json.loads(manifest_path.read_bytes())
-    for part in (manifest["config"], *manifest["layers"]):
-        _fetch(connection, f"/v2/{repository}/blobs/{part['digest']}", part["digest"], folder)
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
+        manifest_path = _fetch(connection, f"/v2/{repository}/manifests/{digest}", digest, folder)
+        manifest: dict[str, Any] = json.loads(manifest_path.read_bytes())
+        for part in (manifest["config"], *manifest["layers"]):
+            _fetch(connection, f"/v2/{repository}/blobs/{part['digest']}", part["digest"], folder)
     entry = {"mediaType": manifest["mediaType"], "digest": digest, "size": manifest_path.stat().st_size}
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="utf-8")
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', encoding="utf-8")
