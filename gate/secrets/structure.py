@@ -20,10 +20,11 @@ _FORM_ALONE = re.compile(r"(?:^|/)(?:\.pgpass|[._]netrc)$")
 
 # What the automaton looks for: a word of a secret's name just before what assigns. In settings anything may follow, in code
 # only a text in quotes counts, and is looked for with it.
-_NAMES: Final = (
-    r"(?i)(?:passw(?:or)?[dt]|passphrase|\bpass|[_.-]pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
+_WORDS: Final = (
+    r"(?:passw(?:or)?[dt]|passphrase|\bpass|[_.-]pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"auth[_-]?key|encryption[_-]?key|credentials?|auth|dsn|connection[_-]?string|master[_-]?key)[a-z0-9_-]{0,24}"
 )
+_NAMES: Final = f"(?i){_WORDS}"
 SETTING_TRIGGER: Final = rf"""{_NAMES}(?:["'\]>)]{{0,3}}[ \t]{{0,20}}(?:=>|[:=>,(])|["'][ \t]{{1,4}}value[ \t]?=)"""
 _QUOTE: Final = r"""["']?\]?[ \t]{0,20}(?:=>|:=|=|:|,)[ \t]{0,20}[rbuf@]{0,2}"""
 CODE_TRIGGER: Final = rf"""{_NAMES}{_QUOTE}["'][^"'\\\r\n\x00 ]{{6}}"""
@@ -51,8 +52,15 @@ _SECTION = re.compile(r"^[ \t]*\[{1,2}([^\]\r\n]{1,100})\]{1,2}[ \t]*(?:[#;].*)?
 _STRING = re.compile(r"""[rbuf]{0,2}(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 _COMMENT = re.compile(r"[ \t][#;]")
 _QUOTED = compile_pattern(
-    rf"""(?P<name>[A-Za-z_][\w.-]{{0,80}}){_QUOTE}(?:"(?P<double>[^"\\\r\n]{{6,300}})"|'(?P<single>[^'\\\r\n]{{6,300}})')"""
+    rf"""(?i)(?P<name>[\w.-]{{0,60}}{_WORDS}){_QUOTE}"""
+    r"""(?:"(?P<double>[^"\\\r\n]{6,300})"|'(?P<single>[^'\\\r\n]{6,300})')"""
 )
+# Lines that can assign a secret; the keys above them are looked up only then.
+_TELLING = re.compile(r"pass|pwd|secret|token|key|credential|auth|dsn|connection|string", re.IGNORECASE)
+_NAMED_VALUE = re.compile(
+    r"""\bname:[ \t]{1,20}["']?([\w.-]{1,100})["']?[ \t]*\r?\n[ \t]{1,80}value:[ \t]{1,20}(\S[^\r\n]{3,300})"""
+)
+_ABOVE: Final = 300
 _XML_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,80})(?:\s[^<>]{0,200})?>([^<>]{4,400})</")
 _XML_PAIR = re.compile(r"""(?:name|key)\s?=\s?["']([^"']{1,100})["']\s{1,20}value\s?=\s?["']([^"']{4,400})["']""")
 _NETRC = re.compile(
@@ -108,27 +116,32 @@ def find_settings(path: str, text: str) -> Iterator[Assignment]:
 
 def find_lines(text: str) -> Iterator[Assignment]:
     """Yield assignments that stand on a line each, with the sections or indented keys above them."""
-    section, above, at = "", list[tuple[int, str]](), 0
-    for line in text.splitlines(keepends=True):
+    lines, at = text.splitlines(keepends=True), 0
+    for number, line in enumerate(lines):
         start, at = at, at + len(line)
-        stripped = line.rstrip("\r\n")
-        if len(stripped) > _MAX_LINE or stripped.lstrip()[:1] in {"#", ";", "!"}:
+        if len(line) > _MAX_LINE or not _TELLING.search(line) or line.lstrip()[:1] in {"#", ";", "!"}:
             continue
-        header = _SECTION.match(stripped)
-        if header:
-            section, above = header[1].strip().strip("\"'"), []
-            continue
-        found = _LINE.match(stripped)
-        if not found:
-            continue
-        indent = len(found[1])
-        while above and above[-1][0] >= indent:
-            above.pop()
-        keys = [section, *(key for _, key in above), found[2]]
-        if found[3] in {"", "|", ">", "|-", ">-", "{"}:
-            above.append((indent, found[2]))
-        else:
-            yield Assignment(".".join(filter(None, keys)), found[2], _plain(found[3]), start + found.start(3))
+        found = _LINE.match(line.rstrip("\r\n"))
+        if found and found[3] not in {"", "|", ">", "|-", ">-", "{"}:
+            keys = (*_keys_above(lines, number, len(found[1])), found[2])
+            yield Assignment(".".join(keys), found[2], _plain(found[3]), start + found.start(3))
+    for found in _NAMED_VALUE.finditer(text):
+        yield Assignment(found[1], found[1], _plain(found[2]), found.start(2))
+
+
+def _keys_above(lines: list[str], number: int, indent: int) -> list[str]:
+    """Give the keys under which a line stands: those of smaller indent, or the section's name."""
+    keys: list[str] = []
+    for line in reversed(lines[max(0, number - _ABOVE) : number]):
+        section = _SECTION.match(line.rstrip("\r\n")) if line.lstrip().startswith("[") else None
+        if section:
+            return [section[1].strip().strip("\"'"), *reversed(keys)]
+        width = len(line) - len(line.lstrip())
+        above = _LINE.match(line.rstrip("\r\n")) if indent and width < indent and len(line) <= _MAX_LINE else None
+        if above and above[3] in {"", "{"}:
+            keys.append(above[2])
+            indent = width
+    return keys[::-1]
 
 
 def _plain(written: str) -> str:
