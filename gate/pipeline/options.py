@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
+    from gate.model.identity import VerifiedIdentity
     from gate.model.image import Platform
     from gate.model.policy import Requirement
     from gate.model.reference import Repository
@@ -141,12 +142,14 @@ class VerifyOptions:
 class VerifyRun:
     """What `verify` found: the verdict that lets the image in, or the signatures where the requirement asks for those.
 
-    All fields are of verified content. `trusted_time` is None where no authority vouches for the time.
+    All fields are of verified content. `trusted_time` is None where no authority vouches for the time. `identity` is who
+    signed with a certificate, whose passing key `key_id` then is; None where a key is the signer.
     """
 
     reference: str
     digest: Digest
     key_id: str
+    identity: VerifiedIdentity | None = None
     policy: Digest | None = None
     verifier_id: str = ""
     environments: tuple[str, ...] = ()

@@ -163,6 +163,7 @@ def _run_of(asked: _Asked, found: VerifiedVerdict) -> VerifyRun:
         reference=asked.reference,
         digest=asked.attachments.digest,
         key_id=found.signature.key.key_id,
+        identity=found.signature.identity,
         policy=summary.policy_digest,
         verifier_id=summary.verifier_id,
         environments=summary.environments,
@@ -180,6 +181,7 @@ def _by_signature(asked: _Asked, rule: SignatureRule, now: datetime) -> VerifyRu
         reference=asked.reference,
         digest=asked.attachments.digest,
         key_id=first.key.key_id,
+        identity=first.identity,
         trusted_time=min(first.times, default=None),
         attachment=first.manifest,
     )

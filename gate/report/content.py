@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.model.digest import Digest
     from gate.model.finding import Severity
+    from gate.model.identity import VerifiedIdentity
     from gate.model.verdict import Verdict
 
 SCHEMA_VERSION: Final = "1.0"
@@ -74,6 +75,10 @@ class VerifiedImage(Protocol):
     @property
     def key_id(self) -> str:
         """The key that signed."""
+
+    @property
+    def identity(self) -> VerifiedIdentity | None:
+        """Who signed with a certificate; None where a key is the signer."""
 
     @property
     def policy(self) -> Digest | None:

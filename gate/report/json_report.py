@@ -130,7 +130,7 @@ def _problem(problem: Problem) -> JsonValue:
 
 
 def _verified(found: VerifiedImage) -> dict[str, JsonValue]:
-    attestation: JsonValue = {
+    attestation: dict[str, JsonValue] = {
         "manifest": str(found.attachment) if found.attachment is not None else None,
         "subject": str(found.digest),
         "keyId": found.key_id,
@@ -140,6 +140,8 @@ def _verified(found: VerifiedImage) -> dict[str, JsonValue]:
         "trustedTime": _cell(found.trusted_time),
         "expires": _cell(found.expires),
     }
+    if found.identity is not None:
+        attestation |= {"identity": found.identity.subject, "issuer": found.identity.issuer}
     policy: JsonValue = {"name": None, "digest": str(found.policy), "uri": None} if found.policy is not None else None
     return {"digest": str(found.digest), "policy": policy, "attestations": [attestation]}
 

@@ -65,7 +65,7 @@ def _details(found: VerifiedImage, now: datetime) -> tuple[str, ...]:
         f"policy {found.policy.short}" if found.policy is not None else "signed",
         f"for {', '.join(found.environments)}" if found.environments else "",
         f"{age(now, moment)} old" if moment is not None else "",
-        f"key {found.key_id[:_KEY_LENGTH]}",
+        f"signed by {found.identity}" if found.identity is not None else f"key {found.key_id[:_KEY_LENGTH]}",
     )
 
 

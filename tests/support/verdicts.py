@@ -20,6 +20,7 @@ from gate.model.finding import (
     ToolFinding,
 )
 from gate.model.glob import Glob
+from gate.model.identity import VerifiedIdentity
 from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
 from gate.model.policy import Waiver
 from gate.model.reference import Repository
@@ -78,6 +79,7 @@ class Verified:
 
     digest: Digest = IMAGE
     key_id: str = f"sha256:{'ab' * 32}"
+    identity: VerifiedIdentity | None = None
     policy: Digest | None = POLICY
     verifier_id: str = "https://gate.shop.example/ci"
     environments: tuple[str, ...] = ("production",)

@@ -13,6 +13,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from gate.model.finding import Severity
+from gate.model.identity import VerifiedIdentity
 from gate.report.content import Document, ImageReport, Listing, Report
 from gate.report.formats import Format, render
 from gate.report.json_report import report_schema
@@ -166,3 +167,12 @@ def test_an_age_counts_from_the_trusted_time_where_there_is_one() -> None:
     other = Report(images=(ImageReport(reference=REFERENCE, verified=trusted),), exit_code=0, now=NOW)
     assert "  3d3h old  " in render(own, Format.TABLE, PLAIN)
     assert "  4h6m old  " in render(other, Format.TABLE, PLAIN)
+
+
+def test_an_identity_is_shown_where_a_key_would_be() -> None:
+    who = VerifiedIdentity(subject="release@shop.example", issuer="https://sso.shop.example")
+    report = Report(images=(ImageReport(reference=REFERENCE, verified=Verified(identity=who)),), exit_code=0, now=NOW)
+    assert "signed by release@shop.example by https://sso.shop.example" in render(report, Format.TABLE, PLAIN)
+    (image,) = json.loads(render(report, Format.JSON, PLAIN))["images"]
+    assert image["attestations"][0]["identity"] == "release@shop.example"
+    assert image["attestations"][0]["issuer"] == "https://sso.shop.example"
