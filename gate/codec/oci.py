@@ -32,8 +32,8 @@ MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024  # distribution-spec: registries mus
 MAX_CHILDREN: Final = 32
 MAX_LAYERS: Final = 127  # what the overlay file system of common kernels mounts
 
-MANIFEST_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the manifest")
-INDEX_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the index")
+MANIFEST_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the manifest", ambiguous_code="IMG_AMBIGUOUS")
+INDEX_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the index", ambiguous_code="IMG_AMBIGUOUS")
 LISTING_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the list of referrers", single=True)
 
 IN_TOTO: Final = "application/vnd.in-toto+json"

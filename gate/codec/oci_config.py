@@ -20,7 +20,7 @@ from gate.model.image import HistoryEntry, ImageConfig, ImageManifest, Platform
 
 MAX_CONFIG_BYTES: Final = 8 * 1024 * 1024
 
-CONFIG_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the image configuration")
+CONFIG_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the image configuration", ambiguous_code="IMG_AMBIGUOUS")
 
 _TOP: Final = frozenset(
     {"architecture", "os", "variant", "os.version", "os.features", "created", "author", "config", "rootfs", "history"}

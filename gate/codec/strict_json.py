@@ -37,13 +37,15 @@ class Fault:
     """What a malformed document becomes: the class and code of the error, and what people call the document.
 
     `single` says that every refusal has this code, also those for which a codec has a code of its own: a list of a
-    registry's is never the image's fault, whatever is wrong with it.
+    registry's is never the image's fault, whatever is wrong with it. `ambiguous_code` is for a key that is given twice,
+    where two readers of the document see two things; without one it is as malformed as anything else.
     """
 
     error: type[GateError]
     code: str
     document: str
     single: bool = False
+    ambiguous_code: str = ""
 
     def refuse(self, message: str, *, code: str = "", expected: str = "", seen: str = "") -> GateError:
         """Make (not raise) the error; `message` continues the document's name, `seen` is cut and escaped here."""
@@ -57,6 +59,10 @@ class Fault:
 
 class _RefusedValueError(ValueError):
     """Carry a refusal out of the hooks of the JSON reader."""
+
+
+class _AmbiguousKeyError(_RefusedValueError):
+    """A key that is given twice."""
 
 
 def printable(text: str, limit: int = 120) -> str:
@@ -83,6 +89,8 @@ def parse_json(data: bytes, fault: Fault, *, limit_bytes: int, limit_code: str =
         raise fault.refuse("is not UTF-8", seen=f"a wrong byte at {error.start}") from error
     except json.JSONDecodeError as error:
         raise fault.refuse("is not JSON", seen=f"{error.msg} at character {error.pos}") from error
+    except _AmbiguousKeyError as error:
+        raise fault.refuse("is not acceptable JSON", code=fault.ambiguous_code, seen=str(error)) from error
     except (_RefusedValueError, RecursionError) as error:
         raise fault.refuse("is not acceptable JSON", seen=str(error)) from error
 
@@ -111,7 +119,7 @@ def _depth(data: bytes) -> int:
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _RefusedValueError("a key that is given twice")
+        raise _AmbiguousKeyError("a key that is given twice")
     return result
 
 

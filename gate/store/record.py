@@ -39,7 +39,8 @@ ROWS: Final = sa.Table(
     _METADATA,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("subject", sa.String(300), nullable=False),
+    # A repository of 255 bytes, "@" and a digest; or a reference as asked, cut.
+    sa.Column("subject", sa.String(400), nullable=False),
     sa.Column("inputs", sa.String(64), nullable=False),
     sa.Column("refers_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
     sa.Column("leaf_hash", sa.String(64), nullable=False),

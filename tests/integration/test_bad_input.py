@@ -56,7 +56,7 @@ def with_annotation(text: str) -> bytes:
 MANIFESTS: dict[str, tuple[Callable[[], bytes], str, str, int]] = {
     "10,000 children": (large_index, OCI_INDEX, "LIMIT_INDEX", 1),
     "deeply nested": (lambda: with_annotation('"x":' + "[" * 100_000 + "]" * 100_000), OCI_MANIFEST, "IMG_MALFORMED", 1),
-    "duplicate keys": (lambda: with_annotation('"layers":[]'), OCI_MANIFEST, "IMG_MALFORMED", 1),
+    "duplicate keys": (lambda: with_annotation('"layers":[]'), OCI_MANIFEST, "IMG_AMBIGUOUS", 1),
     "an index and an image": (lambda: with_annotation('"manifests":[]'), OCI_MANIFEST, "IMG_AMBIGUOUS", 1),
     "another type than named": (lambda: small_image(b"").manifest, OCI_INDEX, "IMG_AMBIGUOUS", 1),
     "an unknown type": (lambda: b"{}", "application/vnd.example+json", "IMG_MEDIA_TYPE", 1),

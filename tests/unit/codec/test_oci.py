@@ -109,7 +109,7 @@ def test_d05_a_type_that_is_not_the_served_one(own: object) -> None:
 
 def test_d05_duplicate_keys() -> None:
     twice = data(manifest()).replace(b'"layers"', b'"layers":[],"layers"', 1)
-    assert manifest_code(twice) == "IMG_MALFORMED"
+    assert manifest_code(twice) == "IMG_AMBIGUOUS"
 
 
 @pytest.mark.parametrize(
