@@ -1,4 +1,4 @@
-"""`gate keys generate`: a P-256 pair in Cosign's form, in files that are never overwritten.
+"""`gate keys`: a P-256 pair in Cosign's form and public halves of other keys, in files that are never overwritten.
 
 Refuses to replace anything, a dangling link included. Both files appear whole or not at all, and the private one is
 readable by its owner alone from its first byte.
@@ -56,6 +56,18 @@ def generate_key_pair(directory: Path, password: bytes, *, name: str = "gate") -
     public_key = FileSigner(key).public_key
     _write_pair({private_path: (sealed, PRIVATE_MODE), public_path: (render_public_key(public_key), PUBLIC_MODE)})
     return KeyPair(private_path=private_path, public_path=public_path, public_key=public_key)
+
+
+def write_public_key(path: Path, key: PublicKey) -> None:
+    """Write a public key as one PEM block.
+
+    Raises:
+        KeyFileError: `KEY_EXISTS`.
+        StorageError: `OUT_WRITE`.
+    """
+    if os.path.lexists(path):
+        raise _exists(path)
+    _write_new(path, render_public_key(key), PUBLIC_MODE)
 
 
 def _write_pair(files: dict[Path, tuple[bytes, int]]) -> None:

@@ -7,13 +7,15 @@ from typing import Final
 
 import click
 
-from gate.admin.keys import generate_key_pair
+from gate.admin.keys import generate_key_pair, write_public_key
 from gate.cli.common import Common, common_options, key_password_option
 from gate.cli.environment import password_source
 from gate.cli.types import PLACE
 from gate.report.content import Listing
+from gate.signers.uri import signer_for
 
 _COLUMNS: Final = ("private", "public", "key")
+_PUBLIC: Final = ("public", "algorithm", "key")
 
 
 @click.group()
@@ -38,3 +40,18 @@ def generate(common: Common, directory: Path, name: str, key_password_file: Path
     pair = generate_key_pair(directory, password, name=name)
     row = (str(pair.private_path), str(pair.public_path), pair.public_key.key_id)
     common.finish(Listing(kind="keys", columns=_COLUMNS, rows=(row,)))
+
+
+@keys.command()
+@click.argument("file", type=PLACE)
+@click.option("--key", required=True, envvar="GATE_KEY", help="The private key: a file or a key URI.")
+@key_password_option
+@common_options
+def public(common: Common, file: Path, key: str, key_password_file: Path | None) -> None:
+    """Write the public half of any key, also of one that a service or a module holds.
+
+    FILE is what policies name and `gate verify --key` takes; an existing one is not written over.
+    """
+    found = signer_for(key, password_source(key_password_file)).public_key
+    write_public_key(file, found)
+    common.finish(Listing(kind="keys", columns=_PUBLIC, rows=((str(file), found.algorithm.value, found.key_id),)))

@@ -14,11 +14,12 @@ import pytest
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from gate.codec.attachments import parse_attachment
+from gate.codec.keys import parse_public_key
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.errors import GateError
 from gate.model.policy import KeySigner
-from gate.model.reference import parse_reference
+from gate.model.reference import Repository, parse_reference
 from gate.model.signer import KeyAlgorithm
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -26,10 +27,14 @@ from gate.registry.options import RegistryOptions
 from gate.signers.uri import signer_for
 from gate.verification.arithmetic import verify_bytes
 from gate.verification.signature import verify_image_signature
+from tests.conftest import StartOlareg
 from tests.support.command import run_gate
+from tests.support.cosign import Cosign
+from tests.support.programs import Tools
 from tests.support.softhsm import PIN, TOKEN, SoftHsm, softhsm
 from tools.images.archive import file
 from tools.images.layout import Blob, ImageConfig, image, layer, write_layout
+from tools.images.push import push_layout
 
 pytestmark = pytest.mark.real_tools
 
@@ -117,6 +122,23 @@ def test_two_keys_of_one_token_sign_in_one_process(hsm: SoftHsm) -> None:
         verify_bytes(signer.public_key, signer.sign(b"data"), b"data")
 
 
+# Cosign 3 verifies neither its own nor others' P-384 and P-521 signatures by default (formats reference, section 4.3).
+@pytest.mark.parametrize("label", ["p256", "rsa", "ed25519"])
+def test_cosign_verifies_what_the_module_signed(
+    hsm: SoftHsm, tools: Tools, olareg: StartOlareg, tmp_path: Path, label: str
+) -> None:
+    registry, cosign = olareg(), Cosign(tools.cosign, tmp_path)
+    write_layout(tmp_path / "image", subject_image())
+    digest = push_layout(tmp_path / "image", Repository(registry.host, "shop/web"))
+    reference = f"{registry.host}/shop/web@{digest}"
+    settings = {"GATE_KEY_PASSWORD": PIN, "SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"], "GATE_KEY": hsm.uri(label)}
+    for command in (("sign", reference), ("sign", reference, "--legacy"), ("keys", "public", "hsm.pub")):
+        done = run_gate(*command, cwd=tmp_path, environment=settings)
+        assert done.returncode == 0, done.stderr
+    for form in ("true", "false"):
+        assert cosign.verifies(reference, tmp_path / "hsm.pub", f"--new-bundle-format={form}"), form
+
+
 def signing(hsm: SoftHsm, image: Path, pin_of_user: str) -> subprocess.CompletedProcess[str]:
     return run_gate(
         "sign", f"oci:{image}", "--key", hsm.uri("p256"),
@@ -138,6 +160,18 @@ def test_gate_sign_with_a_key_in_the_module_and_policies_by_its_public_half(hsm:
         parse_attachment(found), signer=KeySigner(key=key), expected=root, now=datetime.now(UTC)
     )
     assert signed.key == key
+
+
+def test_a_policy_names_the_public_half_that_gate_keys_public_writes(hsm: SoftHsm, tmp_path: Path) -> None:
+    done = run_gate(
+        "keys", "public", "hsm.pub", "--key", hsm.uri("p384"),
+        cwd=tmp_path,
+        environment={"GATE_KEY_PASSWORD": PIN, "SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"]},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = parse_public_key((tmp_path / "hsm.pub").read_bytes())
+    assert written == signer_for(hsm.uri("p384"), pin).public_key
+    assert written.key_id in done.stdout
 
 
 def test_a_wrong_pin_ends_with_two_and_is_not_shown(hsm: SoftHsm, tmp_path: Path) -> None:

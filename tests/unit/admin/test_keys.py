@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gate.admin import keys
-from gate.admin.keys import generate_key_pair
+from gate.admin.keys import generate_key_pair, write_public_key
 from gate.codec.keys import parse_public_key
 from gate.errors import GateError, StorageError
 from gate.signers.uri import signer_for
@@ -63,3 +63,16 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as refused:
         generate_key_pair(tmp_path / "absent", b"")
     assert refused.value.code == "OUT_WRITE"
+
+
+def test_the_public_half_of_any_key_is_written_once(tmp_path: Path) -> None:
+    key = generate_key_pair(tmp_path, b"").public_key
+    copy = tmp_path / "copy.pub"
+    write_public_key(copy, key)
+    assert copy.read_bytes() == (tmp_path / "gate.pub").read_bytes()
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o644
+    with pytest.raises(GateError) as refused:
+        write_public_key(copy, key)
+    assert refused.value.code == "KEY_EXISTS"
+    with pytest.raises(StorageError):
+        write_public_key(tmp_path / "absent" / "copy.pub", key)
