@@ -41,12 +41,12 @@ def refusal(error: GateError, expected: str = "") -> Problem:
 
 
 def accepted(signature: VerifiedSignature) -> AcceptedSignature:
-    """Give what the record says of a signature that met the policy."""
+    """Give what the record says of an attestation that met the policy, by its own digest: a `.att` tag holds several."""
     identity = signature.identity
     return AcceptedSignature(
         key_id=signature.key.key_id,
         format=signature.format.value,
-        attachment=signature.manifest or signature.digest,
+        attachment=signature.digest,
         identity=identity.subject if identity is not None else "",
         issuer=identity.issuer if identity is not None else "",
     )

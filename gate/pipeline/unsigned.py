@@ -3,7 +3,7 @@
 The signing job trusts of the file only what a scan alone can say, and that only about bytes whose digests it fetched and
 compared itself: layers against the manifest, their contents' digests against the configuration, findings against the raw report
 that it parses again. What is still trusted then, that the scanning job ran the scanners honestly, stands in
-`docs/adr/0008-scanning-and-signing-in-two-jobs.md`.
+`docs/adr/0010-scanning-and-signing-in-two-jobs.md`.
 
 Specification: DESIGN, section 7, last paragraph; attack A17.
 """
