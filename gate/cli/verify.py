@@ -11,6 +11,7 @@ import gate
 from gate.cli.common import Common, common_options, record_option, registry_options, with_options
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
@@ -34,6 +35,7 @@ demand_options = with_options(
         envvar="GATE_KEY",
         help="A public key that signs verdicts (repeatable).",
     ),
+    identity_options,
     click.option(
         "--fail-key",
         "fail_keys",
@@ -75,6 +77,7 @@ source_options = with_options(
     click.option(
         "--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is verified as."
     ),
+    trusted_root_option,
     record_option,
 )
 
@@ -91,6 +94,10 @@ def verify(
     reference: str,
     requirement: Path | None,
     keys: tuple[Path, ...],
+    identity: str | None,
+    identity_pattern: str | None,
+    issuer: str | None,
+    issuer_pattern: str | None,
     fail_keys: tuple[Path, ...],
     policies: tuple[Path | Digest, ...],
     environment: str | None,
@@ -99,6 +106,7 @@ def verify(
     require_timestamp: bool,
     attestation: Path | None,
     name: Repository | None,
+    trusted_root: Path | None,
     record: str | None,
     authfile: Path | None,
     plain_http: bool,
@@ -106,20 +114,34 @@ def verify(
 ) -> None:
     """Demand a valid passing verdict before a deployment.
 
-    The verdict must be signed by a key of yours, be about this digest, say PASSED under an accepted policy, for this
-    environment, be young enough, and no newer one may say FAILED.
+    The verdict must be signed by a key of yours or by an identity that you name, be about this digest, say PASSED under
+    an accepted policy, for this environment, be young enough, and no newer one may say FAILED.
 
     \b
     gate verify registry.example/shop/web@sha256:... --key gate.pub --policy policy.yaml --environment production
     gate verify registry.example/shop/web@sha256:... --requirement requirement.yaml
     """  # noqa: D301  click reads \b
-    flags = bool(keys or fail_keys or policies or environment or max_age or verifier_id or require_timestamp)
-    if (requirement is not None) == flags or (requirement is None and not (keys and policies)):
-        raise UsageError("it is not clear what is demanded", expected="--requirement alone, or --key and --policy")
+    who = demanded_identity(identity, identity_pattern, issuer, issuer_pattern)
+    flags = bool(
+        keys
+        or who
+        or trusted_root
+        or fail_keys
+        or policies
+        or environment
+        or max_age
+        or verifier_id
+        or require_timestamp
+    )
+    if (requirement is not None) == flags or (requirement is None and not ((keys or who) and policies)):
+        expected = "--requirement alone, or --policy and --key or an identity"
+        raise UsageError("it is not clear what is demanded", expected=expected)
     options = VerifyOptions(
         places=common.places(record=record),
         requirement=read_requirement(requirement) if requirement is not None else None,
         keys=tuple(map(public_key, keys)),
+        identity=who,
+        trusted_root=trusted_root,
         fail_keys=tuple(map(public_key, fail_keys)),
         verifier_id=verifier_id,
         policies=frozenset(map(accepted_policy, policies)),

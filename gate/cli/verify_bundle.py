@@ -7,59 +7,28 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.common import Common, common_options, with_options
+from gate.cli.common import Common, common_options
 from gate.cli.demands import public_key
+from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
 from gate.cli.types import PLACE
-from gate.codec.identity_patterns import PatternKind, check_pattern
 from gate.codec.times import format_time
 from gate.errors import UsageError
-from gate.model.identity import Identity, Matcher
-from gate.pipeline.verify_bundle import read_artifact, read_input, verify_bundle
+from gate.pipeline.inputs import read_input
+from gate.pipeline.verify_bundle import read_artifact, verify_bundle
 from gate.report.content import Listing
 
 if TYPE_CHECKING:
     from gate.verification.signature import VerifiedSignature
 
 _COLUMNS: Final = ("signer", "issuer", "key", "time", "logs", "timestamps", "digest")
-signer_options = with_options(
-    click.option(
-        "--certificate-identity",
-        "identity",
-        envvar="GATE_CERTIFICATE_IDENTITY",
-        help="The subject that the certificate must name, exactly.",
-    ),
-    click.option(
-        "--certificate-identity-regexp",
-        "identity_pattern",
-        envvar="GATE_CERTIFICATE_IDENTITY_REGEXP",
-        help="A pattern that the whole subject must fit.",
-    ),
-    click.option(
-        "--certificate-oidc-issuer",
-        "issuer",
-        envvar="GATE_CERTIFICATE_OIDC_ISSUER",
-        help="The issuer that the certificate must name, exactly.",
-    ),
-    click.option(
-        "--certificate-oidc-issuer-regexp",
-        "issuer_pattern",
-        envvar="GATE_CERTIFICATE_OIDC_ISSUER_REGEXP",
-        help="A pattern that the whole issuer must fit.",
-    ),
-    click.option("--key", type=PLACE, envvar="GATE_KEY", help="Verify with this public key instead of an identity."),
-)
 
 
 @click.command("verify-bundle")
 @click.argument("artifact", metavar="FILE_OR_DIGEST")
 @click.option("--bundle", type=PLACE, required=True, envvar="GATE_BUNDLE", help="The bundle.")
-@signer_options
-@click.option(
-    "--trusted-root",
-    type=PLACE,
-    envvar="GATE_TRUSTED_ROOT",
-    help="Trust what this trusted_root.json names, not the public instance.",
-)
+@identity_options
+@click.option("--key", type=PLACE, envvar="GATE_KEY", help="Verify with this public key instead of an identity.")
+@trusted_root_option
 @common_options
 def verify_bundle_command(
     common: Common,
@@ -80,8 +49,10 @@ def verify_bundle_command(
     gate verify-bundle sha256:... --bundle app.sigstore.json --certificate-identity release@shop.example \\
       --certificate-oidc-issuer https://accounts.google.com
     """  # noqa: D301  click reads \b
-    flags = (identity, identity_pattern, issuer, issuer_pattern)
-    signer = public_key(key) if key is not None and not any(flags) else _identity(key, *flags)
+    who = demanded_identity(identity, identity_pattern, issuer, issuer_pattern)
+    signer = public_key(key) if key is not None else who
+    if signer is None or (key is not None and who is not None):
+        raise UsageError("it is not clear who must have signed", expected="--key, or an identity with its issuer")
     verified = verify_bundle(
         read_input(bundle),
         read_artifact(artifact, Path(artifact)),
@@ -90,26 +61,6 @@ def verify_bundle_command(
         now=common.now,
     )
     common.finish(Listing(kind="signatures", columns=_COLUMNS, rows=(_row(verified),)))
-
-
-def _identity(
-    key: Path | None, identity: str | None, identity_pattern: str | None, issuer: str | None, issuer_pattern: str | None
-) -> Identity:
-    if key is not None:
-        raise UsageError("it is not clear who must have signed", expected="--key, or an identity with its issuer")
-    return Identity(
-        subject=_matcher("--certificate-identity", identity, identity_pattern, PatternKind.SUBJECT),
-        issuer=_matcher("--certificate-oidc-issuer", issuer, issuer_pattern, PatternKind.ISSUER),
-    )
-
-
-def _matcher(option: str, exact: str | None, pattern: str | None, kind: PatternKind) -> Matcher:
-    """Give what must be met; an identity without its issuer is anybody's (attack I03), an empty text nobody's (I06)."""
-    if (exact is None) == (pattern is None) or not (exact or pattern):
-        raise UsageError(
-            "it is not clear who must have signed", expected=f"--key, or one of {option} and {option}-regexp, not empty"
-        )
-    return Matcher(text=exact) if exact else Matcher(text=check_pattern(pattern or "", kind), is_pattern=True)
 
 
 def _row(verified: VerifiedSignature) -> tuple[str | None, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
-    from gate.model.identity import VerifiedIdentity
+    from gate.model.identity import Identity, VerifiedIdentity
     from gate.model.image import Platform
     from gate.model.policy import Requirement
     from gate.model.reference import Repository
@@ -119,12 +119,15 @@ class CheckRun:
 class VerifyOptions:
     """How `verify` works: a requirement, or the parts of one entry.
 
-    `policies` are accepted policy digests, `environment` None accepts only verdicts that name none.
+    `policies` are accepted policy digests, `environment` None accepts only verdicts that name none. `trusted_root` says what
+    identities, and logs and timestamps beside keys, are checked with; None: the public instance, and nothing beside keys.
     """
 
     places: Places
     requirement: Requirement | None = None
     keys: tuple[PublicKey, ...] = ()
+    identity: Identity | None = None
+    trusted_root: Path | None = None
     fail_keys: tuple[PublicKey, ...] = ()
     verifier_id: str | None = None
     policies: frozenset[Digest] = frozenset()

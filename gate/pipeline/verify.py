@@ -10,8 +10,9 @@ from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
 from gate.errors import ReferenceRefusedError, UsageError
 from gate.model.attachment import Attachments
 from gate.model.glob import Glob
-from gate.model.policy import ImageRequirement, KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy import ImageRequirement, KeylessSigner, KeySigner, VerdictRule, VerdictSigner
 from gate.model.reference import Reference, RegistryReference, parse_reference
+from gate.pipeline.inputs import read_input
 from gate.pipeline.options import VerifyOptions, VerifyRun
 from gate.registry.deadline import Clock, Deadline
 from gate.verification.demand import demand_verdict
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.model.digest import Digest
-    from gate.model.policy import SignatureRule
+    from gate.model.policy import SignatureRule, Signer
     from gate.model.reference import Repository
+    from gate.model.trust import Trust
 
 _EVERYTHING: Final = Glob("**")
 _NEEDED: Final = "gate verify REFERENCE --key gate.pub --policy sha256:..., or --requirement FILE"
@@ -79,22 +81,35 @@ def _requirement_for(repository: Repository, options: VerifyOptions) -> ImageReq
 
 
 def _rule_of(options: VerifyOptions) -> VerdictRule:
-    if not options.keys or not options.policies:
+    signers, fail_signers = _signers_of(options)
+    if not signers or not options.policies:
         raise UsageError(
-            "the demand is not complete", expected=_NEEDED, seen="no key" if not options.keys else "no policy"
+            "the demand is not complete", expected=_NEEDED, seen="no signer" if not signers else "no policy"
         )
     return VerdictRule(
-        signed_by=tuple(
-            VerdictSigner(signer=KeySigner(key=key), verifier_id=options.verifier_id) for key in options.keys
-        ),
-        failed_by=tuple(
-            VerdictSigner(signer=KeySigner(key=key), verifier_id=options.verifier_id) for key in options.fail_keys
-        ),
+        signed_by=tuple(VerdictSigner(signer=signer, verifier_id=options.verifier_id) for signer in signers),
+        failed_by=tuple(VerdictSigner(signer=signer, verifier_id=options.verifier_id) for signer in fail_signers),
         policies=options.policies,
         environment=options.environment,
         max_age=options.max_age,
         require_timestamp=options.require_timestamp,
     )
+
+
+def _signers_of(options: VerifyOptions) -> tuple[tuple[Signer, ...], tuple[Signer, ...]]:
+    """Give who may sign verdicts, and who FAILED ones alone."""
+    trust: Trust | None = None
+    if options.identity is not None or options.trusted_root is not None:
+        # Imported where a root is asked for: keys need none.
+        from gate.pipeline.trust import given_trust  # noqa: PLC0415
+
+        content = read_input(options.trusted_root) if options.trusted_root is not None else None
+        trust = given_trust(content)
+    beside = trust if options.trusted_root is not None else None
+    signers: list[Signer] = [KeySigner(key=key, trust=beside) for key in options.keys]
+    if options.identity is not None and trust is not None:
+        signers.append(KeylessSigner(identity=options.identity, trust=trust))
+    return tuple(signers), tuple(KeySigner(key=key, trust=beside) for key in options.fail_keys)
 
 
 def _ask(text: str, reference: Reference, options: VerifyOptions, clock: Clock, opened: ExitStack) -> _Asked:

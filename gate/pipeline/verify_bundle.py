@@ -10,14 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codec.bundle import parse_bundle
-from gate.codec.trusted_root import parse_trusted_root
-from gate.collectors.content import open_regular
-from gate.collectors.trust_store import TRUSTED_ROOT, shipped
-from gate.errors import EvidenceError, UsageError
 from gate.model.digest import Digest
 from gate.model.identity import Identity
 from gate.model.policy import KeylessSigner, KeySigner
-from gate.model.trust import PUBLIC, Trust
+from gate.pipeline.inputs import read_input
+from gate.pipeline.trust import given_trust
 from gate.verification.signature import verify_artifact
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 # A larger artifact is verified by its digest, which any program computes.
 MAX_ARTIFACT_BYTES = 1 << 30
-MAX_INPUT_BYTES = 8 << 20
 
 
 def verify_bundle(
@@ -52,41 +48,14 @@ def verify_bundle(
     parsed = parse_bundle(bundle)
     who: Signer
     if isinstance(signer, Identity):
-        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
+        who = KeylessSigner(identity=signer, trust=given_trust(trusted_root))
     else:
         # A key alone needs no root; what stands beside its signature does.
         vouched = bool(parsed.entries or parsed.timestamps)
-        who = KeySigner(key=signer, trust=_trust(trusted_root) if vouched or trusted_root is not None else None)
+        who = KeySigner(key=signer, trust=given_trust(trusted_root) if vouched or trusted_root is not None else None)
     return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
-
-
-def read_input(path: Path, *, limit_bytes: int = MAX_INPUT_BYTES) -> bytes:
-    """Give the bytes of a file that the user names.
-
-    Raises:
-        UsageError: it cannot be read, is no plain file, or is too large.
-    """
-    try:
-        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - opened as a descriptor, so that a pipe cannot hold it
-            content = file.read(limit_bytes + 1)
-    except OSError as error:
-        raise UsageError("the file cannot be read", expected=str(path), seen=error.strerror or "") from error
-    if len(content) > limit_bytes:
-        raise UsageError(
-            "the file is too large", expected=f"at most {limit_bytes} bytes; give a digest of a larger one"
-        )
-    return content
 
 
 def read_artifact(text: str, path: Path) -> Artifact:
     """Give what a text names: the digest that it is, or the bytes of a file; a digest is never a file's name."""
     return Digest(text) if text.startswith("sha256:") else read_input(path, limit_bytes=MAX_ARTIFACT_BYTES)
-
-
-def _trust(trusted_root: bytes | None) -> Trust:
-    if trusted_root is not None:
-        return Trust(name="given", root=parse_trusted_root(trusted_root))
-    content = shipped(TRUSTED_ROOT)
-    if content is None:
-        raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
-    return Trust(name=PUBLIC, root=parse_trusted_root(content))

@@ -1,0 +1,23 @@
+"""Trusted roots that a command is given, beside those that policies name."""
+
+from __future__ import annotations
+
+from gate.codec.trusted_root import parse_trusted_root
+from gate.collectors.trust_store import TRUSTED_ROOT, shipped
+from gate.errors import EvidenceError
+from gate.model.trust import PUBLIC, Trust
+
+
+def given_trust(trusted_root: bytes | None) -> Trust:
+    """Give trust in this `trusted_root.json`; None is the public instance, as the `sigstore` package ships it.
+
+    Raises:
+        UsageError: `ROOT_MALFORMED`.
+        EvidenceError: `ROOT_MISSING`.
+    """
+    if trusted_root is not None:
+        return Trust(name="given", root=parse_trusted_root(trusted_root))
+    content = shipped(TRUSTED_ROOT)
+    if content is None:
+        raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
+    return Trust(name=PUBLIC, root=parse_trusted_root(content))
