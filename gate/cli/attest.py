@@ -21,7 +21,7 @@ from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.signers import open_signer
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
-from gate.errors import GateError
+from gate.errors import GateError, UsageError
 from gate.model.policy import KeySigner
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import ShowOptions, show_attachments, signers_of_policy, signers_of_requirement
@@ -235,9 +235,14 @@ def _signed(reference: str, options: CheckOptions) -> ImageReport:
     "keys",
     type=PLACE,
     multiple=True,
-    required=True,
     envvar="GATE_KEY",
-    help="The public key of the gate's verdicts: only what it signed is removed (repeatable).",
+    help="A public key of the gate's verdicts: only what it signed is removed (repeatable).",
+)
+@click.option(
+    "--requirement",
+    type=PLACE,
+    envvar="GATE_REQUIREMENT",
+    help="Instead of keys: what the signers of this requirement's verdicts signed is removed.",
 )
 @click.option("--dry-run", is_flag=True, envvar="GATE_DRY_RUN", help="Only say what is superseded.")
 @registry_options
@@ -247,6 +252,7 @@ def prune(
     *,
     reference: str,
     keys: tuple[Path, ...],
+    requirement: Path | None,
     dry_run: bool,
     authfile: Path | None,
     plain_http: bool,
@@ -260,8 +266,11 @@ def prune(
     \b
     gate attest prune registry.example/shop/web@sha256:... --key gate.pub --dry-run
     """  # noqa: D301  click reads \b
+    signers = _signers(common, keys, None, requirement)
+    if not signers:
+        raise UsageError("whose verdicts are your own is not clear", expected="--key or --requirement")
     options = PruneOptions(
-        keys=tuple(map(public_key, keys)),
+        signers=signers,
         dry_run=dry_run,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )

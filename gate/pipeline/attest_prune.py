@@ -1,9 +1,9 @@
 """Remove the gate's own superseded verdicts from a digest, where the registry can delete.
 
-Own is what verifies under the keys that the user names, is about this digest, and is a summary of the gate or the evidence that
-only removed summaries name. Kept is, for each policy, verifier and environment, the newest PASSED and the newest FAILED: without
-the newest FAILED an older PASSED would count again (attack A15). Signatures and attestations of others are never touched. What
-could not be removed is said, and why.
+Own is what verifies under the signers that the user names, is about this digest, and is a summary of the gate, or the evidence
+that only removed summaries name. Kept is, for each policy, verifier and environment, the newest PASSED and the newest FAILED:
+without the newest FAILED an older PASSED would count again (attack A15). Signatures and attestations of others are never
+touched. What could not be removed is said, and why.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.attachments import parse_attachment
+from gate.codec.vsa import parse_summary
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.errors import EvidenceError, GateError, ReferenceRefusedError, RefusedError, UsageError
 from gate.model.attachment import AttachmentSource
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy import VerdictSigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
-from gate.verification.verdict import verify_by_any, verify_verdict
+from gate.verification.verdict import verify_by_any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from gate.codec.statement import Statement
     from gate.model.attachment import Attachment, Attachments
-    from gate.model.signer import PublicKey
-    from gate.verification.verdict import VerifiedVerdict
+    from gate.model.policy import Signer
+    from gate.model.statement import VerificationSummary
 
 _EVERYWHERE: Final = ""
+_ENVIRONMENTS: Final = "environments"
 _IN_TAG: Final = "it stands under Cosign's .att tag, together with attestations of others"
 _REFERRERS: Final = frozenset({AttachmentSource.REFERRER, AttachmentSource.FALLBACK_TAG})
 
@@ -43,9 +46,8 @@ _REFERRERS: Final = frozenset({AttachmentSource.REFERRER, AttachmentSource.FALLB
 class PruneOptions:
     """Whose verdicts are own, and whether they are removed or only named."""
 
-    keys: tuple[PublicKey, ...]
+    signers: tuple[Signer, ...]
     dry_run: bool = False
-    evidence_types: tuple[str, ...] = (DEFAULT_EVIDENCE_TYPE,)
     registry: RegistryOptions = field(default_factory=RegistryOptions)
     timeout: timedelta = timedelta(minutes=2)
 
@@ -66,12 +68,14 @@ class PrunedManifest:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Own:
-    """A verdict of ours, as it was found."""
+    """A verdict of ours, as it was found; `at` is a trusted time where there is one, else our own word."""
 
     item: Attachment
-    verdict: VerifiedVerdict
+    summary: VerificationSummary
+    payload: Digest
+    at: datetime
 
 
 def prune_verdicts(reference: str, options: PruneOptions, *, clock: Clock | None = None) -> tuple[PrunedManifest, ...]:
@@ -113,57 +117,65 @@ def _payloads(found: Sequence[_Superseded]) -> frozenset[Digest]:
 
 
 def _superseded(attachments: Attachments, options: PruneOptions, now: datetime) -> list[_Superseded]:
-    signers = tuple(VerdictSigner(signer=KeySigner(key=key)) for key in options.keys)
+    signers = tuple(VerdictSigner(signer=signer) for signer in options.signers)
     own = [found for item in attachments.items if (found := _own(item, attachments.digest, signers, now)) is not None]
     kept = _kept(own)
     gone = [found for found in own if found.item not in kept]
-    named = {entry.digest for found in own if found.item in kept for entry in found.verdict.summary.inputs}
-    unnamed = {entry.digest for found in gone for entry in found.verdict.summary.inputs} - named
-    evidence = (
-        _evidence(item, attachments.digest, signers, unnamed, options.evidence_types, now) for item in attachments.items
-    )
+    named = {entry.digest for found in own if found.item in kept for entry in found.summary.inputs}
+    unnamed = {entry.digest for found in gone for entry in found.summary.inputs} - named
+    evidence = (_evidence(item, attachments.digest, signers, unnamed, now) for item in attachments.items)
     return [_of_verdict(found, attachments.digest) for found in gone] + [item for item in evidence if item is not None]
 
 
 def _own(item: Attachment, digest: Digest, signers: tuple[VerdictSigner, ...], now: datetime) -> _Own | None:
-    rule = VerdictRule(signed_by=signers)
     try:
-        verdict = verify_verdict(parse_attachment(item), rule, now)
+        verified, _ = verify_by_any(parse_attachment(item), signers, now)
+        summary = parse_summary(verified.statement, extension_prefixes=_prefixes(verified.statement))
     except (RefusedError, EvidenceError):
         return None
-    about = any(subject.digest == digest for subject in verdict.summary.subjects)
-    return _Own(item, verdict) if about else None
+    if all(subject.digest != digest for subject in summary.subjects):
+        return None
+    at = min(verified.signature.times, default=summary.time_verified).replace(microsecond=0)
+    return _Own(item=item, summary=summary, payload=Digest.of(verified.signature.payload), at=at)
+
+
+def _prefixes(statement: Statement) -> tuple[str, ...]:
+    """Give whatever prefix the verdict's own policy chose: an environment that is not read would merge two groups."""
+    names = (
+        name for name in statement.view.object("predicate").fields if name.endswith(_ENVIRONMENTS) and "://" in name
+    )
+    return tuple(name.removesuffix(_ENVIRONMENTS) for name in names)
 
 
 def _kept(own: Sequence[_Own]) -> frozenset[Attachment]:
     """Give those that are the newest of their result anywhere; of equals all stay."""
     kept: set[Attachment] = set()
     for found in own:
-        for place in found.verdict.summary.environments or (_EVERYWHERE,):
+        for place in found.summary.environments or (_EVERYWHERE,):
             group = _key(found, place)
             rivals = [
                 other
                 for other in own
-                for where in other.verdict.summary.environments or (_EVERYWHERE,)
+                for where in other.summary.environments or (_EVERYWHERE,)
                 if _key(other, where) == group
             ]
-            if found.verdict.at >= max(rival.verdict.at for rival in rivals):
+            if found.at >= max(rival.at for rival in rivals):
                 kept.add(found.item)
     return frozenset(kept)
 
 
 def _key(found: _Own, environment: str) -> tuple[object, ...]:
-    summary = found.verdict.summary
+    summary = found.summary
     return (summary.policy_digest, summary.verifier_id, summary.resource_uri, summary.result, environment)
 
 
 def _of_verdict(found: _Own, digest: Digest) -> _Superseded:
-    subjects = (subject.digest for subject in found.verdict.summary.subjects)
+    subjects = (subject.digest for subject in found.summary.subjects)
     return _Superseded(
         item=found.item,
-        says=found.verdict.summary.result.value,
-        time=found.verdict.at,
-        payload=Digest.of(found.verdict.signature.payload),
+        says=found.summary.result.value,
+        time=found.at,
+        payload=found.payload,
         others=tuple(subject for subject in subjects if subject != digest),
     )
 
@@ -173,7 +185,6 @@ def _evidence(
     digest: Digest,
     signers: tuple[VerdictSigner, ...],
     unnamed: set[Digest],
-    types: tuple[str, ...],
     now: datetime,
 ) -> _Superseded | None:
     """Give evidence of ours that only verdicts name which go."""
@@ -182,7 +193,7 @@ def _evidence(
     except (RefusedError, EvidenceError):
         return None
     payload = Digest.of(verified.signature.payload)
-    if verified.statement.predicate_type not in types or payload not in unnamed or not verified.statement.names(digest):
+    if payload not in unnamed or not verified.statement.names(digest):
         return None
     return _Superseded(item=item, says="evidence", time=None, payload=payload)
 

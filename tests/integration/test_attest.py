@@ -29,7 +29,7 @@ from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
 from tests.conftest import StartOlareg
 from tests.integration.conftest import Shop
-from tests.support.installation import Installation, shop_policy
+from tests.support.installation import VERIFIER, Installation, shop_policy
 from tests.support.registries import RunningRegistry
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
@@ -270,8 +270,8 @@ def test_prune_removes_what_is_superseded_and_keeps_the_newest_of_each_result(
         assert judge(installed, reference, own, good, ago(hours=hours)) is Decision.PASSED
     assert judge(installed, reference, own, bad, ago(hours=2)) is Decision.REFUSED
     before = hanging(reference)
-    options = PruneOptions(keys=(installed.public_key(),))
-    planned = prune_verdicts(reference, PruneOptions(keys=options.keys, dry_run=True))
+    options = PruneOptions(signers=(KeySigner(key=installed.public_key()),))
+    planned = prune_verdicts(reference, PruneOptions(signers=options.signers, dry_run=True))
     expected = [("PASSED", "superseded")] * 2 + [("evidence", "superseded")] * 2
     assert states(planned) == expected
     assert hanging(reference) == before
@@ -293,7 +293,7 @@ def test_prune_touches_nothing_of_others(
     for hours in (5, 4):
         judge(installed, reference, own, policies[0], ago(hours=hours))
     before = hanging(reference)
-    assert prune_verdicts(reference, PruneOptions(keys=(installed.public_key("stranger"),))) == ()
+    assert prune_verdicts(reference, PruneOptions(signers=(KeySigner(key=installed.public_key("stranger")),))) == ()
     assert hanging(reference) == before
 
 
@@ -304,7 +304,7 @@ def test_prune_says_what_a_registry_does_not_delete(
     for hours in (5, 4):
         judge(installed, reference, own, policies[0], ago(hours=hours))
     before = hanging(reference)
-    pruned = prune_verdicts(reference, PruneOptions(keys=(installed.public_key(),)))
+    pruned = prune_verdicts(reference, PruneOptions(signers=(KeySigner(key=installed.public_key()),)))
     assert states(pruned) == [("PASSED", "REG_PUSH"), ("evidence", "REG_PUSH")]
     assert all(item.problem for item in pruned)
     assert hanging(reference) == before
@@ -316,7 +316,33 @@ def test_prune_follows_an_index_to_its_children(
     reference = installed.push("index-good", deleting.host)
     for hours in (5, 4):
         judge(installed, reference, own, policies[0], ago(hours=hours))
-    pruned = prune_verdicts(reference, PruneOptions(keys=(installed.public_key(),)))
+    pruned = prune_verdicts(reference, PruneOptions(signers=(KeySigner(key=installed.public_key()),)))
     assert len({item.subject for item in pruned}) == 3
     assert {item.state for item in pruned} == {"removed"}
     assert sum(item.says == "PASSED" for item in pruned) == 3
+
+
+def test_prune_keeps_the_newest_of_each_environment_whatever_its_policy_calls_them(
+    installed: Installation, deleting: RunningRegistry, own: Path, tmp_path: Path
+) -> None:
+    reference = installed.push("clean", deleting.host)
+    policy = tmp_path / "own-prefix.yaml"
+    attest = {"verifierId": VERIFIER, "extensionPrefix": "https://gate.shop.example/vsa/"}
+    sections: dict[str, Any] = {
+        "vulnerabilities": None,
+        "secrets": None,
+        "image": {"user": "non-root"},
+        "attest": attest,
+    }
+    policy.write_bytes(shop_policy(installed, **sections))
+    for hours, environments in (
+        (5, ("staging",)),
+        (4, ("production",)),
+        (3, ("staging", "production")),
+        (2, ("staging",)),
+    ):
+        options = installed.options(own, policy=policy, reissue=True, environments=environments)
+        assert gate.check(reference, options, clock=ago(hours=hours)).verdict.decision is Decision.PASSED
+    pruned = prune_verdicts(reference, PruneOptions(signers=(KeySigner(key=installed.public_key()),)))
+    # The one for both is still the newest of production.
+    assert states(pruned) == [("PASSED", "removed")] * 2 + [("evidence", "removed")] * 2
