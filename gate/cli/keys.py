@@ -52,6 +52,6 @@ def public(common: Common, file: Path, key: str, key_password_file: Path | None)
 
     FILE is what policies name and `gate verify --key` takes; an existing one is not written over.
     """
-    found = signer_for(key, password_source(key_password_file)).public_key
+    found = signer_for(key, password_source(key_password_file), offline=common.offline).public_key
     write_public_key(file, found)
     common.finish(Listing(kind="keys", columns=_PUBLIC, rows=((str(file), found.algorithm.value, found.key_id),)))

@@ -12,13 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.errors import KeyFileError
+from gate.errors import EvidenceError, KeyFileError
 from gate.signers.file_key import FileSigner, read_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gate.signers.keyless import SigstoreAccess
+    from gate.signers.instance import SigstoreAccess
     from gate.signers.signer import PasswordSource, Signer
 
 _FOREIGN_SCHEMES: Final = frozenset({"env", "gitlab", "k8s", "sigstore"})
@@ -63,11 +63,20 @@ _OPENERS: Final[Mapping[str, Callable[[str, PasswordSource], Signer]]] = {
     "pkcs11": _pkcs11,
 }
 
+_SERVICES: Final = frozenset({"awskms", "azurekms", "gcpkms", "hashivault"})
 
-def signer_for(uri: str, password: PasswordSource, sigstore: Callable[[], SigstoreAccess] | None = None) -> Signer:
+
+def signer_for(
+    uri: str,
+    password: PasswordSource,
+    sigstore: Callable[[], SigstoreAccess] | None = None,
+    *,
+    offline: bool = False,
+) -> Signer:
     """Give the signer that a key URI names; `password` is asked only where the key is encrypted or the device wants a PIN.
 
-    `sigstore` gives how `sigstore:` identities are reached; without it they cannot sign.
+    `sigstore` gives how `sigstore:` identities are reached; without it they cannot sign. `offline` opens no connection: a
+    key in a service cannot sign then.
 
     Raises:
         KeyFileError: `KEY_MALFORMED`, `KEY_PASSWORD`, `KEY_WEAK`, `KEY_URI`, `KEY_TOKEN` or `KEY_UNSUPPORTED`.
@@ -78,6 +87,10 @@ def signer_for(uri: str, password: PasswordSource, sigstore: Callable[[], Sigsto
         from gate.signers.keyless import open_sigstore
 
         return open_sigstore(uri, sigstore())
+    if colon and scheme in _SERVICES and offline:
+        raise EvidenceError(
+            f"the {scheme}: key is in a service", code="KEY_SERVICE", expected="a connection", seen="--offline"
+        )
     if colon and scheme in _OPENERS:
         return _OPENERS[scheme](uri, password)
     if colon and scheme in _FOREIGN_SCHEMES:

@@ -199,15 +199,15 @@ def _json(data: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _changes() -> st.SearchStrategy[tuple[int, str, Any]]:
-    kind = st.sampled_from(("value", "value", "remove", "add", "double", "swap", "inside"))
-    return st.tuples(st.integers(0, 1 << 16), kind, st.sampled_from(_VALUES) | st.binary(max_size=6))
+    kind = st.sampled_from(("value", "value", "remove", "add", "double", "swap", "inside", "inside", "inside"))
+    return st.tuples(st.integers(0, 1 << 20), kind, st.sampled_from(_VALUES) | st.binary(max_size=6))
 
 
 def _rewritten(document: Any, changes: list[tuple[int, str, Any]]) -> bytes:  # noqa: ANN401 - any JSON
     value = document
     for number, kind, new in changes:
         places = _paths(value)
-        value = _changed(value, places[number % len(places)], kind, new)
+        value = _changed(value, places[number % len(places)], kind, (number, new))
     return json.dumps(value, ensure_ascii=True).encode()
 
 
@@ -216,13 +216,13 @@ def _paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # 
     return [here] + [path for key, item in items for path in _paths(item, (*here, key))]
 
 
-def _changed(value: Any, path: tuple[Any, ...], kind: str, new: Any) -> Any:  # noqa: ANN401 - any JSON
+def _changed(value: Any, path: tuple[Any, ...], kind: str, new: tuple[int, Any]) -> Any:  # noqa: ANN401 - any JSON
     if len(path) > 1 and path[0] in _keys(value):
         copy = dict(value) if isinstance(value, dict) else list(value)
         copy[path[0]] = _changed(value[path[0]], path[1:], kind, new)
         return copy
     if not path:
-        return _plain(new)
+        return _plain(new[1])
     return _changed_here(value, path[0], kind, new)
 
 
@@ -230,7 +230,8 @@ def _keys(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
 
 
-def _changed_here(value: Any, key: Any, kind: str, new: Any) -> Any:  # noqa: ANN401 - any JSON
+def _changed_here(value: Any, key: Any, kind: str, placed: tuple[int, Any]) -> Any:  # noqa: ANN401 - any JSON
+    place, new = placed
     copy = dict(value) if isinstance(value, dict) else list(value)
     match kind:
         case "remove":
@@ -243,20 +244,20 @@ def _changed_here(value: Any, key: Any, kind: str, new: Any) -> Any:  # noqa: AN
             other = list(_keys(copy))[-1]
             copy[key], copy[other] = copy[other], copy[key]
         case "inside" if isinstance(copy[key], str):
-            copy[key] = _inside(copy[key], new)
+            copy[key] = _inside(copy[key], place, new)
         case _:
             copy[key] = _plain(new)
     return copy
 
 
-def _inside(text: str, new: Any) -> str:  # noqa: ANN401 - any JSON
-    """Change the bytes that a text holds in base64, or the text."""
+def _inside(text: str, place: int, new: Any) -> str:  # noqa: ANN401 - any JSON
+    """Change the bytes at a place that a text holds in base64 (certificates, log bodies, timestamps), or the text."""
     extra = new if isinstance(new, bytes) else str(new).encode("utf-8", "surrogatepass")[:8]
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return text + extra.decode("latin-1")
-    at = len(extra) * 7 % (len(data) + 1)
+    at = place % (len(data) + 1)
     return base64.b64encode(data[:at] + extra + data[at + len(extra) :]).decode()
 
 

@@ -294,6 +294,16 @@ def test_a_uri_that_names_no_key_is_refused(uri: str) -> None:
     assert error.code == "KEY_URI"
 
 
+@pytest.mark.parametrize(
+    "uri", ["awskms:///alias/x", f"gcpkms://{GCP_KEY}", f"azurekms://{AZURE_HOST}/x", f"hashivault://{VAULT_KEY}"]
+)
+def test_offline_no_service_is_asked(uri: str) -> None:
+    service = EmulatedService(key=P256)
+    with vault(service):
+        error = refusal(lambda: signer_for(uri, no_password, offline=True))
+    assert (error.code, error.seen, service.asked) == ("KEY_SERVICE", "--offline", [])
+
+
 def test_two_numbers_become_der_and_half_a_number_does_not() -> None:
     assert der_signature(bytes([0, 1, 0, 2]), "here").hex() == "3006020101020102"
     assert refusal(lambda: der_signature(b"abc", "here")).code == "KEY_SERVICE"
