@@ -1,0 +1,102 @@
+"""The shipped rules: each is proven by its own examples, and no two say the same."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gate.secrets.candidate import Candidate, Judgement
+from gate.secrets.examples import ExampleMaker
+from gate.secrets.judging import judge
+from gate.secrets.patterns import compile_pattern
+from gate.secrets.rule import Rule
+from gate.secrets.rule_file import check_distinct, parse_rule_file
+from gate.secrets.rule_set import RuleSet
+from tests.support.sources import ROOT
+
+FOLDER = ROOT / "policies" / "secrets"
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "known")
+# Examples are random: several of each, so that a rule does not hold by chance.
+ROUNDS = 3
+# Rules for formats that belong to no vendor.
+OPEN_FORMATS = {"generic", "keys"}
+KEYWORD_REACH = 256
+
+
+def read(path: Path) -> tuple[Rule, ...]:
+    return parse_rule_file(path.read_bytes(), name=path.name)
+
+
+RULES = [rule for path in FILES for rule in read(path)]
+
+
+def split(rule: Rule, example: str) -> tuple[str, str]:
+    """Give the path and the content of an example."""
+    if not rule.paths:
+        return "", example
+    path, _, content = example.partition(": ")
+    return path, content
+
+
+def finds(rule: Rule, path: str, content: str) -> bool:
+    text = content.encode()
+    if rule.paths and not compile_pattern(rule.paths).fits(path.encode()):
+        return False
+    for found in compile_pattern(rule.pattern).find(text):
+        near = text[max(0, found.start - KEYWORD_REACH) : found.end].lower()
+        if rule.keywords and not any(word.encode() in near for word in rule.keywords):
+            continue
+        value = text[found.value[0] : found.value[1]]
+        candidate = Candidate(value=value, text=text, start=found.start, end=found.end, path=path, groups=found.groups)
+        if judge(candidate, rule.validators) is not Judgement.REJECT:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_finds_what_it_must_and_nothing_else(rule: Rule) -> None:
+    for number in range(ROUNDS):
+        make = ExampleMaker(f"{rule.id}:{number}").fill
+        missed = [example for example in rule.match if not finds(rule, *split(rule, make(example)))]
+        wrong = [example for example in rule.no_match if finds(rule, *split(rule, make(example)))]
+        assert (missed, wrong) == ([], [])
+
+
+def test_the_ids_are_distinct_over_all_files() -> None:
+    assert len(check_distinct(RULES)) == len(RULES)
+
+
+def test_there_are_rules_for_at_least_250_formats_of_vendors_and_for_the_open_ones() -> None:
+    counts = {path.stem: len(read(path)) for path in FILES}
+    assert sum(count for name, count in counts.items() if name not in OPEN_FORMATS) >= 250
+    assert set(counts) >= OPEN_FORMATS
+
+
+def test_no_two_rules_have_one_pattern() -> None:
+    assert [text for text, count in Counter(rule.pattern for rule in RULES).items() if count > 1] == []
+
+
+def test_every_rule_says_where_its_format_is_documented() -> None:
+    assert [rule.id for rule in RULES if not re.fullmatch(r"https://[^\s/]+\.[a-z]+/\S*", rule.source)] == []
+
+
+def test_the_automaton_takes_all_of_them_together() -> None:
+    rules = RuleSet(RULES)
+    token = ExampleMaker("automaton").fill("glsa: {{hex-crc32:glsa_:32}}").encode()
+    seen = {rules.rules[number].id for number, _ in rules.scan(token).rules()}
+    assert "grafana-service-token" in seen
+    assert "github-personal-token" not in seen
+
+
+def test_no_example_is_stored_as_a_value_that_looks_live() -> None:
+    """A template that is filled in finds its rule; the template itself must not."""
+    stored = [
+        rule.id
+        for rule in RULES
+        for example in rule.match
+        if "{{" in example and finds(rule, *split(rule, re.sub(r"\{\{[^{}]*\}\}", "x", example)))
+    ]
+    assert stored == []
