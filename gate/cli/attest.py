@@ -19,7 +19,7 @@ from gate.cli.common import (
 from gate.cli.demands import public_key, read_requirement
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.signers import open_signer
+from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.policy import KeySigner
@@ -133,6 +133,7 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
     "--key", required=True, envvar="GATE_KEY", help="The private key that signs the verdict: a file or a key URI."
 )
 @click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED.")
+@timestamp_option
 @key_password_option
 @click.option("--policy", "-p", type=PLACE, required=True, envvar="GATE_POLICY", help="The policy that decides.")
 @click.option(
@@ -176,6 +177,7 @@ def sign(
     file: Path,
     key: str,
     fail_key: str | None,
+    timestamp: str | None,
     key_password_file: Path | None,
     policy: Path,
     file_digest: Digest | None,
@@ -205,8 +207,8 @@ def sign(
     options = CheckOptions(
         places=common.places(record=record),
         policy=policy,
-        signer=open_signer(key, password, common, registry),
-        fail_signer=open_signer(fail_key, password, common, registry) if fail_key else None,
+        signer=open_signer(key, password, common, registry, timestamp),
+        fail_signer=open_signer(fail_key, password, common, registry, timestamp) if fail_key else None,
         environments=environments or None,
         name=name,
         platforms=brought.verdict.platforms,

@@ -21,7 +21,7 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.signers import open_signer
+from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.errors import GateError, UsageError
 from gate.model.finding import Severity
@@ -43,6 +43,7 @@ signing_options = with_options(
         "--key", envvar="GATE_KEY", help="What signs the verdict: a key's file, a key URI, or sigstore:[NAME]."
     ),
     click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED."),
+    timestamp_option,
     key_password_option,
     click.option(
         "--environment",
@@ -151,6 +152,7 @@ def check(
     policy: Path | None,
     key: str | None,
     fail_key: str | None,
+    timestamp: str | None,
     key_password_file: Path | None,
     environments: tuple[str, ...],
     attestation: Path | None,
@@ -193,8 +195,8 @@ def check(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
         policy=policy,
         ad_hoc=AdHoc(fail_on=fail_on, ignore_unfixed=ignore_unfixed, vex=vex, signature_key=signature_key),
-        signer=open_signer(key, password, common, registry) if key else None,
-        fail_signer=open_signer(fail_key, password, common, registry) if fail_key else None,
+        signer=open_signer(key, password, common, registry, timestamp) if key else None,
+        fail_signer=open_signer(fail_key, password, common, registry, timestamp) if fail_key else None,
         environments=environments or None,
         name=name,
         platforms=platforms,

@@ -11,7 +11,7 @@ import click
 from gate.cli.common import Common, common_options, key_password_option, registry_options
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.signers import open_signer
+from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import REPOSITORY
 from gate.errors import UsageError
 from gate.pipeline.sign import sign as sign_image
@@ -32,6 +32,7 @@ _COLUMNS: Final = ("signed", "manifest", "place", "type")
     envvar="GATE_KEY",
     help="What signs: a key's file, a key URI, or sigstore:[NAME] for an identity (docs/trust.md).",
 )
+@timestamp_option
 @key_password_option
 @click.option(
     "--annotation",
@@ -53,6 +54,7 @@ def sign(
     *,
     reference: str,
     key: str,
+    timestamp: str | None,
     key_password_file: Path | None,
     annotations: tuple[str, ...],
     legacy: bool,
@@ -71,7 +73,7 @@ def sign(
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     signed = sign_image(
         reference,
-        signer=open_signer(key, password_source(key_password_file), common, registry),
+        signer=open_signer(key, password_source(key_password_file), common, registry, timestamp),
         annotations=dict(map(_annotation, annotations)),
         registry=registry,
         legacy=legacy,

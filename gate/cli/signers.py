@@ -4,29 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from gate.cli.environment import identity_token
+from gate.signers.signer import is_identity
 from gate.signers.uri import signer_for
 
 if TYPE_CHECKING:
     from gate.cli.common import Common
     from gate.registry.options import RegistryOptions
-    from gate.signers.keyless import SigstoreAccess
+    from gate.signers.instance import SigstoreAccess
     from gate.signers.signer import PasswordSource, Signer
 
 
-def open_signer(uri: str, password: PasswordSource, common: Common, registry: RegistryOptions) -> Signer:
+timestamp_option = click.option(
+    "--timestamp",
+    envvar="GATE_TIMESTAMP",
+    metavar="NAME",
+    help="Have signatures by key stamped by the timestamp authorities of this trusted root's instance.",
+)
+
+
+def open_signer(
+    uri: str, password: PasswordSource, common: Common, registry: RegistryOptions, timestamp: str | None = None
+) -> Signer:
     """Give the signer that a key URI names; raises as `gate.signers.uri.signer_for`.
 
-    `registry` says how this process speaks HTTP: services of a Sigstore are asked in the same way.
+    `registry` says how this process speaks HTTP: services of a Sigstore are asked in the same way. `timestamp` names the
+    instance that stamps signatures by key; identities are stamped as their own instance says.
     """
-    return signer_for(uri, password, lambda: _sigstore(common, registry))
+    signer = signer_for(uri, password, lambda: _sigstore(common, registry), offline=registry.offline)
+    if timestamp is None or is_identity(signer):
+        return signer
+    # Loaded by who wants timestamps alone.
+    from gate.signers.stamped import StampedSigner  # noqa: PLC0415
+
+    access = _sigstore(common, registry)
+    return StampedSigner(signer, access.find(timestamp), access)
 
 
 def _sigstore(common: Common, registry: RegistryOptions) -> SigstoreAccess:
     # Loaded by who signs by identity alone.
     from gate.collectors.trust_store import TrustStore  # noqa: PLC0415
     from gate.registry.deadline import Clock  # noqa: PLC0415
-    from gate.signers.keyless import SigstoreAccess, SigstoreFiles  # noqa: PLC0415
+    from gate.signers.instance import SigstoreAccess, SigstoreFiles  # noqa: PLC0415
 
     store = TrustStore(common.places().state / "trust")
 

@@ -1,4 +1,4 @@
-"""What stands beside a keyless signature, written into its bundle: certificate, log entries, timestamps.
+"""What stands beside a signature, written into its bundle: certificate or key hint, log entries, timestamps.
 
 Specification: protobuf-specs `sigstore_bundle.proto`, in protobuf JSON, defaults left out; formats reference, section 7.
 """
@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.codec.bundle import render_bundle
+from gate.codec.bundle import key_hint, render_bundle
 from gate.codec.encodings import encode_base64
 from gate.codec.strict_json import JsonValue
 
 if TYPE_CHECKING:
     from gate.model.bundle import Envelope, InclusionProof, LogEntry
+    from gate.model.signer import PublicKey
     from gate.model.signing import SigningEvidence
 
 
-def render_certificate_bundle(envelope: Envelope, evidence: SigningEvidence) -> bytes:
-    """Write a bundle v0.3 for an envelope that was signed by the certificate's key."""
-    material: dict[str, JsonValue] = {"certificate": {"rawBytes": encode_base64(evidence.certificate)}}
+def render_evidenced_bundle(envelope: Envelope, evidence: SigningEvidence, key: PublicKey) -> bytes:
+    """Write a bundle v0.3 for an envelope that this key signed; of a certificate's key it holds the certificate instead."""
+    material: dict[str, JsonValue] = (
+        {"publicKey": {"hint": key_hint(key)}}
+        if evidence.certificate is None
+        else {"certificate": {"rawBytes": encode_base64(evidence.certificate)}}
+    )
     if evidence.entries:
         material["tlogEntries"] = [_entry(entry) for entry in evidence.entries]
     if evidence.timestamps:

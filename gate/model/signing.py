@@ -36,9 +36,12 @@ class SigningServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningEvidence:
-    """What a Sigstore instance gave beside a signature: the certificate in DER, log entries, RFC 3161 responses in DER."""
+    """What a Sigstore instance gave beside a signature: the certificate in DER, log entries, RFC 3161 responses in DER.
 
-    certificate: bytes
+    `certificate` is None beside a signature by key.
+    """
+
+    certificate: bytes | None = None
     entries: tuple[LogEntry, ...] = ()
     timestamps: tuple[bytes, ...] = ()
 

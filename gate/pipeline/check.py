@@ -28,7 +28,7 @@ from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.turns import scratch_folder, turn
 from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
-from gate.pipeline.verdict_signers import expect_verdict_signers
+from gate.pipeline.verdict_signers import expect_timestamps, expect_verdict_signers
 from gate.pipeline.workshop import Workshop, attempt, open_workshop
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -123,6 +123,8 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
         return
     if options.signer is not None:
         expect_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
+        if loaded.policy.attest.require_timestamp:
+            expect_timestamps(options.signer, options.fail_signer)
     if loaded.obstacle:
         raise PolicyError(
             f"no verdict can be signed: {loaded.obstacle}",

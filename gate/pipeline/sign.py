@@ -58,7 +58,9 @@ def sign(
         RegistryError: it cannot be pushed.
     """
     if legacy and isinstance(signer, EvidencedSigner):
-        raise UsageError("an identity signs in bundles", expected="no --legacy, or a key", seen="--legacy")
+        raise UsageError(
+            "evidence of time and identity stands in bundles", expected="no --legacy, or a key alone", seen="--legacy"
+        )
     clock = Clock()
     parsed = parse_reference(reference)
     with ExitStack() as opened:

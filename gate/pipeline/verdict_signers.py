@@ -1,4 +1,4 @@
-"""Who may sign verdicts together: what passes and what fails must not look alike to tools that only look at the signer.
+"""Who may sign verdicts: what passes and what fails must not look alike to tools that only look at the signer.
 
 Cosign takes any attestation by an identity for a signature by it. A second key hides FAILED verdicts from it for good; one
 identity, with certificates for everything that it does, cannot (formats reference, section 10.6).
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.errors import UsageError
-from gate.signers.signer import EvidencedSigner
+from gate.errors import PolicyError, UsageError
+from gate.signers.signer import is_identity, is_stamped, signer_name
 
 if TYPE_CHECKING:
     from gate.signers.signer import Signer
@@ -23,19 +23,36 @@ def expect_verdict_signers(signer: Signer, fail_signer: Signer | None, *, legacy
     Raises:
         UsageError: `USAGE`.
     """
-    if isinstance(fail_signer, EvidencedSigner):
+    if fail_signer is not None and is_identity(fail_signer):
         raise UsageError(
             "an identity cannot sign FAILED verdicts",
             expected="a key for --fail-key",
-            seen=fail_signer.name,
+            seen=signer_name(fail_signer),
             next_step="Make one with `gate keys generate --name gate-fail`.",
         )
-    if isinstance(signer, EvidencedSigner) and fail_signer is None:
+    if is_identity(signer) and fail_signer is None:
         raise UsageError(
             "verdicts by an identity need a key for those that say FAILED",
             expected="--fail-key",
-            seen=f"only {signer.name}",
+            seen=f"only {signer_name(signer)}",
             next_step="Make one with `gate keys generate --name gate-fail`.",
         )
-    if isinstance(signer, EvidencedSigner) and legacy:
-        raise UsageError("an identity signs in bundles", expected="no --legacy-attestation, or a key", seen=signer.name)
+    if is_identity(signer) and legacy:
+        raise UsageError(
+            "an identity signs in bundles", expected="no --legacy-attestation, or a key", seen=signer_name(signer)
+        )
+
+
+def expect_timestamps(signer: Signer, fail_signer: Signer | None) -> None:
+    """Return if an authority vouches for the time of every verdict that these sign, as the policy demands.
+
+    Raises:
+        PolicyError: `USAGE`.
+    """
+    if not all(is_stamped(used) for used in (signer, fail_signer) if used is not None):
+        # A demand that cannot be met is not dropped in silence (attack P02).
+        raise PolicyError(
+            "the policy demands a timestamp by an authority, and none would be asked",
+            code="USAGE",
+            expected="--timestamp NAME, for every key that signs",
+        )

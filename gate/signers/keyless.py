@@ -8,39 +8,31 @@ Specification: formats reference, sections 9.2 and 12.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gate.codec.bundle import parse_bundle
-from gate.codec.bundle_evidence import render_certificate_bundle
-from gate.codec.signing_config import parse_signing_config
+from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.codec.strict_json import printable
-from gate.codec.trusted_root import parse_trusted_root
-from gate.errors import EvidenceError, KeyFileError, RefusedError
+from gate.errors import KeyFileError
 from gate.model.identity import Identity, Matcher
 from gate.model.policy import KeylessSigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import PUBLIC, EvidenceDemand, Trust
 from gate.registry.deadline import Deadline
 from gate.signers.file_key import FileSigner
+from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance
 from gate.signers.sigstore_client import SigstoreClient
 from gate.signers.tokens import TokenSource
-from gate.verification.signature import verify_statement
 
 if TYPE_CHECKING:
     from gate.model.bundle import Envelope
     from gate.model.signer import PublicKey
-    from gate.model.signing import IdentityToken, SigningServices
-    from gate.model.trust import TrustedRoot
-    from gate.registry.deadline import Clock
-    from gate.registry.options import RegistryOptions
+    from gate.model.signing import IdentityToken
 
 SCHEME: Final = "sigstore"
 # For a certificate, logs and timestamps together.
@@ -48,27 +40,6 @@ _TIME: Final = timedelta(minutes=1)
 # Fulcio certifies for ten minutes; one that is about to end is not used for another signature.
 _MARGIN: Final = timedelta(minutes=1)
 _ANYBODY: Final = Identity(subject=Matcher(text=".+", is_pattern=True), issuer=Matcher(text=".+", is_pattern=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigstoreFiles:
-    """The bytes that say whom to trust and whom to ask: `trusted_root.json` and `signing_config.json`."""
-
-    root: bytes
-    signing: bytes | None
-
-
-FindInstance: TypeAlias = Callable[[str], SigstoreFiles]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigstoreAccess:
-    """How this process reaches Sigstore: `find` gives an instance by its name, `token` is SIGSTORE_ID_TOKEN or empty."""
-
-    find: FindInstance
-    options: RegistryOptions
-    clock: Clock
-    token: str = field(default="", repr=False)
 
 
 class SigstoreSigner:
@@ -80,15 +51,8 @@ class SigstoreSigner:
         Raises:
             UsageError: `ROOT_MALFORMED`; KeyFileError: `KEY_TOKEN`, or `KEY_URI` for an instance that cannot sign.
         """
-        if instance.signing is None:
-            raise KeyFileError(
-                "this Sigstore instance has no signing configuration",
-                code="KEY_URI",
-                expected="`gate trust import NAME FILE --signing-config FILE`",
-            )
         now = access.clock.now()
-        self._root: TrustedRoot = parse_trusted_root(instance.root)
-        self._services: SigningServices = parse_signing_config(instance.signing, now)
+        self._root, self._services = read_instance(instance, now)
         self._access = access
         self._tokens = tokens
         self._token: IdentityToken = tokens.obtain(now)
@@ -105,6 +69,16 @@ class SigstoreSigner:
     def name(self) -> str:
         """Give whom the token names, the same for every run of one identity: never more than a hint."""
         return f"{self._token.name} by {printable(self._token.issuer)}"
+
+    @property
+    def is_identity(self) -> bool:
+        """Say that a certificate says who signed."""
+        return True
+
+    @property
+    def is_stamped(self) -> bool:
+        """Say whether the instance has timestamp authorities."""
+        return bool(self._services.timestamps)
 
     def sign(self, data: bytes) -> bytes:
         """Sign with ECDSA P-256 and SHA-256."""
@@ -123,7 +97,16 @@ class SigstoreSigner:
             timestamps=client.stamp(envelope.signature),
             entries=client.log(envelope, certificate),
         )
-        self._expect_verified(envelope, evidence)
+        demand = EvidenceDemand(
+            logs=min(1, len(self._services.logs)),
+            timestamps=min(1, len(self._services.timestamps)),
+            sct=bool(self._root.certificate_logs),
+            inclusion=True,
+        )
+        signer = KeylessSigner(identity=_ANYBODY, trust=Trust(name="instance", root=self._root, demand=demand))
+        expect_verified(
+            render_evidenced_bundle(envelope, evidence, self.public_key), signer, demand, self._access.clock.now()
+        )
         return evidence
 
     def _certified(self, client: SigstoreClient) -> bytes:
@@ -134,27 +117,6 @@ class SigstoreSigner:
             self._certificate = client.certify(self._key, self._token)
             self._ends = x509.load_der_x509_certificate(self._certificate).not_valid_after_utc
         return self._certificate
-
-    def _expect_verified(self, envelope: Envelope, evidence: SigningEvidence) -> None:
-        """Refuse what a service gave if a verifier would: nothing that does not verify leaves this process."""
-        demand = EvidenceDemand(
-            logs=min(1, len(self._services.logs)),
-            timestamps=min(1, len(self._services.timestamps)),
-            sct=bool(self._root.certificate_logs),
-            inclusion=True,
-        )
-        signer = KeylessSigner(identity=_ANYBODY, trust=Trust(name="instance", root=self._root, demand=demand))
-        bundle = render_certificate_bundle(envelope, evidence)
-        try:
-            verify_statement(parse_bundle(bundle), signer=signer, now=self._access.clock.now(), demand=demand)
-        except (RefusedError, EvidenceError) as error:
-            raise EvidenceError(
-                "the Sigstore instance gave something that its trusted root does not cover",
-                code="KEY_SIGSTORE",
-                expected="a signature that verifies",
-                seen=f"{error.code}: {error}",
-                next_step="Update the trusted root of the instance: `gate trust update`, `gate trust show`.",
-            ) from error
 
     def __repr__(self) -> str:
         return f"SigstoreSigner({self.name})"

@@ -27,11 +27,19 @@ class Signer(Protocol):
 
 @runtime_checkable
 class EvidencedSigner(Signer, Protocol):
-    """A signer whose key means nothing by itself: evidence beside each signature says who signed, and when."""
+    """A signer with evidence beside each signature, which says when it was made, or also by whom."""
 
     @property
     def name(self) -> str:
-        """Name the identity, the same for every run: what changes with the key does not."""
+        """Name who signs, the same for every run: what changes with a key of minutes does not."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Say whether the evidence says who signed, and the key means nothing by itself."""
+
+    @property
+    def is_stamped(self) -> bool:
+        """Say whether an authority says when."""
 
     def vouch(self, envelope: Envelope) -> SigningEvidence:
         """Give the evidence of an envelope that this signer signed; raises EvidenceError where it cannot be had."""
@@ -40,3 +48,13 @@ class EvidencedSigner(Signer, Protocol):
 def signer_name(signer: Signer) -> str:
     """Give what stays the same between runs of one signer: the key's id, or the identity."""
     return signer.name if isinstance(signer, EvidencedSigner) else signer.public_key.key_id
+
+
+def is_identity(signer: Signer | None) -> bool:
+    """Say whether this signs by identity."""
+    return isinstance(signer, EvidencedSigner) and signer.is_identity
+
+
+def is_stamped(signer: Signer) -> bool:
+    """Say whether an authority vouches for the time of what this signs."""
+    return isinstance(signer, EvidencedSigner) and signer.is_stamped

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SignedStatement:
     """A signed statement: the envelope, and the Sigstore bundle v0.3 around it, as it is recorded and pushed.
 
-    The bundle of a signer by identity holds its certificate, log entries and timestamps.
+    The bundle of a signer by identity holds its certificate and log entries; timestamps also stand beside keys.
     """
 
     envelope: Envelope
@@ -31,7 +31,8 @@ def sign_statement(signer: Signer, payload: bytes) -> SignedStatement:
     envelope = Envelope(payload_type=IN_TOTO_PAYLOAD, payload=payload, signature=signature)
     if not isinstance(signer, EvidencedSigner):
         return SignedStatement(envelope=envelope, bundle=render_key_bundle(envelope, signer.public_key))
-    # Only signers by identity pay for what reads certificates.
-    from gate.codec.bundle_evidence import render_certificate_bundle  # noqa: PLC0415
+    # Only signers that bring evidence pay for what writes it.
+    from gate.codec.bundle_evidence import render_evidenced_bundle  # noqa: PLC0415
 
-    return SignedStatement(envelope=envelope, bundle=render_certificate_bundle(envelope, signer.vouch(envelope)))
+    evidence = signer.vouch(envelope)
+    return SignedStatement(envelope=envelope, bundle=render_evidenced_bundle(envelope, evidence, signer.public_key))

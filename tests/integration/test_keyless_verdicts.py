@@ -247,3 +247,21 @@ def test_a_service_that_refuses_leaves_the_image_unjudged_and_unsigned(bench: Ke
     expect(done, 3)
     assert "KEY_SIGSTORE" in done.stderr
     assert bench.attachments(reference).items == ()
+
+
+def test_a_stamped_key_meets_a_policy_that_demands_a_timestamp(bench: KeylessBench, reference: str) -> None:
+    demanding = (
+        (bench.folder / "policy.yaml")
+        .read_text(encoding="utf-8")
+        .replace("attest: {", "attest: {requireTimestamp: true, ")
+    )
+    (bench.folder / "stamped.yaml").write_text(demanding, encoding="utf-8")
+    arguments = ("check", reference, "--key", "gate-fail.key", "-p", "stamped.yaml")
+    refused = gate(bench, *arguments)
+    expect(refused, 2)
+    assert "timestamp" in refused.stderr
+    expect(gate(bench, *arguments, "--timestamp", "log1"), 0)
+    options = ("--key=gate-fail.pub", "--trusted-root=root.json", "--insecure-ignore-tlog", "--use-signed-timestamps")
+    assert bench.cosign("verify-attestation", f"--type={SUMMARY}", *options, reference).returncode == 0
+    bundles = [parse_attachment(item) for item in bench.attachments(reference).items]
+    assert [len(bundle.timestamps) for bundle in bundles] == [1, 1]

@@ -13,14 +13,17 @@ from typing import Any, Final
 import pytest
 
 from gate.codec.policy_keys import POLICY_KEYS
-from gate.pipeline.options import AdHoc
-from gate.pipeline.policies import load_policy
+from gate.errors import PolicyError
+from gate.model.verdict import Decision
+from gate.pipeline.check import check
+from gate.pipeline.options import CheckOptions
+from gate.pipeline.places import default_places
 from tests.support.cases import laid_over
 from tests.support.policies import as_bytes, policy_document
 from tests.support.policy_effects import DATA, MISSING
 from tests.support.policy_pair import IMAGE_ANY, Pair
 from tests.support.policy_pairs import PAIRS
-from tests.support.signing import NOW
+from tests.support.signing import GATE, IMAGE
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair.key for pair in PAIRS])
@@ -48,13 +51,18 @@ def differences(left: Any, right: Any, path: list[str]) -> Iterator[list[str]]: 
 
 
 def test_a_demanded_timestamp_that_nobody_can_give_stops_the_signing(tmp_path: Path) -> None:
-    obstacles = []
-    for demanded in ("false", "true"):
+    """The twin goes on to fetch the image, which it cannot offline."""
+
+    def options(demanded: bool) -> CheckOptions:  # noqa: FBT001 - the one thing that differs
         place = tmp_path / f"{demanded}.yaml"
-        place.write_bytes(as_bytes(policy_document(**IMAGE_ANY, attest={"requireTimestamp": demanded == "true"})))
-        obstacles.append(load_policy(place, AdHoc(), NOW).obstacle)
-    assert obstacles[0] == ""
-    assert "timestamp" in obstacles[1]
+        place.write_bytes(as_bytes(policy_document(**IMAGE_ANY, attest={"requireTimestamp": demanded})))
+        return CheckOptions(places=default_places({"HOME": str(tmp_path)}), policy=place, signer=GATE, offline=True)
+
+    reference = f"registry.example/shop/web@{IMAGE}"
+    assert check(reference, options(demanded=False)).verdict.decision is Decision.ERROR
+    with pytest.raises(PolicyError, match="timestamp") as stopped:
+        check(reference, options(demanded=True))
+    assert stopped.value.code == "USAGE"
 
 
 # Shown by the test above this line, because it stops the signing and changes nothing that could be signed.
