@@ -32,10 +32,12 @@ FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout"}) | READ_PLACES
 # Every option of every command, for a file serves all of them; a test holds this against the commands.
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
-        "annotation", "as", "attestation", "authfile", "ca-file", "debug", "digest", "environment", "exit-code",
-        "fail-key", "fail-on", "grype-db", "ignore-unfixed", "java-db", "key", "key-password-file", "legacy", "max-age",
-        "max-bytes", "mirror", "name", "no-progress", "offline", "plain-http", "platform", "policy", "quiet", "reissue",
-        "require-timestamp", "requirement", "severity", "signature-key", "template", "trivy-db", "verifier-id", "vex",
+        "annotation", "as", "attestation", "authfile", "bundle", "ca-file", "certificate-identity",
+        "certificate-identity-regexp", "certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "debug",
+        "digest", "environment", "exit-code", "fail-key", "fail-on", "grype-db", "ignore-unfixed", "java-db", "key",
+        "key-password-file", "legacy", "max-age", "max-bytes", "mirror", "name", "no-progress", "offline",
+        "plain-http", "platform", "policy", "quiet", "reissue", "require-timestamp", "requirement", "severity",
+        "signature-key", "template", "trivy-db", "trusted-root", "verifier-id", "vex",
     }
 )  # fmt: skip
 
