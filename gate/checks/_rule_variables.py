@@ -30,7 +30,7 @@ def evidence_of_rules(policy: Policy) -> frozenset[EvidenceKind]:
     kinds = {EvidenceKind.CONFIG, *(_SCANS[tool] for tool in scanners_of_rules(policy))}
     if _speaks_of("packages", policy):
         kinds.add(EvidenceKind.LAYERS)
-    if _speaks_of("signatures", policy):
+    if _speaks_of("signatures", policy) or _speaks_of("provenance", policy):
         kinds.add(EvidenceKind.ATTACHMENTS)
     return frozenset(kinds)
 

@@ -1,8 +1,8 @@
 """The evidence that a policy's own rules may speak of, as the documented variables of CEL.
 
-`image`, `packages`, `findings` and `signatures` are always there and every documented field always has a value, so that a
-rule never sees a key missing because an image is unusual: an absent text is "", an absent list is empty. Times are RFC 3339
-text. The list stands in `docs/policy.md`, and a test compares the two.
+`image`, `packages`, `findings`, `signatures` and `provenance` are always there and every documented field always has a
+value, so that a rule never sees a key missing because an image is unusual: an absent text is "", an absent list is empty. Times
+are RFC 3339 text. The list stands in `docs/policy.md`, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.model.finding import Finding, PackageKey
     from gate.model.image import ImageConfig
+    from gate.model.provenance import Provenance, Source
     from gate.model.reference import Repository
     from gate.model.subject import Subject
 
@@ -30,6 +31,15 @@ class SignatureFact:
     annotations: StringMap = StringMap()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceFact:
+    """Provenance that met the policy: what it says, and the level that its builder is trusted with."""
+
+    provenance: Provenance
+    source: Source
+    level: int
+
+
 def rule_facts(
     *,
     subject: Subject,
@@ -38,6 +48,7 @@ def rule_facts(
     packages: Iterable[PackageKey] = (),
     findings: Sequence[Finding] = (),
     signatures: Sequence[SignatureFact] = (),
+    provenance: Sequence[ProvenanceFact] = (),
 ) -> dict[str, JsonValue]:
     """Give the variables for the rules about one runnable image.
 
@@ -52,6 +63,19 @@ def rule_facts(
             {"keyId": signature.key_id, "annotations": dict(signature.annotations)}
             for signature in sorted(signatures, key=lambda signature: (signature.key_id, signature.annotations.pairs))
         ],
+        "provenance": [_provenance(fact) for fact in provenance],
+    }
+
+
+def _provenance(fact: ProvenanceFact) -> JsonValue:
+    return {
+        "builder": fact.provenance.builder,
+        "buildType": fact.provenance.build_type,
+        "source": fact.source.uri,
+        "ref": fact.source.ref,
+        "commit": fact.source.commit,
+        "parameters": dict(fact.provenance.parameters),
+        "level": fact.level,
     }
 
 

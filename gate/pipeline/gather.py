@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gate.codec.rule_facts import SignatureFact, rule_facts
+from gate.codec.rule_facts import ProvenanceFact, SignatureFact, rule_facts
 from gate.collectors.rules import evaluate_rules
 from gate.errors import GateError
 from gate.findings.merge import merge_findings
@@ -30,6 +30,7 @@ from gate.pipeline.subject import SCANNED, gather_subject
 from gate.pipeline.unsigned import take_up
 from gate.pipeline.workshop import attempt
 from gate.verification.match import match_signatures
+from gate.verification.provenance import demand_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,14 +85,20 @@ def _subjects(
 
 def _with_rules(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> EvidenceSet:
     signatures = _signature_facts(evidence, policy, workshop)
+    provenance = _provenance_facts(evidence, policy, workshop)
     subjects = (
-        replace(subject, rules=_rule_results(subject, evidence, policy, signatures)) for subject in evidence.subjects
+        replace(subject, rules=_rule_results(subject, evidence, policy, signatures, provenance))
+        for subject in evidence.subjects
     )
     return replace(evidence, subjects=tuple(subjects))
 
 
 def _rule_results(
-    subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, signatures: tuple[SignatureFact, ...]
+    subject: SubjectEvidence,
+    evidence: EvidenceSet,
+    policy: Policy,
+    signatures: tuple[SignatureFact, ...],
+    provenance: tuple[ProvenanceFact, ...],
 ) -> tuple[RuleResult, ...] | Unobtained:
     """Evaluate the rules over this image; a variable whose evidence could not be had leaves all rules without an answer."""
     for value in (evidence.attachments, subject.config, subject.layers, subject.trivy, subject.grype):
@@ -107,12 +114,24 @@ def _rule_results(
         packages=[package.key for report in reports for package in report.packages] + _own_packages(subject),
         findings=merge_findings(finding for report in reports for finding in report.findings),
         signatures=signatures,
+        provenance=provenance,
     )
     return evaluate_rules(policy.rules, facts)
 
 
 def _own_packages(subject: SubjectEvidence) -> list[PackageKey]:
     return list(subject.layers.language_packages) if isinstance(subject.layers, LayerFacts) else []
+
+
+def _provenance_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[ProvenanceFact, ...]:
+    """Give the provenance that meets the policy, for rules to speak of; none where there is none, or none is demanded."""
+    if not isinstance(evidence.attachments, Attachments) or policy.provenance is None:
+        return ()
+    try:
+        found = demand_provenance(evidence.attachments, policy.provenance, workshop.now)
+    except GateError:
+        return ()
+    return (ProvenanceFact(provenance=found.provenance, source=found.source, level=found.level),)
 
 
 def _signature_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[SignatureFact, ...]:

@@ -200,3 +200,12 @@ def test_unsigned_provenance_of_buildkit_proves_nothing(shop: Shop, own: Path) -
     assert codes(verdict) == {"PROV_MISSING"}
     (check,) = [check for check in verdict.checks if check.id == "provenance"]
     assert "unsigned BuildKit provenance" in check.problems[0].seen
+
+
+def test_rules_may_speak_of_the_provenance(shop: Shop, tools: Tools, own: Path, tmp_path: Path) -> None:
+    reference = attested(shop, tools, tmp_path, "ruled", form="bundle")
+    rule = {"id": "released", "message": "only what the release workflow built"}
+    met = rule | {"cel": "provenance.exists(p, p.level >= 3 && p.parameters['workflow.path'].endsWith('release.yml'))"}
+    assert judged(shop, reference, own, rules=[met]).decision is Decision.PASSED
+    other = rule | {"cel": "provenance.all(p, p.ref.startsWith('refs/tags/'))"}
+    assert codes(judged(shop, reference, own, rules=[other])) == {"RULE_VIOLATED"}

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gate.codec.rule_facts import SignatureFact, rule_facts
+from gate.codec.rule_facts import ProvenanceFact, SignatureFact, rule_facts
 from gate.codec.strict_json import JsonValue
 from gate.model.digest import Digest
 from gate.model.finding import Epss, Finding, FixState, Package, PackageKey, Severity, Tool, ToolFinding
 from gate.model.image import OCI_MANIFEST, HistoryEntry, ImageConfig, Platform
+from gate.model.provenance import PROVENANCE_V1, Provenance, Source
 from gate.model.reference import Repository
 from gate.model.string_map import StringMap
 from gate.model.subject import Subject
@@ -32,6 +33,16 @@ FULL = ImageConfig(
     history=(HistoryEntry(created_by="RUN true"),),
 )
 ZLIB = PackageKey("deb", "debian", "zlib1g", "1.2", "amd64")
+BUILT = ProvenanceFact(
+    provenance=Provenance(
+        predicate_type=PROVENANCE_V1,
+        builder="https://builds.example/b",
+        build_type="https://builds.example/v1",
+        parameters=StringMap.of({"workflow.path": "release.yml"}),
+    ),
+    source=Source(uri="git+https://github.com/shop/web", ref="refs/heads/main", commit="a" * 40),
+    level=3,
+)
 APP = PackageKey("pypi", "", "app", "1", "", "app/")
 
 
@@ -62,6 +73,7 @@ def facts(config: ImageConfig = FULL, *, reverse: bool = False) -> dict[str, Jso
         packages=[ZLIB, APP, ZLIB][::step],
         findings=[finding("CVE-1"), finding("CVE-2", epss=Epss(cve="CVE-2", score=0.5, percentile=0.9))][::step],
         signatures=[SignatureFact(key_id="b"), SignatureFact(key_id="a", annotations=StringMap.of({"x": "y"}))][::step],
+        provenance=[BUILT],
     )
 
 
@@ -99,6 +111,19 @@ def test_packages_findings_and_signatures_are_listed_once_and_in_order() -> None
     assert [members(signature)["keyId"] for signature in entries(facts()["signatures"])] == ["a", "b"]
 
 
+def test_provenance_says_what_was_built_from_where() -> None:
+    (fact,) = entries(facts()["provenance"])
+    assert fact == {
+        "builder": "https://builds.example/b",
+        "buildType": "https://builds.example/v1",
+        "source": "git+https://github.com/shop/web",
+        "ref": "refs/heads/main",
+        "commit": "a" * 40,
+        "parameters": {"workflow.path": "release.yml"},
+        "level": 3,
+    }
+
+
 def shape(value: JsonValue, free: frozenset[str] = frozenset({"env", "labels", "annotations"})) -> object:
     """Give the value with every list and free mapping emptied: what is always there."""
     if isinstance(value, dict):
@@ -127,8 +152,8 @@ def test_the_documentation_lists_exactly_these() -> None:
     image = members(facts()["image"])
     made = {f"image.{key}" for key in image if key not in {"config", "platform"}}
     made |= {f"image.{part}.{key}" for part in ("config", "platform") for key in members(image[part])}
-    assert documented == made | {"packages", "findings", "signatures"}
-    for name in ("packages", "findings", "signatures"):
+    assert documented == made | {"packages", "findings", "signatures", "provenance"}
+    for name in ("packages", "findings", "signatures", "provenance"):
         listed = re.search(rf"^\| `{name}` \| a list of `\{{([^}}]+)\}}`", table, re.MULTILINE)
         assert listed is not None
         assert listed[1].split(", ") == list(members(entries(facts()[name])[0]))
