@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +59,12 @@ def signed(request: pytest.FixtureRequest, bench: KeylessBench) -> str:
     return signed_image(bench, request.param)
 
 
-SIGNED: dict[tuple[str, str], str] = {}
+# (folder of the bench, form) -> reference: a registry that comes later may get the same port.
+SIGNED: dict[tuple[Path, str], str] = {}
 
 
 def signed_image(bench: KeylessBench, form: str) -> str:
-    key = (bench.registry, form)
+    key = (bench.folder, form)
     if key not in SIGNED:
         SIGNED[key] = bench.reference(bench.push(form))
         bench.cosign_signs(SIGNED[key], form)
@@ -85,9 +87,7 @@ def test_what_cosign_signed_verifies(bench: KeylessBench, signed: str) -> None:
     assert found.identity.subject == SUBJECT
     assert found.times
     assert {entry.authority for entry in found.entries} == {"https://" + found_log(bench, signed)}
-    form = next(
-        form for (registry, form), reference in SIGNED.items() if reference == signed and registry == bench.registry
-    )
+    form = next(form for (folder, form), reference in SIGNED.items() if (folder, reference) == (bench.folder, signed))
     assert bench.cosign_verifies(signed, form=form)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +18,9 @@ from gate.codec.bundle import parse_bundle
 from gate.codec.signing_config import parse_signing_config
 from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
-from gate.errors import EvidenceError, GateError, KeyFileError, UsageError
+from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.identity import Identity, Matcher
-from gate.model.policy import KeylessSigner, KeySigner
+from gate.model.policy import KeylessSigner
 from gate.model.trust import EvidenceDemand, Trust
 from gate.registry.deadline import Clock
 from gate.registry.options import RegistryOptions
@@ -29,31 +28,13 @@ from gate.signers.instance import SigstoreAccess, SigstoreFiles
 from gate.signers.keyless import SigstoreSigner, open_sigstore
 from gate.signers.signer import EvidencedSigner, signer_name
 from gate.signers.signing import sign_statement
-from gate.signers.stamped import StampedSigner
 from gate.verification.signature import VerifiedStatement, verify_statement
 from tests.support.signing import GATE, IMAGE
+from tests.support.sigstore_access import access
 from tests.support.sigstore_server import REQUEST_TOKEN, Asked, Reply, SigstoreServer, run_sigstore
 from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore
 
 STATEMENT = render_cosign_statement(IMAGE, {})
-
-
-@pytest.fixture
-def server() -> Iterator[SigstoreServer]:
-    with run_sigstore() as running:
-        yield running
-
-
-def access(server: SigstoreServer, *, log: int = 2, token: str | None = None, **changes: Any) -> SigstoreAccess:  # noqa: ANN401 - any field
-    files = SigstoreFiles(root=server.trusted_root(), signing=server.signing_config(log=log))
-    options = RegistryOptions(tries=1, ca_file=server.authority)
-    made = SigstoreAccess(
-        find=lambda _: files,
-        options=options,
-        clock=Clock(),
-        token=server.oidc.token() if token is None else token,
-    )
-    return replace(made, **changes)
 
 
 def verified(server: SigstoreServer, bundle: bytes, *, demand: EvidenceDemand | None = None) -> VerifiedStatement:
@@ -372,31 +353,3 @@ def test_a_certificate_that_is_about_to_end_is_not_used_again(server: SigstoreSe
     moment[0] += timedelta(minutes=9, seconds=15)
     sign_statement(signer, STATEMENT)
     assert [asked.service for asked in server.asked].count("fulcio") == 2
-
-
-def test_a_key_can_be_stamped_and_then_has_a_trusted_time(server: SigstoreServer) -> None:
-    made = access(server)
-    signer = StampedSigner(GATE, made.find("public"), made)
-    assert (signer.is_identity, signer.is_stamped, signer.public_key) == (False, True, GATE.public_key)
-    bundle = parse_bundle(sign_statement(signer, STATEMENT).bundle)
-    trust = Trust(name="test", root=parse_trusted_root(server.trusted_root()))
-    found = verify_statement(bundle, signer=KeySigner(key=GATE.public_key, trust=trust), now=datetime.now(UTC))
-    assert (len(found.signature.times), bundle.entries) == (1, ())
-    assert [asked.service for asked in server.asked] == ["tsa"]
-    assert signer_name(signer) != signer_name(GATE)
-
-
-def test_a_stamp_of_another_instance_is_found_out(server: SigstoreServer) -> None:
-    made = access(server)
-    with run_sigstore(VirtualSigstore(seed=1)) as other:
-        server.replies["tsa"] = other.answer
-        with pytest.raises(EvidenceError) as error:
-            sign_statement(StampedSigner(GATE, made.find("public"), made), STATEMENT)
-    assert error.value.code == "KEY_SIGSTORE"
-
-
-def test_an_instance_without_timestamps_stamps_nothing(server: SigstoreServer) -> None:
-    files = SigstoreFiles(root=server.trusted_root(), signing=server.signing_config(timestamps=False))
-    with pytest.raises(KeyFileError) as error:
-        StampedSigner(GATE, files, access(server))
-    assert error.value.code == "KEY_URI"
