@@ -294,6 +294,67 @@ def test_a_uri_that_names_no_key_is_refused(uri: str) -> None:
     assert error.code == "KEY_URI"
 
 
+def vault_said(key: object) -> dict[str, object]:
+    return {"data": {"type": "ecdsa-p256", "latest_version": 1, "keys": {"1": {"public_key": key}}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ([], "KEY_SERVICE"),
+        ("key", "KEY_SERVICE"),
+        ({}, "KEY_SERVICE"),
+        ({"data": {"type": "ecdsa-p256", "latest_version": 1, "keys": {}}}, "KEY_SERVICE"),
+        (vault_said("not a key"), "KEY_SERVICE"),
+        (vault_said(None), "KEY_SERVICE"),
+        ({"data": {"type": "ed25519", "latest_version": 1, "keys": {"1": {"public_key": "AAAA"}}}}, "KEY_SERVICE"),
+        ({"data": {"type": "aes256-gcm96", "latest_version": 1, "keys": {"1": {"public_key": ""}}}}, "KEY_UNSUPPORTED"),
+    ],
+)
+def test_an_answer_of_vault_that_is_no_key_is_refused(
+    content: object, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
+    with emulated(EmulatedService(key=P256), lambda *_: (200, content, {})) as service:
+        monkeypatch.setenv("VAULT_ADDR", service.url)
+        assert refusal(lambda: signer_for("hashivault://release", no_password)).code == code
+
+
+@pytest.mark.parametrize("text", ["", "vault:v3", "vault:v3:!!!", "vault:v2:AAAA", "vault:v3:AAAA", None])
+def test_an_answer_of_vault_that_is_no_signature_of_this_version_is_refused(text: str | None) -> None:
+    service = EmulatedService(key=P256)
+
+    def answer(found: EmulatedService, method: str, path: str, *rest: Any) -> tuple[int, Any, dict[str, str]]:  # noqa: ANN401
+        if method == "GET":
+            return vault_answer(found, method, path, *rest)
+        return 200, {"data": {"signature": text}}, {}
+
+    with emulated(service, answer), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAULT_ADDR", service.url)
+        patch.setenv("VAULT_TOKEN", TOKEN)
+        made = signer_for(f"hashivault://{VAULT_KEY}", no_password)
+        assert refusal(lambda: made.sign(b"data")).code == "KEY_SERVICE"
+
+
+@pytest.mark.parametrize(
+    "content", [[], {}, {"cryptoKeyVersions": []}, {"cryptoKeyVersions": [{"name": "x"}]}, {"cryptoKeyVersions": 1}]
+)
+def test_a_google_key_without_an_enabled_version_is_refused(content: object) -> None:
+    service = EmulatedService(key=P256)
+
+    def answer(found: EmulatedService, method: str, path: str, *rest: Any) -> tuple[int, Any, dict[str, str]]:  # noqa: ANN401
+        return gcp_answer(found, method, path, *rest) if path == "/token" else (200, content, {})
+
+    with gcp(service) as signer, emulated(service, answer), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS", service.url)
+        assert refusal(signer).code == "KEY_SERVICE"
+
+
+def test_google_without_credentials_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(Path.home() / "absent.json"))
+    assert refusal(lambda: signer_for(f"gcpkms://{GCP_KEY}", no_password)).code == "KEY_SERVICE"
+
+
 @pytest.mark.parametrize(
     "uri", ["awskms:///alias/x", f"gcpkms://{GCP_KEY}", f"azurekms://{AZURE_HOST}/x", f"hashivault://{VAULT_KEY}"]
 )
