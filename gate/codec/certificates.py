@@ -8,19 +8,19 @@ Specification: RFC 5280; formats reference, section 8.1 step 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import lru_cache
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from gate.codec.keys import algorithm_of, allowed_key, spki_of
-from gate.errors import KeyFileError
+from gate.codec.strict_json import Fault
+from gate.errors import KeyFileError, UsageError
 from gate.model.signer import PublicKey
 
-if TYPE_CHECKING:
-    from gate.codec.strict_json import Fault
-
+_ROOT_FAULT: Final = Fault(UsageError, "ROOT_MALFORMED", "the trusted root")
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 # What `cryptography`, and what is built on it, raises for certificates that are not what RFC 5280 says.
@@ -48,6 +48,16 @@ def parse_certificate(der: bytes, fault: Fault) -> x509.Certificate:
     if certificate.public_bytes(serialization.Encoding.DER) != der:
         raise fault.refuse("holds a certificate that is not in DER")
     return certificate
+
+
+@lru_cache(maxsize=64)
+def trusted_chain(certificates: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
+    """Parse the certificates of a trusted root, once for all signatures under it: they were read before it was taken.
+
+    Raises:
+        UsageError: `ROOT_MALFORMED`.
+    """
+    return tuple(parse_certificate(der, _ROOT_FAULT) for der in certificates)
 
 
 def _read(certificate: x509.Certificate) -> None:

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from gate.codec.certificates import UNREADABLE, extension, is_self_issued, key_of, parse_certificate
+from gate.codec.certificates import UNREADABLE, extension, is_self_issued, key_of, parse_certificate, trusted_chain
 from gate.codec.strict_json import Fault
 from gate.codec.times import format_time
 from gate.errors import SignatureError
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gate.model.trust import CertificateAuthority, TrustedRoot
 
 _FAULT: Final = Fault(SignatureError, "SIG_MALFORMED", "the signature")
-_ROOT_FAULT: Final = Fault(SignatureError, "SIG_UNTRUSTED_CHAIN", "the trusted root")
 _KNOWN_CRITICAL: Final = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -88,10 +87,10 @@ def _expect_signing_usage(leaf: x509.Certificate) -> None:
 
 
 def _expect_known_extensions(certificate: x509.Certificate) -> None:
-    unknown = [item.oid.dotted_string for item in certificate.extensions if item.critical]
-    unknown = [dotted for dotted in unknown if dotted not in {oid.dotted_string for oid in _KNOWN_CRITICAL}]
+    unknown = [item.oid for item in certificate.extensions if item.critical and item.oid not in _KNOWN_CRITICAL]
     if unknown:
-        raise _untrusted("a certificate has a critical extension that is not known", f"none like {unknown[0]}")
+        expected = f"none like {unknown[0].dotted_string}"
+        raise _untrusted("a certificate has a critical extension that is not known", expected)
 
 
 def verify_chain(leaf: x509.Certificate, root: TrustedRoot, times: Sequence[datetime]) -> x509.Certificate:
@@ -119,7 +118,7 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, times: Sequence[date
 
 def _path(leaf: x509.Certificate, authority: CertificateAuthority) -> tuple[x509.Certificate, ...]:
     """Give the authority's certificates from the leaf's issuer up to its last, or nothing where they do not link."""
-    chain = [parse_certificate(der, _ROOT_FAULT) for der in authority.certificates]
+    chain = trusted_chain(authority.certificates)
     for start in range(len(chain)):
         path = (leaf, *chain[start:])
         if all(_issued(child, parent) for child, parent in pairwise(path)):

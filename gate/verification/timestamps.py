@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from gate.codec.certificates import UNREADABLE, extension, parse_certificate
+from gate.codec.certificates import UNREADABLE, extension, trusted_chain
 from gate.codec.strict_json import Fault
 from gate.codec.times import format_time
 from gate.errors import SignatureError
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from gate.model.trust import CertificateAuthority, TrustedRoot
 
 _FAULT: Final = Fault(SignatureError, "SIG_MALFORMED", "the timestamp")
-_ROOT_FAULT: Final = Fault(SignatureError, "SIG_TSA_UNTRUSTED", "the timestamp authority")
 _HASHES: Final = {
     "2.16.840.1.101.3.4.2.1": hashlib.sha256,
     "2.16.840.1.101.3.4.2.2": hashlib.sha384,
@@ -80,7 +79,7 @@ def _is_by(authority: CertificateAuthority, response: TimeStampResponse, stamped
     """Say whether the authority's certificates alone verify the response over these bytes."""
     from rfc3161_client import VerificationError, VerifierBuilder  # noqa: PLC0415 - as above
 
-    chain = [parse_certificate(der, _ROOT_FAULT) for der in authority.certificates]
+    chain = list(trusted_chain(authority.certificates))
     leaf = None if _is_authority(chain[0]) else chain[0]
     above = chain if leaf is None else chain[1:]
     builder = VerifierBuilder(tsa_certificate=leaf, intermediates=above[:-1], roots=above[-1:] or chain)
@@ -105,11 +104,9 @@ def _hash_named_by(response: TimeStampResponse, stamped: bytes) -> bytes:
 
 def _expect_window(authority: CertificateAuthority, at: datetime) -> None:
     """The library compares neither the root's window for this authority nor, before all releases, every certificate's."""
-    windows = [authority.validity.covers(at)]
-    for der in authority.certificates:
-        certificate = parse_certificate(der, _ROOT_FAULT)
-        windows.append(certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc)
-    if not all(windows):
+    chain = trusted_chain(authority.certificates)
+    windows = [certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc for certificate in chain]
+    if not (authority.validity.covers(at) and all(windows)):
         raise _untrusted("the timestamp authority does not count at this time", "a time in its window", format_time(at))
 
 
