@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gate.model.digest import Digest
+from tests.support.attestation_pairs import ATTESTATION_PAIRS
 from tests.support.evidence import DIFF_IDS, index_evidence
 from tests.support.identity_pairs import identity_pairs
 from tests.support.policies import KEY_PEM, OTHER_PEM, waiver
@@ -346,4 +347,5 @@ PAIRS: Final = (
     attest("evidencePredicateType", "https://a.example/evidence/v1", "https://b.example/evidence/v1"),
     attest("extensionPrefix", "https://a.example/vsa/", "https://b.example/vsa/"),
     *(Pair(**fields) for fields in identity_pairs(MISSING)),
+    *ATTESTATION_PAIRS,
 )
