@@ -19,12 +19,16 @@ from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.policy import KeySigner, VerdictRule, VerdictSigner
 from gate.model.trust import EvidenceDemand
+from gate.model.verdict import Decision
+from gate.pipeline.check import check as judge
+from gate.pipeline.options import CheckOptions
+from gate.pipeline.places import default_places
 from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
 from gate.verification.verdict import VerdictDemand
 from tests.support.command import run_gate
 from tests.support.installation import PASSWORD
-from tests.support.keyless import KeylessBench, rule_of
+from tests.support.keyless import FORMS, KeylessBench, rule_of
 from tests.support.programs import Tools
 from tests.support.registries import run_olareg
 from tests.support.sigstore_server import REQUEST_TOKEN, Reply, run_sigstore
@@ -42,6 +46,16 @@ metadata: {{name: test}}
 spec:
   image: {{user: USER, revision: any}}
   attest: {{verifierId: "{VERIFIER}"}}
+"""
+SIGNED = f"""
+apiVersion: gate/v1
+kind: Policy
+metadata: {{name: signed}}
+spec:
+  trust: {{company: {{trustedRoot: {{file: root.json, sha256: "ROOT"}}, timestamps: TIMES}}}}
+  signature:
+    - images: "**"
+      anyOf: [{{keyless: {{issuer: "{ISSUER}", subject: "IDENTITY", claims: {{ref: REF}}, trust: company}}}}]
 """
 REQUIREMENT = f"""
 apiVersion: gate/v1
@@ -265,3 +279,27 @@ def test_a_stamped_key_meets_a_policy_that_demands_a_timestamp(bench: KeylessBen
     assert bench.cosign("verify-attestation", f"--type={SUMMARY}", *options, reference).returncode == 0
     bundles = [parse_attachment(item) for item in bench.attachments(reference).items]
     assert [len(bundle.timestamps) for bundle in bundles] == [1, 1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gate_check_demands_the_identity_that_its_policy_names(bench: KeylessBench, reference: str, form: str) -> None:
+    bench.cosign_signs(reference, form)
+    # Cosign's old tags carry no timestamp unless one is asked for.
+    times = "0" if form == "legacy" else "1"
+    right = {"IDENTITY": SUBJECT, "REF": "refs/heads/main", "TIMES": times}
+    cases: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
+        ({}, ()),
+        ({"IDENTITY": SUBJECT + "x"}, ("ID_MISMATCH",)),
+        ({"REF": "refs/heads/dev"}, ("ID_WORKFLOW",)),
+        ({"TIMES": "2"}, ("SIG_THRESHOLD",)),
+    )
+    places = default_places({"HOME": str(bench.folder)})
+    for changes, codes in cases:
+        text = SIGNED.replace("ROOT", Digest.of((bench.folder / "root.json").read_bytes()).hex)
+        for word, value in {**right, **changes}.items():
+            text = text.replace(word, value)
+        policy = bench.folder / "signed.yaml"
+        policy.write_text(text, encoding="utf-8")
+        verdict = judge(reference, CheckOptions(places=places, policy=policy)).verdict
+        assert verdict.decision is (Decision.REFUSED if codes else Decision.PASSED)
+        assert {item.id: item.codes for item in verdict.checks}["signature"] == codes
