@@ -53,7 +53,7 @@ def _machine(rounds: int) -> str:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB,"
-        f" {platform.system()} {platform.release()}, Python {platform.python_version()}; gate {VERSION}, {tools};"
+        f" {platform.system()}, Python {platform.python_version()}; gate {VERSION}, {tools};"
         f" {rounds} rounds. Load of the machine at the end (1, 5, 15 minutes): {load}.\n"
     )
 
