@@ -84,9 +84,15 @@ def _place(secret: SecretFinding) -> tuple[str, str, str, int]:
 
 
 def _judge_one(secret: SecretFinding, subject: Digest, wanted: SecretsPolicy, now: datetime) -> JudgedSecret:
-    allowed = next((entry for entry in wanted.allow if entry.fingerprint == secret.fingerprint), None)
+    allowed = next((entry for entry in wanted.allow if _speaks_of(entry, secret)), None)
     counts, because = _decision(secret, allowed, wanted.fail_on, now)
     return JudgedSecret(secret=secret, subject=subject, counts=counts, because=because)
+
+
+def _speaks_of(entry: SecretAllowance, secret: SecretFinding) -> bool:
+    if entry.file is not None:
+        return secret.file_digest == entry.file
+    return entry.fingerprint == secret.fingerprint
 
 
 def _decision(
@@ -125,7 +131,8 @@ def _code(secret: SecretFinding) -> str:
 def _where(secret: SecretFinding) -> str:
     line = f", line {secret.line}" if secret.line else ""
     layer = f", layer {secret.layer.short}" if secret.layer else ""
-    return f"{ascii(secret.location)[1:-1]}{line}{layer}" + (
+    chain = "".join(f" > {ascii(name)[1:-1]}" for name in secret.chain)
+    return f"{ascii(secret.location)[1:-1]}{chain}{line}{layer}" + (
         f" (seen by {secret.tool.value})" if secret.tool is not Tool.GATE else ""
     )
 

@@ -1,8 +1,7 @@
 """Every key of the policy and of the requirement, once: the parser takes these, the shipped schemas describe the same.
 
 A name with `[]` is an entry of a list, one with `{}` a value of a mapping with free keys. `file`, `key` and `signer` stand
-at several places. `LATER` are keys of the design that this release does not understand: they are refused as unknown, with
-a line that says so, because a key that is accepted and does nothing is worse than none (attack P02).
+at several places. A key that is accepted and does nothing is worse than none (attack P02).
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "spec.vulnerabilities.scanners": ("require", "quorum"),
         "spec.vulnerabilities.epss": ("failAbove", "data"),
         "spec.vulnerabilities.vex[]": (*FILE_KEYS, "signers", "products"),
-        "spec.secrets": ("failOn", "allow", "unopened"),
-        "spec.secrets.allow[]": ("fingerprint", "reason", "owner", "expires"),
+        "spec.secrets": ("failOn", "allow", "unopened", "rules"),
+        "spec.secrets.allow[]": ("fingerprint", "file", "reason", "owner", "expires"),
         "spec.image": ("user", "maxAge", "revision", "ports", "setuid", "labels", "base"),
         "spec.image.ports": ("deny",),
         "spec.image.setuid": ("allow",),
@@ -93,5 +92,3 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "signer": SIGNER_KEYS,
     }
 )  # fmt: skip
-
-LATER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"spec.secrets": ("rules",)})

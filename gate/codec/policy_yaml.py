@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml_attestations import read_attestations, read_provenance
 from gate.codec.policy_yaml_files import FileReader
-from gate.codec.policy_yaml_image import read_image, read_secrets
+from gate.codec.policy_yaml_image import read_image
 from gate.codec.policy_yaml_patterns import read_id
+from gate.codec.policy_yaml_secrets import read_secrets
 from gate.codec.policy_yaml_settings import read_attest, read_limits, read_platforms, read_references
 from gate.codec.policy_yaml_signers import read_signature_rules
 from gate.codec.policy_yaml_trust import read_trust
@@ -95,7 +96,7 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
         provenance=spec.get("provenance", partial(read_provenance, files=files), None),
         attestations=spec.get("attestations", partial(read_attestations, files=files), ()),
         vulnerabilities=section.policy if section else None,
-        secrets=spec.get("secrets", read_secrets, None),
+        secrets=spec.get("secrets", partial(read_secrets, files=files), None),
         image=spec.get("image", read_image, None),
         rules=spec.get("rules", read_rules, ()),
         waivers=spec.get("waivers", read_waivers, ()),

@@ -1,4 +1,4 @@
-"""The sections `spec.image` and `spec.secrets` of a policy.
+"""The section `spec.image` of a policy.
 
 Specification: DESIGN, section 6; checks reference, section 6.
 """
@@ -10,27 +10,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from gate.codec.policy_keys import LATER, POLICY_KEYS
+from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml_patterns import distinct
-from gate.codec.policy_yaml_vulnerabilities import read_fail_or_ignore
 from gate.codec.yaml_node import Node
 from gate.errors import UsageError
 from gate.model.digest import Digest
 from gate.model.policy import (
     AllowedBase,
-    FailOrIgnore,
     ImagePolicy,
     RevisionRule,
-    SecretAllowance,
-    SecretsFailOn,
-    SecretsPolicy,
     UserRule,
 )
 
 _PORT: Final = re.compile(r"([1-9][0-9]{0,4})(?:/(?:tcp|udp|sctp))?", re.ASCII)
 _PATH: Final = re.compile(r"/(?!.*(?:^|/)\.{1,2}(?:/|$))[!-~]*[!-.0-~]", re.ASCII)
 _LABEL: Final = re.compile(r"[a-z0-9*][A-Za-z0-9._/*-]{0,254}", re.ASCII)
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
 _DEFAULTS: Final = ImagePolicy()
 
 
@@ -47,16 +41,6 @@ def read_image(node: Node) -> ImagePolicy:
             "labels", partial(_list, section="labels", key="deny", read=_label), _DEFAULTS.labels_deny
         ),
         base=fields.get("base", _bases, ()),
-    )
-
-
-def read_secrets(node: Node) -> SecretsPolicy:
-    """Read `spec.secrets`."""
-    fields = node.fields(POLICY_KEYS["spec.secrets"], later=LATER["spec.secrets"])
-    return SecretsPolicy(
-        fail_on=fields.get("failOn", lambda value: value.choice(SecretsFailOn), SecretsFailOn.ANY),
-        allow=fields.get("allow", _allowances, ()),
-        unopened=fields.get("unopened", read_fail_or_ignore, FailOrIgnore.FAIL),
     )
 
 
@@ -100,21 +84,3 @@ def _digest(node: Node) -> Digest:
         return Digest(text)
     except UsageError as error:
         raise node.refuse("is not a digest", expected="sha256: and 64 lower-case hex digits", seen=text) from error
-
-
-def _allowances(node: Node) -> tuple[SecretAllowance, ...]:
-    allowances = [_allowance(item) for item in node.items()]
-    distinct(node, (allowance.fingerprint for allowance in allowances), "fingerprint")
-    return tuple(allowances)
-
-
-def _allowance(node: Node) -> SecretAllowance:
-    fields = node.fields(POLICY_KEYS["spec.secrets.allow[]"], missing="POL_WAIVER")
-    return SecretAllowance(
-        fingerprint=fields.demand(
-            "fingerprint", lambda value: value.matching(_FINGERPRINT, "the finding's fingerprint")
-        ),
-        reason=fields.demand("reason", Node.text),
-        owner=fields.demand("owner", Node.text),
-        expires=fields.demand("expires", Node.date),
-    )

@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 from gate.errors import ImageError
-from gate.layers.entry import BodyReader
+from gate.layers.entry import BodyReader, ImageObserver
 from gate.layers.facts import ImageReading
 from gate.layers.inflate import coding_of
 from gate.model.evidence import LayerFacts
@@ -25,7 +25,7 @@ OpenBlob = Callable[[Descriptor], Iterator[bytes]]
 _CLOCK_SKEW = timedelta(days=1)
 
 
-def collect_layers(
+def collect_layers(  # noqa: PLR0913 - the image, its limits, time, and who reads along
     open_blob: OpenBlob,
     manifest: ImageManifest,
     config: ImageConfig,
@@ -34,6 +34,7 @@ def collect_layers(
     now: datetime,
     check_deadline: Callable[[], None],
     readers: Sequence[BodyReader] = (),
+    observers: Sequence[ImageObserver] = (),
     clock: Callable[[], float] = time.thread_time,
 ) -> LayerFacts:
     """Read all layers of one image, base first, and give its facts.
@@ -41,7 +42,8 @@ def collect_layers(
     `open_blob` yields the compressed bytes of a blob in chunks of any size (untrusted); what it raises passes through. It is
     called in this thread and advanced in one beside.
     `check_deadline` raises when the run's time is over, and is asked at least once a MiB. `readers` get every
-    regular file's body of every layer, hidden ones too. `clock` gives the processor
+    regular file's body of every layer, hidden ones too, and `observers` each
+    entry and the final view besides. `clock` gives the processor
     seconds of the thread that asks.
 
     Raises:
@@ -50,7 +52,14 @@ def collect_layers(
     """
     _check_counts(manifest, config, limits)
     not_after = now + _CLOCK_SKEW
-    reading = ImageReading(limits, not_after=not_after, clock=clock, check_deadline=check_deadline, readers=readers)
+    reading = ImageReading(
+        limits,
+        not_after=not_after,
+        clock=clock,
+        check_deadline=check_deadline,
+        readers=readers,
+        observers=observers,
+    )
     for descriptor, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
         with closing(_Blob(open_blob(descriptor))) as blob:
             reading.read(blob, descriptor, diff_id)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gate.layers.merged_view import MergedView
 
 
 class EntryKind(StrEnum):
@@ -55,6 +58,16 @@ class BodyReader(Protocol):
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Say who takes the body of this regular file of the layer with this number, base first from 0."""
+
+
+class ImageObserver(BodyReader, Protocol):
+    """A part that looks at every entry of every layer beside the bodies, and at the end at the final view."""
+
+    def note(self, entry: Entry, layer: int, view: MergedView) -> None:
+        """Look at an entry, after it was laid into the view."""
+
+    def conclude(self, view: MergedView) -> None:
+        """Look at the final view, after the last layer."""
 
 
 class EntryVisitor(Protocol):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gate.layers.databases import DatabaseReader
-from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind
+from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
 from gate.layers.languages import LanguageReader
 from gate.layers.layer_reader import LayerReader
 from gate.layers.merged_view import MergedView
@@ -42,15 +42,18 @@ class ImageReading:
         clock: Callable[[], float],
         check_deadline: Callable[[], None],
         readers: Sequence[BodyReader] = (),
+        observers: Sequence[ImageObserver] = (),
     ) -> None:
         self._view = MergedView()
+        self._observers = tuple(observers)
         self._databases = DatabaseReader()
         self._releases = ReleaseReader()
         self._languages = LanguageReader()
         self._passwd = PasswdReader()
         self._times = _NewestTime(not_after)
         own = (self._times, self._databases, self._releases, self._languages, self._passwd)
-        self._reader = LayerReader(self._view, (*own, *readers), LayerMeter(limits, clock, check_deadline))
+        meter = LayerMeter(limits, clock, check_deadline)
+        self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
         self._summaries: list[LayerSummary] = []
 
     def read(self, blob: Iterable[bytes], descriptor: Descriptor, diff_id: Digest) -> None:
@@ -59,6 +62,8 @@ class ImageReading:
 
     def conclude(self) -> LayerFacts:
         """Give the facts, after the last layer."""
+        for observer in self._observers:
+            observer.conclude(self._view)
         databases = self._databases.conclude(self._view)
         privileged, sboms, files = self._look_over()
         return LayerFacts(

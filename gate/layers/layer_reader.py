@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from gate.errors import ImageError, RegistryError
-from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind
+from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
 from gate.layers.inflate import coding_of, inflate
 from gate.layers.merged_view import MergedView, is_whiteout
 from gate.layers.meter import LayerMeter
@@ -31,9 +31,17 @@ _CHUNKS_AHEAD: Final = 4
 class LayerReader:
     """Read the layers of one image in order, base first, into one view and to the same readers."""
 
-    def __init__(self, view: MergedView, readers: Sequence[BodyReader], meter: LayerMeter) -> None:
+    def __init__(
+        self,
+        view: MergedView,
+        readers: Sequence[BodyReader],
+        meter: LayerMeter,
+        *,
+        observers: Sequence[ImageObserver] = (),
+    ) -> None:
         self._view = view
-        self._readers = tuple(readers)
+        self._observers = tuple(observers)
+        self._readers = (*readers, *observers)
         self._meter = meter
         self._layer = -1
         self._entries = 0
@@ -69,9 +77,11 @@ class LayerReader:
         self._entries += 1
         self._meter.entry()
         self._view.add(entry)
+        for observer in self._observers:
+            observer.note(entry, self._layer, self._view)
         if entry.kind is not EntryKind.FILE or is_whiteout(entry.path):
             return ()
-        return [sink for reader in self._readers if (sink := reader.begin(entry, self._layer)) is not None]
+        return [sink for body in self._readers if (sink := body.begin(entry, self._layer)) is not None]
 
     def _read_tar(self, chunks: Iterator[bytes]) -> tuple[Digest, int]:
         stream, tar, size = TarStream(self), hashlib.sha256(), 0

@@ -206,11 +206,17 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretEvidence:
-    """Secrets that the gate itself found; `unopened` names what could not be opened, with the reason."""
+    """Secrets that the gate itself found; `unopened` names what could not be opened, with the reason.
+
+    `key_id` names the key of the fingerprints: those of two installations can be compared where it is the same. `known` counts
+    what was left out because it is public: keys of tests and documentation that packages ship.
+    """
 
     findings: tuple[SecretFinding, ...] = ()
     unopened: tuple[tuple[str, str], ...] = ()
     rules_digest: Digest | None = None
+    key_id: str = ""
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,16 @@ class SecretPlace(StrEnum):
     HISTORY = "history"
     COMMAND = "command"
     ANNOTATION = "annotation"
+    ATTESTATION = "attestation"
+
+
+class Confidence(StrEnum):
+    """How sure it is that a finding is a secret; declared from lowest to highest."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CERTAIN = "certain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +166,11 @@ class SecretFinding:
     """A plaintext secret, without the secret: no part of its value stands in any field.
 
     `location` is a path, or the name of the variable, label or history entry; `layer` is the digest of the layer for a file.
-    `hidden` says that a later layer deletes or overwrites the file. `fingerprint` is keyed: a short value cannot be guessed.
+    `hidden` says that a later layer deletes or overwrites the file, under each of its names: `paths` are all of them where hard
+    links give it several. `chain` are the containers and encodings that were opened on the way, outermost first; `line` and
+    `offset` (in bytes) are of the innermost text. `key_path` is the name that the value is assigned to, `prefix` a vendor's
+    fixed beginning. `fingerprint` is keyed: a short value cannot be guessed. `file_digest` is of the whole file where it is
+    small.
     """
 
     rule: str
@@ -169,3 +183,10 @@ class SecretFinding:
     layer: Digest | None = None
     line: int | None = None
     hidden: bool = False
+    paths: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    offset: int | None = None
+    key_path: str = ""
+    prefix: str = ""
+    confidence: Confidence | None = None
+    file_digest: Digest | None = None

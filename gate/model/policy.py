@@ -175,12 +175,25 @@ class SecretsFailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretAllowance:
-    """A secret that is known and accepted until a day (inclusive, UTC), named by fingerprint."""
+    """A secret that is known and accepted until a day (inclusive, UTC): by its fingerprint, or every one in a file.
 
-    fingerprint: str
+    Exactly one of `fingerprint` and `file` is given; `file` is the digest of the whole file, whatever its path.
+    """
+
+    fingerprint: str = ""
+    file: Digest | None = None
     reason: str
     owner: str
     expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRuleFile:
+    """A file of the policy's own rules (docs/secret-rules.md): its path as the policy writes it, its bytes and digest."""
+
+    path: str
+    content: bytes
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +203,7 @@ class SecretsPolicy:
     fail_on: SecretsFailOn = SecretsFailOn.ANY
     allow: tuple[SecretAllowance, ...] = ()
     unopened: FailOrIgnore = FailOrIgnore.FAIL
+    rules: tuple[SecretRuleFile, ...] = ()
 
 
 class UserRule(StrEnum):

@@ -190,7 +190,14 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     publisher = _publisher(run, reference, source)
     places = run.options.places
     with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / "scratch") as scratch:
-        workshop = open_workshop(places, scratch, deadline=run.deadline, now=run.started, progress=run.options.progress)
+        workshop = open_workshop(
+            places,
+            scratch,
+            deadline=run.deadline,
+            now=run.started,
+            progress=run.options.progress,
+            secret_rules=run.policy.secrets.rules if run.policy.secrets is not None else (),
+        )
         return _in_turn(run, source, root, publisher, workshop)
 
 

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where things are kept. `record` is a path or a database URL, `evidence` the folder that no cache prunes."""
+    """Where things are kept. `record` is a path or a database URL, `evidence` the folder that no cache prunes.
+
+    `fingerprint_key` is the file of a key that an organisation shares, so that its allow entries hold everywhere; None: the
+    installation's own, in `state`.
+    """
 
     cache: Path
     databases: Path
@@ -35,6 +39,7 @@ class Places:
     state: Path
     record: str
     evidence: Path
+    fingerprint_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

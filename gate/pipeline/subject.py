@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,8 +18,7 @@ from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
 from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.grype import collect_grype
 from gate.collectors.hidden import find_hidden
-from gate.collectors.layers import collect_layers
-from gate.collectors.pull import WaitFor, pulling
+from gate.collectors.pull import pulling
 from gate.collectors.scanning import ScanTarget
 from gate.collectors.trivy import collect_trivy
 from gate.collectors.unobtained import unobtained_from
@@ -29,6 +28,7 @@ from gate.model.finding import SecretPlace, Tool
 from gate.model.image import ImageConfig, ImageIndex, ImageManifest
 from gate.model.subject import Subject
 from gate.model.version import VERSION
+from gate.pipeline.layer_pass import ReadImage, ReadLayers, read_layers
 from gate.pipeline.workshop import Workshop, attempt
 
 if TYPE_CHECKING:
@@ -42,15 +42,6 @@ T = TypeVar("T")
 SCANNED: Final = frozenset({EvidenceKind.LAYERS, EvidenceKind.TRIVY, EvidenceKind.GRYPE})
 _PULL: Final = "pull"
 _SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Image:
-    """A manifest and configuration that were read, and what names them."""
-
-    descriptor: Descriptor
-    manifest: ImageManifest
-    config: ImageConfig
 
 
 def gather_subject(
@@ -72,7 +63,7 @@ def gather_subject(
     evidence = SubjectEvidence(
         subject=replace(subject, platform=child.platform or config.platform), manifest=manifest, config=config
     )
-    image = _Image(descriptor=child, manifest=manifest, config=config)
+    image = ReadImage(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
         evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, index, workshop)))
     return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
@@ -95,7 +86,7 @@ def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEviden
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _configuration_secrets(image: _Image, index: ImageIndex | None, workshop: Workshop) -> SecretEvidence:
+def _configuration_secrets(image: ReadImage, index: ImageIndex | None, workshop: Workshop) -> SecretEvidence:
     described = (image.descriptor, image.manifest.config, *image.manifest.layers)
     others = (
         *(descriptor.annotations for descriptor in described),
@@ -109,7 +100,7 @@ def _configuration_secrets(image: _Image, index: ImageIndex | None, workshop: Wo
 def _with_layers(
     evidence: SubjectEvidence,
     source: ImageSource,
-    image: _Image,
+    image: ReadImage,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
     workshop: Workshop,
@@ -118,19 +109,27 @@ def _with_layers(
 
     What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
     """
-    layers = attempt(lambda: _pull_and_read(source, image, limits, workshop))
-    if isinstance(layers, Unobtained):
-        return replace(evidence, layers=layers, trivy=layers, grype=layers)
+    read = attempt(lambda: _pull_and_read(source, image, limits, workshop, needs))
+    if isinstance(read, Unobtained):
+        return _without_layers(evidence, read)
+    layers = read.facts
+    evidence = replace(evidence, layers=layers, secrets=_joined(evidence.secrets, read.secrets))
     layout = attempt(lambda: _lay_out(image, workshop))
     if isinstance(layout, Unobtained):
-        return replace(evidence, layers=layout, trivy=layout, grype=layout)
+        return _without_layers(evidence, layout)
     try:
-        return _scan_both(replace(evidence, layers=layers), image, layout, layers, needs, limits, workshop)
+        return _scan_both(evidence, image, layout, layers, needs, limits, workshop)
     finally:
         shutil.rmtree(layout.parent, ignore_errors=True)
 
 
-def _pull_and_read(source: ImageSource, image: _Image, limits: LayerLimits, workshop: Workshop) -> LayerFacts:
+def _pull_and_read(
+    source: ImageSource,
+    image: ReadImage,
+    limits: LayerLimits,
+    workshop: Workshop,
+    needs: frozenset[EvidenceKind],
+) -> ReadLayers:
     """Bring manifest, configuration and layers into the store, and read each layer as soon as it is there.
 
     Every blob is hashed on the way; what is there already is not fetched.
@@ -146,12 +145,12 @@ def _pull_and_read(source: ImageSource, image: _Image, limits: LayerLimits, work
         workshop.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
         limit = limits.uncompressed_bytes
         with pulling(source, workshop.store, blobs, limit_bytes=limit, progress=report) as wait_for:
-            return _timed(workshop, "layers", lambda: _read_layers(image, limits, workshop, wait_for))
+            return _timed(workshop, "layers", lambda: read_layers(image, limits, workshop, needs, wait_for))
     finally:
         workshop.progress.finish(_PULL)
 
 
-def _lay_out(image: _Image, workshop: Workshop) -> Path:
+def _lay_out(image: ReadImage, workshop: Workshop) -> Path:
     """Give the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="layout-", dir=workshop.scratch))
@@ -169,7 +168,7 @@ def _lay_out(image: _Image, workshop: Workshop) -> Path:
 
 def _scan_both(
     evidence: SubjectEvidence,
-    image: _Image,
+    image: ReadImage,
     layout: Path,
     layers: LayerFacts,
     needs: frozenset[EvidenceKind],
@@ -189,6 +188,22 @@ def _scan_both(
     return replace(evidence, trivy=trivy, grype=reports.get(Tool.GRYPE))
 
 
+def _without_layers(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
+    """Put the reason where layers are needed; secrets of the configuration that were found still refuse."""
+    secrets = evidence.secrets
+    keeps = isinstance(secrets, SecretEvidence) and bool(secrets.findings)
+    return replace(evidence, layers=why, trivy=why, grype=why, secrets=secrets if keeps or secrets is None else why)
+
+
+def _joined(
+    config: SecretEvidence | Unobtained | None, layers: SecretEvidence | None
+) -> SecretEvidence | Unobtained | None:
+    """Give the secrets of configuration and layers as one; what could not be looked for stays so."""
+    if not isinstance(config, SecretEvidence) or layers is None:
+        return config
+    return replace(layers, findings=(*config.findings, *layers.findings), unopened=(*config.unopened, *layers.unopened))
+
+
 def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
     workshop.progress.start(step)
     try:
@@ -197,7 +212,7 @@ def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
         workshop.progress.finish(step)
 
 
-def _target(image: _Image, layout: Path, layers: LayerFacts) -> ScanTarget:
+def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
     return ScanTarget(
         layout=layout,
         manifest=image.descriptor.digest,
@@ -206,26 +221,6 @@ def _target(image: _Image, layout: Path, layers: LayerFacts) -> ScanTarget:
         distribution=layers.distribution,
         ecosystems=frozenset(key.type for key in layers.language_packages),
     )
-
-
-def _read_layers(image: _Image, limits: LayerLimits, workshop: Workshop, wait_for: WaitFor) -> LayerFacts:
-    key: dict[str, JsonValue] = {"manifest": str(image.descriptor.digest), "gate": VERSION, "limits": repr(limits)}
-
-    def open_blob(blob: Descriptor) -> Iterator[bytes]:
-        wait_for(blob)
-        return workshop.store.chunks(blob)
-
-    def collect() -> LayerFacts:
-        return collect_layers(
-            open_blob,
-            image.manifest,
-            image.config,
-            limits,
-            now=workshop.now,
-            check_deadline=lambda: workshop.deadline.check("the layers were read"),
-        )
-
-    return workshop.cache.obtain(LayerFacts, key, collect)
 
 
 def _scanning(tool: Tool, target: ScanTarget, workshop: Workshop) -> Callable[[], ScanReport | Unobtained]:
@@ -269,7 +264,7 @@ def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Work
 
 
 def _with_hidden_secrets(
-    report: ScanReport | Unobtained | None, image: _Image, limits: LayerLimits, workshop: Workshop
+    report: ScanReport | Unobtained | None, image: ReadImage, limits: LayerLimits, workshop: Workshop
 ) -> ScanReport | Unobtained | None:
     """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers."""
     if not isinstance(report, ScanReport):

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -20,23 +20,29 @@ from gate.collectors.content import DigestMemo
 from gate.collectors.database_store import DatabaseSet, load_databases
 from gate.collectors.evidence_cache import EvidenceCache
 from gate.collectors.scanning import ScanSettings
+from gate.collectors.secret_rules import load_rule_set, shipped_known
 from gate.collectors.tool_pins import PinnedTool, ToolPlaces, locate_tool
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
 from gate.model.evidence import Unobtained
 from gate.model.finding import Tool
+from gate.secrets.findings import MIN_KEY_BYTES, Fingerprints
 from gate.store.evidence_folder import EvidenceFolder
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gate.model.policy import SecretRuleFile
     from gate.model.progress import Progress
     from gate.pipeline.options import Places
     from gate.registry.deadline import Deadline
+    from gate.secrets.known import KnownSecrets
+    from gate.secrets.rule_set import RuleSet
 
 T = TypeVar("T")
 SCANNERS: Final = (Tool.TRIVY, Tool.GRYPE)
 _KEY_BYTES: Final = 32
+_MAX_KEY_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +57,32 @@ class Workshop:
     evidence: EvidenceFolder
     scratch: Path
     fingerprint_key: bytes
+    secret_rules: RuleSet
+    known_secrets: KnownSecrets
     deadline: Deadline
     now: datetime
     progress: Progress
 
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """Give the fingerprints under the key of this run."""
+        return Fingerprints(self.fingerprint_key)
 
-def open_workshop(places: Places, scratch: Path, *, deadline: Deadline, now: datetime, progress: Progress) -> Workshop:
+
+def open_workshop(
+    places: Places,
+    scratch: Path,
+    *,
+    deadline: Deadline,
+    now: datetime,
+    progress: Progress,
+    secret_rules: Iterable[SecretRuleFile] = (),
+) -> Workshop:
     """Make the workshop of a run; `scratch` is the run's own folder, others are made as needed, with mode 0700.
 
     Raises:
         StorageError: `STORE_UNAVAILABLE`, the key of fingerprints cannot be kept.
+        PolicyError: `POL_*`, the policy's own rules for secrets.
     """
     memo = DigestMemo(places.cache / "digests.json")
     evidence = EvidenceFolder(places.evidence)
@@ -78,7 +100,9 @@ def open_workshop(places: Places, scratch: Path, *, deadline: Deadline, now: dat
         cache=EvidenceCache(places.cache / "evidence", evidence),
         evidence=evidence,
         scratch=scratch,
-        fingerprint_key=_fingerprint_key(places.state / "fingerprint.key"),
+        fingerprint_key=fingerprint_key(places),
+        secret_rules=load_rule_set(secret_rules, places.cache / "automata"),
+        known_secrets=shipped_known(),
         deadline=deadline,
         now=now,
         progress=progress,
@@ -113,8 +137,35 @@ def _keep(evidence: EvidenceFolder, content: bytes) -> None:
     evidence.put(content)
 
 
-def _fingerprint_key(path: Path) -> bytes:
-    """Give the installation's key for fingerprints of secrets, made at the first use.
+def fingerprint_key(places: Places) -> bytes:
+    """Give the key for fingerprints of secrets: the organisation's where it is named, else this installation's.
+
+    Raises:
+        StorageError: `STORE_UNAVAILABLE`.
+    """
+    if places.fingerprint_key is not None:
+        return _shared_key(places.fingerprint_key)
+    return _own_key(places.state / "fingerprint.key")
+
+
+def _shared_key(path: Path) -> bytes:
+    """Give an organisation's key, from a file that others may read as their rights say: where it lies is their choice."""
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            "the key of fingerprints cannot be read", code="STORE_UNAVAILABLE", seen=error.strerror or ""
+        ) from error
+    if not MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+        expected = f"a file of {MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes"
+        raise StorageError(
+            "the key of fingerprints is not one", code="STORE_UNAVAILABLE", expected=expected, seen=f"{len(key)} bytes"
+        )
+    return key
+
+
+def _own_key(path: Path) -> bytes:
+    """Give the installation's key, made at the first use.
 
     A plain hash of a short password is the password; under a key that stays here it is not.
     """

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gate.model.finding import Severity
+from gate.model.finding import Confidence, Severity
 from gate.secrets.assignments import find_assignment, kind_of
 from gate.secrets.encoded import decoded
 from gate.secrets.hit import Hit, Where, line_of
-from gate.secrets.rule import Confidence
 from gate.secrets.structure import NO_OFFSET, Assignment, find_quoted, find_settings, is_configuration, is_prose
 from gate.secrets.validators import entropy, is_placeholder, is_words
 

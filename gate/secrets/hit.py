@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gate.model.finding import Severity
-from gate.secrets.rule import Confidence
+from gate.model.digest import Digest
+from gate.model.finding import Confidence, Severity
 
 # A NUL so near says that this is no text, and has no lines.
 _NEAR: Final = 512
@@ -60,6 +60,7 @@ class Hit:
     line: int | None = None
     prefix: str = ""
     key_path: str = ""
+    file_digest: Digest | None = None
 
     def __repr__(self) -> str:
         """Show the rule alone: a value must not reach a log by a debugger or a failed assertion."""

@@ -6,18 +6,8 @@ Specification: docs/secret-rules.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from gate.model.finding import Severity
-
-
-class Confidence(StrEnum):
-    """How sure a finding is; declared from lowest to highest."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CERTAIN = "certain"
+from gate.model.finding import Confidence, Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import IO, Final
 
 from gate.errors import ImageError
-from gate.model.finding import Severity
+from gate.model.digest import Digest
+from gate.model.finding import Confidence, Severity
 from gate.secrets.budget import Budget
 from gate.secrets.container import HEAD_BYTES, Kind, kind_of_container
 from gate.secrets.hit import Hit, Where
 from gate.secrets.openers import OPENERS
-from gate.secrets.rule import Confidence
 from gate.secrets.rule_set import RuleSet
 from gate.secrets.text_search import MAX_MATCH_BYTES, TextSearch
 
@@ -74,6 +74,12 @@ class Search:
             return
         if before is None or _is_further_in(hit.where, before.where):
             self._found[key] = hit
+
+    def name_file(self, content: bytes) -> None:
+        """Note the digest of the file, where something was found in it and all of it is here."""
+        if self._found:
+            digest = Digest.of(content)
+            self._found = {key: replace(hit, file_digest=digest) for key, hit in self._found.items()}
 
     # What openers call (`gate.secrets.container.Opened`).
 
@@ -204,6 +210,8 @@ class FileSearch:
             self._search.text(self._where, block)
         if kind is not None:
             self._search.open_body(io.BytesIO(block), kind, self._where)
+        if self._is_outermost:
+            self._search.name_file(block)
 
     def _scan(self, *, is_last: bool) -> None:
         block = bytes(self._buffer)

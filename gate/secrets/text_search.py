@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from gate.model.finding import Severity
+from gate.model.finding import Confidence, Severity
 from gate.secrets.assigned import find_assigned
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.judging import judge
 from gate.secrets.patterns import Found
-from gate.secrets.rule import Confidence, Rule
+from gate.secrets.rule import Rule
 from gate.secrets.rule_set import Occurrences, RuleSet
 from gate.secrets.structure import is_configuration, is_settings_by_form
 

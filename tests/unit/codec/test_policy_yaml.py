@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.codec.policy_keys import LATER, POLICY_KEYS
+from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml import asks_for_nothing, check_policy_dates, parse_policy
 from gate.errors import KeyFileError, PolicyError
 from gate.model.digest import Digest
@@ -37,11 +38,11 @@ from tests.support.policies import (
     HEX_A,
     KEY_A,
     KEY_B,
+    MemoryFiles,
     as_bytes,
     policy,
     policy_document,
     refusal,
-    signature,
     waiver,
 )
 from tests.support.signing import GATE, STRANGER
@@ -211,17 +212,25 @@ def test_what_is_not_given_has_the_documented_defaults() -> None:
     assert (parsed.limits, parsed.attest, parsed.unpinned) == (LayerLimits(), AttestSettings(), ())
 
 
-@pytest.mark.parametrize(("section", "key"), [(section, key) for section, keys in LATER.items() for key in keys])
-def test_p02_a_key_of_a_later_release_is_refused_and_says_so(section: str, key: str) -> None:
-    documents: dict[str, dict[str, Any]] = {
-        "spec": policy_document(vulnerabilities={}, **{key: {}}),
-        "spec.signature[]": signature(**{key: 1}),
-        "spec.secrets": policy_document(secrets={key: {"file": "x"}}),
-        "signer": signature(anyOf=[{key: {"issuer": "https://issuer.example", "subject": "a"}}]),
-    }
-    error = refusal(documents[section])
-    assert error.code == "POL_UNKNOWN_KEY"
-    assert "not understood by this release" in error.message
+def test_the_own_rules_of_a_policy_are_files_with_their_digests() -> None:
+    content = b"rules of our own"
+    digest = hashlib.sha256(content).hexdigest()
+    document = policy_document(secrets={"rules": [{"file": "own.yaml", "sha256": digest}]})
+    parsed = policy(document, files=MemoryFiles({"own.yaml": content}))
+    assert parsed.secrets is not None
+    (own,) = parsed.secrets.rules
+    assert (own.path, own.content, str(own.digest)) == ("own.yaml", content, f"sha256:{digest}")
+    assert parsed.unpinned == ()
+
+
+def test_a_secret_is_allowed_by_fingerprint_or_by_file_and_not_by_both() -> None:
+    why = {"reason": "a test key", "owner": "team", "expires": "2027-01-31"}
+    entry = {"file": f"sha256:{'ab' * 32}", **why}
+    parsed = policy(policy_document(secrets={"allow": [entry]}))
+    assert parsed.secrets is not None
+    assert str(parsed.secrets.allow[0].file) == entry["file"]
+    assert refusal(policy_document(secrets={"allow": [{**entry, "fingerprint": "ab" * 8}]})).code == "POL_WAIVER"
+    assert refusal(policy_document(secrets={"allow": [why]})).code == "POL_WAIVER"
 
 
 # What needs a clock

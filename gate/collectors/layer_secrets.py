@@ -1,0 +1,212 @@
+"""The search for secrets in layers, as one more reader of the pass that reads everything else.
+
+Each file of every layer is searched, hidden ones included, and the names, links and records of all entries.
+
+A finding names all paths of its file (attack L06), and says whether one of them shows it in the final file system (attack X01).
+Specification: checks reference, section 8; attacks X01, X03, X05 to X09.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import InternalError
+from gate.layers.entry import BodySink, Entry, EntryKind
+from gate.layers.pax import CAPABILITY_KEY
+from gate.model.evidence import SecretEvidence
+from gate.model.finding import SecretPlace
+from gate.secrets.budget import Budget
+from gate.secrets.findings import Fingerprints, finding_of, without
+from gate.secrets.hit import Hit, Where
+from gate.secrets.search import Search
+
+if TYPE_CHECKING:
+    from gate.layers.merged_view import MergedView
+    from gate.model.digest import Digest
+    from gate.model.finding import SecretFinding
+    from gate.secrets.known import KnownSecrets
+    from gate.secrets.rule_set import RuleSet
+
+# One refuses; so many that the list is readable, and that a layer full of keys costs no memory.
+MAX_FINDINGS: Final = 2000
+MAX_UNOPENED: Final = 200
+_NAMES_BYTES: Final = 256 * 1024
+_PLAIN_RECORDS: Final = frozenset(
+    {b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"atime", b"ctime", CAPABILITY_KEY}
+)
+_NAME_CHAINS: Final = {"name": "file name", "link": "link target", "record": "tar record"}
+_File = tuple[bytes, int]
+
+
+class LayerSecrets:
+    """Search the layers of one image; `conclude` after the last one. Fits `gate.layers.entry.ImageObserver`."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        known: KnownSecrets,
+        fingerprints: Fingerprints,
+        layers: Sequence[Digest],
+        check_deadline: Callable[[], None],
+    ) -> None:
+        self._rules_digest = rules.digest
+        self._known = known
+        self._fingerprints = fingerprints
+        self._layers = tuple(layers)
+        self._search = Search(rules, Budget(check_deadline), self._found, self._not_opened)
+        self._file: _File = (b"", 0)
+        self._hits: list[tuple[_File, Hit]] = []
+        self._unopened: dict[tuple[str, str], None] = {}
+        self._is_full = False
+        self._known_count = 0
+        self._evidence: SecretEvidence | None = None
+        self._names = _Names(self._search_names)
+        # Hard links: each name → the file that it is one of; each such file → its names with the layer of each.
+        self._linked: dict[bytes, _File] = {}
+        self._aliases: dict[_File, list[_File]] = {}
+
+    def begin(self, entry: Entry, layer: int) -> BodySink | None:
+        """Take the body of every file."""
+        self._file = (entry.path, layer)
+        return self._search.begin(_text(entry.path), entry.size) if entry.size else None
+
+    def note(self, entry: Entry, layer: int, view: MergedView) -> None:
+        """Take the words of an entry, and remember the names of a file that has several."""
+        if entry.kind is EntryKind.HARDLINK:
+            target = view.find(entry.link)
+            file = self._linked.get(entry.link) or (entry.link, target.layer if target is not None else layer)
+            self._linked[entry.path] = file
+            self._aliases.setdefault(file, []).append((entry.path, layer))
+        elif self._linked:
+            self._linked.pop(entry.path, None)
+        if entry.kind is not EntryKind.DIRECTORY:
+            self._names.add(entry, layer)
+
+    def conclude(self, view: MergedView) -> None:
+        """Conclude from the final view what is live, and forget every value."""
+        self._names.flush()
+        values = tuple({hit.value.decode("latin-1") for _, hit in self._hits})
+        findings = tuple(self._finding(file, hit, view) for file, hit in self._hits)
+        self._hits.clear()
+        unopened = [(_masked(place, values), reason) for place, reason in self._unopened]
+        if self._is_full:
+            unopened.append(("layers", f"more than {MAX_FINDINGS} findings, or {MAX_UNOPENED} unopened places"))
+        self._evidence = SecretEvidence(
+            findings=findings,
+            unopened=tuple(unopened),
+            rules_digest=self._rules_digest,
+            key_id=self._fingerprints.key_id,
+            known=self._known_count,
+        )
+
+    @property
+    def evidence(self) -> SecretEvidence:
+        """Give what was found in all layers, after the last one."""
+        if self._evidence is None:
+            raise InternalError("the layers were not read to their end")
+        return self._evidence
+
+    def _found(self, hit: Hit) -> None:
+        if self._known.holds(hit):
+            self._known_count += 1
+        elif len(self._hits) < MAX_FINDINGS:
+            self._hits.append((self._file, hit))
+        else:
+            self._is_full = True
+
+    def _not_opened(self, where: Where, reason: str) -> None:
+        if len(self._unopened) < MAX_UNOPENED:
+            self._unopened[where.path, reason] = None
+        else:
+            self._is_full = True
+
+    def _search_names(self, text: bytes, places: _Places) -> None:
+        before = len(self._hits)
+        self._file = (b"", 0)
+        self._search.whole_text("", text)
+        for number in range(before, len(self._hits)):
+            _, hit = self._hits[number]
+            file, what = places.at(hit.offset)
+            where = Where(_text(file[0]), (_NAME_CHAINS[what], *hit.where.chain))
+            self._hits[number] = (file, replace(hit, where=where, line=None, offset=0))
+
+    def _finding(self, file: _File, hit: Hit, view: MergedView) -> SecretFinding:
+        names = ((file[0], file[1]), *self._aliases.get(file, ()))
+        value = hit.value.decode("latin-1")
+        paths = tuple(dict.fromkeys(without(_text(path), value) for path, _ in names))
+        finding = finding_of(hit, self._fingerprints, SecretPlace.FILE, paths[0])
+        return replace(
+            finding,
+            layer=self._layers[file[1]],
+            paths=paths if len(paths) > 1 else (),
+            hidden=not any(_is_live(view, path, layer) for path, layer in names),
+        )
+
+
+class _Places:
+    """Which entry's words stand at which place of a text that was put together."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._places: list[tuple[_File, str]] = []
+
+    def add(self, start: int, file: _File, what: str) -> None:
+        """Note that words begin here."""
+        self._starts.append(start)
+        self._places.append((file, what))
+
+    def at(self, offset: int) -> tuple[_File, str]:
+        """Give whose words stand at a place."""
+        return self._places[max(0, bisect.bisect_right(self._starts, offset) - 1)]
+
+
+class _Names:
+    """The words of many entries as one text, so that a million names cost some hundred scans."""
+
+    def __init__(self, search: Callable[[bytes, _Places], None]) -> None:
+        self._search = search
+        self._text = bytearray()
+        self._places = _Places()
+
+    def add(self, entry: Entry, layer: int) -> None:
+        """Add the words of an entry."""
+        file = (entry.path, layer)
+        self._add(entry.path, file, "name")
+        if entry.kind is EntryKind.SYMLINK:
+            self._add(entry.link, file, "link")
+        for key, value in entry.records:
+            if key not in _PLAIN_RECORDS:
+                self._add(key + b"=" + value, file, "record")
+        if len(self._text) >= _NAMES_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Search what was gathered."""
+        if self._text:
+            text, places = bytes(self._text), self._places
+            self._text.clear()
+            self._places = _Places()
+            self._search(text, places)
+
+    def _add(self, words: bytes, file: _File, what: str) -> None:
+        self._places.add(len(self._text), file, what)
+        self._text += words
+        self._text += b"\n"
+
+
+def _is_live(view: MergedView, path: bytes, layer: int) -> bool:
+    node = view.find(path)
+    return node is not None and node.layer == layer and node.kind is not EntryKind.DIRECTORY
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _masked(text: str, values: tuple[str, ...]) -> str:
+    for value in values:
+        text = without(text, value)
+    return text

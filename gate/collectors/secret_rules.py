@@ -1,0 +1,43 @@
+"""The rules of a search: those that ship with the gate, and a policy's own beside them; and the list of what is public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.collectors.package_data import data_path
+from gate.secrets.known import KnownSecrets, parse_known
+from gate.secrets.rule import Rule
+from gate.secrets.rule_file import parse_rule_file
+from gate.secrets.rule_set import RuleSet
+
+if TYPE_CHECKING:
+    from gate.model.policy import SecretRuleFile
+
+FOLDER: Final = "policies/secrets"
+_KNOWN: Final = "known.yaml"
+
+
+def load_rule_set(own: Iterable[SecretRuleFile], cache_folder: Path | None) -> RuleSet:
+    """Give the shipped rules and those of a policy; `cache_folder` keeps the compiled automaton.
+
+    Raises:
+        PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`, `POL_REGEX`, in a file of the policy.
+    """
+    rules = (rule for file in own for rule in parse_rule_file(file.content, name=file.path))
+    return RuleSet((*shipped_rules(), *rules), cache=cache_folder)
+
+
+@cache
+def shipped_rules() -> tuple[Rule, ...]:
+    """Give the rules that ship with the gate, in the order of their files' names."""
+    files = sorted(path for path in data_path(FOLDER).glob("*.yaml") if path.name != _KNOWN)
+    return tuple(rule for path in files for rule in parse_rule_file(path.read_bytes(), name=path.name))
+
+
+@cache
+def shipped_known() -> KnownSecrets:
+    """Give the list of public secrets that ships with the gate."""
+    return parse_known(data_path(f"{FOLDER}/{_KNOWN}").read_bytes(), name=_KNOWN)

@@ -1,0 +1,64 @@
+"""From what was found to what may be known of it: hits become findings without their value, under a keyed fingerprint.
+
+A plain hash of a short password is the password; under a key that stays with the installation, or with an organisation that
+shares it, it is not. Specification: checks reference, section 8.7; attack X10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+from gate.errors import InternalError
+from gate.model.finding import SecretFinding, SecretPlace
+from gate.secrets.hit import Hit
+
+# As long as half the digest: a shorter key could be guessed together with a short password.
+MIN_KEY_BYTES: Final = 16
+_FINGERPRINT_DIGITS: Final = 16
+_KEY_ID: Final = b"gate: the id of a fingerprint key"
+_NAME = re.compile(r"[\w./@:\[\] -]{1,200}", re.ASCII)
+
+
+class Fingerprints:
+    """Fingerprints under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < MIN_KEY_BYTES:
+            raise InternalError("the key of fingerprints is too short", expected=f"at least {MIN_KEY_BYTES} bytes")
+        self._key = key
+        self.key_id = self._digits(_KEY_ID)
+
+    def of(self, value: bytes) -> str:
+        """Give the fingerprint of a secret: 16 hexadecimal digits of HMAC-SHA-256."""
+        return self._digits(value)
+
+    def _digits(self, value: bytes) -> str:
+        return hmac.new(self._key, value, hashlib.sha256).hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def finding_of(hit: Hit, fingerprints: Fingerprints, place: SecretPlace, location: str) -> SecretFinding:
+    """Give the finding; `location` and the chain are the author's words, and none of them may hold the value."""
+    value = hit.value.decode("latin-1")
+    return SecretFinding(
+        rule=hit.rule,
+        title=hit.title,
+        place=place,
+        location=without(location, value),
+        fingerprint=fingerprints.of(hit.value),
+        severity=hit.severity,
+        line=hit.line,
+        offset=hit.offset,
+        chain=tuple(without(name, value) for name in hit.where.chain),
+        key_path=hit.key_path if _NAME.fullmatch(hit.key_path) and value not in hit.key_path else "",
+        prefix=hit.prefix,
+        confidence=hit.confidence,
+        file_digest=hit.file_digest,
+    )
+
+
+def without(text: str, value: str) -> str:
+    """Give a name without the secret that stands in it."""
+    return text.replace(value, "***") if value and value in text else text
