@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 # A night between the jobs is a queue; more is somebody who waits for the right moment.
 MAX_WAIT: Final = timedelta(hours=24)
 _CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# Where secrets are searched in what the signing job fetched itself.
+_FETCHED_HERE: Final = frozenset(
+    {SecretPlace.ENV, SecretPlace.LABEL, SecretPlace.HISTORY, SecretPlace.COMMAND, SecretPlace.ANNOTATION}
+)
 # What both parsers say in the same words as a report of evidence.
 _SAID: Final = ("target_diff_ids", "distribution", "packages", "os_packages", "findings", "suppressed")
 
@@ -238,13 +242,17 @@ def _raw(report: RawReport | None, reports: Mapping[Digest, bytes]) -> bytes:
 def _secrets(
     own: SecretEvidence | Unobtained | None, brought: SecretEvidence | Unobtained | None
 ) -> SecretEvidence | Unobtained | None:
-    """Give what was found here in the configuration, with what the other job found in files."""
-    if not isinstance(own, SecretEvidence) or not isinstance(brought, SecretEvidence):
-        return own if not isinstance(own, SecretEvidence) else brought
-    files = (found for found in brought.findings if found.place is SecretPlace.FILE)
-    return replace(
-        own, findings=(*own.findings, *files), unopened=tuple(dict.fromkeys((*own.unopened, *brought.unopened)))
-    )
+    """Give what was found here in the configuration, with what the other job found in files.
+
+    Where files could not be searched, secrets of the configuration that were found still refuse.
+    """
+    if not isinstance(own, SecretEvidence):
+        return own
+    if not isinstance(brought, SecretEvidence):
+        return own if own.findings else brought
+    files = (found for found in brought.findings if found.place not in _FETCHED_HERE)
+    unopened = tuple(dict.fromkeys((*own.unopened, *brought.unopened)))
+    return replace(brought, findings=(*own.findings, *files), unopened=unopened)
 
 
 def _contradiction(message: str, expected: str) -> AttestationError:

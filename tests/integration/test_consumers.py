@@ -22,10 +22,11 @@ from gate.codec.requirement_yaml import parse_requirement
 from gate.codec.verdict_manifest import render_envelope_file
 from gate.model.bundle import Envelope
 from gate.model.digest import Digest
-from gate.model.policy import Requirement
-from gate.model.reference import RegistryReference, parse_reference
+from gate.model.policy import KeySigner, Requirement
+from gate.model.reference import RegistryReference, parse_reference, parse_repository
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.verdict import Decision
+from gate.pipeline.attest_show import ShowOptions, show_attachments
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -241,3 +242,15 @@ def test_the_legacy_tag_keeps_what_others_attested(shop: Shop, own: Path) -> Non
     with RegistryClient(shop.options, Deadline.after(timedelta(minutes=1))) as client:
         fetched = client.manifest(asked.repository, f"sha256-{asked.digest.hex}.att")
     assert len(parse_manifest(fetched.content, media_type=fetched.media_type).layers) == 2
+
+
+def test_a_layout_takes_the_legacy_attestation_too(shop: Shop, own: Path, tmp_path: Path) -> None:
+    layout = shop.installed.copy(GOOD, tmp_path / "image")
+    name = parse_repository("registry.example/shop/laid-out")
+    options = shop.installed.options(own, name=name, legacy_attestation=True)
+    done = gate.check(f"oci:{layout}", options)
+    assert done.verdict.decision is Decision.PASSED
+    (tagged,) = [item for item in done.attestations if item.place.endswith(".att")]
+    key = KeySigner(key=shop.installed.public_key())
+    found = show_attachments(f"oci:{layout}", ShowOptions(signers=(key,)))
+    assert {item.state for item in found.items if item.manifest == tagged.manifest} == {"ok"}
