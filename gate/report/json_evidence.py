@@ -49,6 +49,7 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
     return {
         "evaluatedAt": format_time(verdict.evaluated_at),
         "demonstration": verdict.demonstration,
+        **_built_and_scanned(verdict),
         "environments": [*verdict.environments],
         "request": {
             "repository": str(verdict.request.repository) if verdict.request.repository is not None else None,
@@ -85,6 +86,16 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
         ],
         "notes": [*verdict.notes],
     }
+
+
+def _built_and_scanned(verdict: Verdict) -> dict[str, JsonValue]:
+    """Give the build level where one was proven, and the other job where one scanned."""
+    fields: dict[str, JsonValue] = {"buildLevel": verdict.build_level} if verdict.build_level else {}
+    origin = verdict.origin
+    if origin is not None:
+        when = format_time(origin.gathered_at)
+        fields["gatheredBy"] = {"file": str(origin.file), "gatheredAt": when, "gate": origin.gate}
+    return fields
 
 
 def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:
