@@ -18,7 +18,6 @@ from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFac
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.verdict import Decision, Verdict
-from gate.pipeline.gather import gather
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.other_forms import attach_under_tag, remove_stale, write_envelope
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
@@ -278,6 +277,8 @@ def _gather(
     workshop: Workshop,
     attached: Attachments | Unobtained | None,
 ) -> EvidenceSet:
+    from gate.pipeline.gather import gather  # noqa: PLC0415 - 0.1 s that a verdict which is given again does not need
+
     policy = run.policy
     grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
     remembered = run.request.repository if grace else None
