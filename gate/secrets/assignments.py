@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from gate.model.finding import Severity
-from gate.secrets.rules import Hit
 from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A value that a name makes a secret; the value must not leave this package."""
+
+    rule: str
+    title: str
+    severity: Severity
+    value: str
+
+    def __repr__(self) -> str:
+        """Show the rule alone."""
+        return f"Assigned({self.rule})"
+
 
 _MIN_CHARACTERS: Final = 6
 _MAX_CHARACTERS: Final = 4096
@@ -50,7 +65,7 @@ ASSIGNMENT_TEXTS: Final = (
 )
 
 
-def find_assignment(name: str, value: str) -> Hit | None:
+def find_assignment(name: str, value: str) -> Assigned | None:
     """Say whether this value of this name is a secret; None where the name or the value says that it is none."""
     kind = kind_of(name)
     if kind is None or not _MIN_CHARACTERS <= len(value) <= _MAX_CHARACTERS:
@@ -58,16 +73,18 @@ def find_assignment(name: str, value: str) -> Hit | None:
     if is_placeholder(value) or is_reference(value):
         return None
     if kind == "password":
-        return Hit("password-assignment", "Password that is assigned to a name", Severity.HIGH, value)
+        return Assigned("password-assignment", "Password that is assigned to a name", Severity.HIGH, value)
     if is_aws_secret(value) and "aws" in name.lower():
-        return Hit("aws-secret-access-key", "AWS secret access key", Severity.CRITICAL, value)
+        return Assigned("aws-secret-access-key", "AWS secret access key", Severity.CRITICAL, value)
     is_random = entropy(value) >= _TOKEN_ENTROPY and not value.isalpha() and " " not in value
     return (
-        Hit("token-assignment", "Token or key that is assigned to a name", Severity.HIGH, value) if is_random else None
+        Assigned("token-assignment", "Token or key that is assigned to a name", Severity.HIGH, value)
+        if is_random
+        else None
     )
 
 
-def find_assignments(text: str) -> Iterator[Hit]:
+def find_assignments(text: str) -> Iterator[Assigned]:
     """Yield the secrets that a command line or another free text assigns to names."""
     for found in _NAME.finditer(text):
         name = found[1] or found[2]

@@ -20,16 +20,21 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gate.collectors.secret_rules import load_rule_set
 from gate.errors import InternalError
 from gate.model.finding import SecretFinding, SecretPlace, Severity
 from gate.model.image import HistoryEntry, ImageConfig, Platform
 from gate.model.string_map import StringMap
-from gate.secrets.configuration import MIN_KEY_BYTES, find_configuration_secrets
+from gate.secrets.configuration import ConfigurationSearch
+from gate.secrets.examples import ExampleMaker
+from gate.secrets.findings import MIN_KEY_BYTES, Fingerprints
 from gate.secrets.validators import has_bech32_checksum
 
 KEY = bytes(range(32))
 RANDOM = random.Random(7)  # noqa: S311 - the same values in every run
 LETTERS = string.ascii_letters + string.digits
+RULES = load_rule_set((), None)
+MAKER = ExampleMaker("configuration")
 PLAIN = ImageConfig(platform=Platform("linux", "amd64"), diff_ids=())
 
 
@@ -56,8 +61,12 @@ def pem(form: PrivateFormat = PrivateFormat.PKCS8, *, locked: bool = False) -> s
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, form, lock).decode()
 
 
+def searched(config: ImageConfig, key: bytes, annotations: dict[str, str] | None = None) -> tuple[SecretFinding, ...]:
+    return ConfigurationSearch(RULES, Fingerprints(key)).of_config(config, StringMap.of(annotations or {}))
+
+
 def found(config: ImageConfig, annotations: dict[str, str] | None = None) -> tuple[SecretFinding, ...]:
-    return find_configuration_secrets(config, StringMap.of(annotations or {}), KEY)
+    return searched(config, KEY, annotations)
 
 
 def in_env(*entries: str) -> tuple[SecretFinding, ...]:
@@ -68,26 +77,26 @@ AWS_ID = "AKIA" + letters(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 AWS_SECRET = letters(20, string.ascii_lowercase) + letters(20, string.ascii_uppercase + string.digits)
 
 TOKENS = [
-    ("github-token", checked("ghp_")),
-    ("github-token", checked("gho_")),
-    ("npm-token", checked("npm_")),
+    ("github-personal-token", checked("ghp_")),
+    ("github-oauth-token", checked("gho_")),
+    ("npm-access-token", checked("npm_")),
     ("github-fine-grained-token", f"github_pat_{letters(22)}_{letters(59)}"),
-    ("gitlab-token", "glpat-" + letters(20)),
-    ("slack-token", "xoxb-" + letters(12, string.digits) + "-" + letters(24)),
-    ("stripe-key", "sk_live_" + letters(24)),
+    ("gitlab-personal-access-token", "glpat-" + letters(20)),
+    ("slack-bot-token", "xoxb-" + letters(12, string.digits) + "-" + letters(24)),
+    ("stripe-secret-key", "sk_live_" + letters(24)),
     ("sendgrid-key", f"SG.{letters(22)}.{letters(43)}"),
     ("google-api-key", "AIza" + letters(35)),
-    ("pypi-token", "pypi-AgEIcHlwaS5vcmc" + letters(80)),
+    ("pypi-token", MAKER.fill("pypi-{{macaroon:pypi.org}}")),
     ("hugging-face-token", "hf_" + letters(34, string.ascii_letters)),
-    ("vault-token", "hvs." + letters(90)),
-    ("digitalocean-token", "dop_v1_" + letters(64, "0123456789abcdef")),
-    ("grafana-token", f"glsa_{letters(32)}_{letters(8, '0123456789abcdef')}"),
-    ("openai-key", "sk-" + letters(20) + "T3BlbkFJ" + letters(20)),
-    ("anthropic-key", "sk-ant-" + letters(95)),
+    ("vault-service-token", "hvs." + letters(90)),
+    ("digitalocean-personal-token", "dop_v1_" + letters(64, "0123456789abcdef")),
+    ("grafana-service-token", MAKER.fill("{{hex-crc32:glsa_:32}}")),
+    ("openai-legacy-key", "sk-" + letters(20) + "T3BlbkFJ" + letters(20)),
+    ("anthropic-api-key", MAKER.fill("sk-ant-api03-{{base64url:93}}AA")),
     ("docker-hub-token", "dckr_pat_" + letters(27)),
     ("jwt", f"{encoded({'alg': 'HS256'})}.{encoded({'sub': '1'})}.{letters(43)}"),
     ("url-password", "postgres://app:" + letters(12) + "@db.internal:5432/shop"),
-    ("aws-key-pair", f"{AWS_ID}:{AWS_SECRET}"),
+    ("aws-access-key-id", f"{AWS_ID}:{AWS_SECRET}"),
     ("aws-access-key-id", AWS_ID),
     ("azure-storage-key", "AccountName=x;AccountKey=" + letters(86) + "==;EndpointSuffix=core"),
     ("private-key", pem()),
@@ -141,7 +150,7 @@ def test_x02_every_field_of_the_configuration(
 ) -> None:
     token = checked("ghp_")
     (finding,) = found(filled(fields, token), {key: text.replace("{}", token) for key, text in annotations.items()})
-    assert (finding.rule, finding.place, finding.location) == ("github-token", place, location)
+    assert (finding.rule, finding.place, finding.location) == ("github-personal-token", place, location)
     assert found(filled(fields, "nothing"), dict.fromkeys(annotations, "nothing")) == ()
 
 
@@ -190,7 +199,7 @@ def test_x02_a_build_argument_or_password_in_the_history(text: str) -> None:
 def test_an_aws_pair_over_two_variables() -> None:
     findings = in_env(f"AWS_ACCESS_KEY_ID={AWS_ID}", f"AWS_SECRET_ACCESS_KEY={AWS_SECRET}")
     assert [(one.rule, one.severity) for one in findings] == [
-        ("aws-access-key-id", Severity.MEDIUM),
+        ("aws-access-key-id", Severity.LOW),
         ("aws-secret-access-key", Severity.CRITICAL),
     ]
 
@@ -244,8 +253,8 @@ def test_what_only_looks_like_a_secret(entry: str) -> None:
     ("value", "severity"),
     [
         (pem(), Severity.CRITICAL),
-        (pem(locked=True), Severity.MEDIUM),
-        ("sk_live_" + letters(24), Severity.HIGH),
+        (pem(locked=True), Severity.LOW),
+        ("sk_live_" + letters(24), Severity.CRITICAL),
         ("sk_test_" + letters(24), Severity.LOW),
         (f"{encoded({'alg': 'RS256'})}.{encoded({'a': 1})}.{letters(40)}", Severity.MEDIUM),
         (f"{encoded({'alg': 'none'})}.{encoded({'a': 1})}.", Severity.LOW),
@@ -279,20 +288,18 @@ def test_x10_no_field_holds_a_part_of_the_secret() -> None:
 
 def test_the_fingerprint_is_keyed_and_stable() -> None:
     entry = dataclasses.replace(PLAIN, env=("DB_PASSWORD=hunter22",))
-    (one,) = find_configuration_secrets(entry, StringMap(), KEY)
-    (again,) = find_configuration_secrets(
-        dataclasses.replace(entry, env=("X=1", "Y_PASSWORD=hunter22")), StringMap(), KEY
-    )
-    (other,) = find_configuration_secrets(entry, StringMap(), bytes(32))
+    (one,) = searched(entry, KEY)
+    (again,) = searched(dataclasses.replace(entry, env=("X=1", "Y_PASSWORD=hunter22")), KEY)
+    (other,) = searched(entry, bytes(32))
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert one.fingerprint not in hashlib.sha256(b"hunter22").hexdigest()
     assert len(one.fingerprint) == 16
 
 
 def test_a_key_that_protects_nothing_is_refused() -> None:
-    assert find_configuration_secrets(PLAIN, StringMap(), KEY[:MIN_KEY_BYTES]) == ()
+    assert searched(PLAIN, KEY[:MIN_KEY_BYTES]) == ()
     with pytest.raises(InternalError) as caught:
-        find_configuration_secrets(PLAIN, StringMap(), KEY[: MIN_KEY_BYTES - 1])
+        searched(PLAIN, KEY[: MIN_KEY_BYTES - 1])
     assert caught.value.code == "INTERNAL"
 
 
