@@ -19,7 +19,8 @@
     └── InternalError            a defect of the gate (exit 4)
 
 Each error carries a stable reason code; `gate.model.reasons` declares every code once, with its class, text and next step,
-and a house test holds the classes here against the classes there. A class names the code that is meant where the raiser gives none.
+and a house test holds the classes here against the classes there. A class names the code that is meant where the raiser
+gives none.
 Errors survive pickling, because evidence may be gathered in another process.
 """
 

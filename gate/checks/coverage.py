@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _SCANS = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 
 
+_EMBEDDED = "SCAN_SBOM_EMBEDDED"
+
+
 def _asked(policy: Policy) -> bool:
     del policy  # that every child was judged is asked of every image
     return True
@@ -172,7 +175,7 @@ def _notes(evidence: EvidenceSet) -> Iterator[str]:
     for subject in evidence.subjects:
         if isinstance(subject.layers, LayerFacts) and subject.layers.embedded_sboms:
             places = ", ".join(ascii(path)[1:-1] for path in subject.layers.embedded_sboms[:3])
-            yield f"SCAN_SBOM_EMBEDDED: the image carries SBOMs, which take nothing away: {places}"
+            yield f"{_EMBEDDED}: the image carries SBOMs, which take nothing away: {places}"
         for report in (subject.trivy, subject.grype):
             if isinstance(report, ScanReport) and report.database.demonstration:
                 yield f"{report.kind.value} used demonstration data: this verdict says nothing about real vulnerabilities"

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _PORTS = re.compile(r"0*([0-9]{1,5})(?:-0*([0-9]{1,5}))?(?:/([A-Za-z]+))?", re.ASCII)
 
 
+_OBEYED = "containerd.io/"
+
+
 def _asked(policy: Policy) -> bool:
     return policy.image is not None and bool(policy.image.ports_deny or policy.image.labels_deny)
 
@@ -74,7 +77,8 @@ def _labels(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterato
     for name in config.labels:
         if any(fnmatchcase(name, pattern) for pattern in wanted.labels_deny):
             yield Problem(
-                code="IMG_LABEL",
+                # A label that a runtime obeys is a setting, not a remark.
+                code="IMG_CONFIG" if name.startswith(_OBEYED) else "IMG_LABEL",
                 message="a denied label is set",
                 expected=f"no label {', '.join(wanted.labels_deny)}",
                 seen=ascii(name[:80]),

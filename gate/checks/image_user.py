@@ -56,7 +56,7 @@ def _problems(subject: SubjectEvidence) -> Iterable[Problem]:
 def _number_problems(user: str, digest: Digest) -> tuple[Problem, ...]:
     # A number of any length is compared as text first, so that a million digits cost nothing.
     if len(user) > 11 or int(user) > _MAX_UID:
-        return (_problem("IMG_USER_ROOT", "a number over 2^31-1 can wrap around to root", user, digest),)
+        return (_problem("IMG_CONFIG", "a number over 2^31-1 can wrap around to root", user, digest),)
     if int(user) < 0:
         return (_problem("IMG_USER_UNKNOWN", "no user has a negative number", user, digest),)
     return (_problem("IMG_USER_ROOT", "the image runs as root", user, digest),) if int(user) == 0 else ()

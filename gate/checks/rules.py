@@ -78,7 +78,7 @@ def _problem(rule: Rule, result: RuleResult | None, digest: Digest) -> Problem |
         )
     seen = result.error if result is not None else "it was not evaluated"
     return Problem(
-        code="RULE_ERROR", message=f"{rule.id} has no answer", expected="true or false", seen=seen, subject=digest
+        code="POL_EVAL", message=f"{rule.id} has no answer", expected="true or false", seen=seen, subject=digest
     )
 
 

@@ -1,0 +1,1 @@
+"""Foreign bytes into values and back: pure, one file a format."""

@@ -1,0 +1,1 @@
+"""What obtains evidence: registries, layouts, archives, scanners, layers, attachments."""

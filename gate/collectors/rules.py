@@ -31,7 +31,7 @@ DEFAULT_TIME_LIMIT: Final = timedelta(seconds=5)
 _MEMORY_BYTES: Final = 1 << 30
 _LINE_BYTES: Final = 2048
 _CHILD: Final = Path(__file__).with_name("rule_child.py")
-_FAULT: Final = Fault(EvidenceError, "RULE_ERROR", "the answer of the rules' child")
+_FAULT: Final = Fault(EvidenceError, "POL_EVAL", "the answer of the rules' child")
 
 
 def evaluate_rules(
@@ -39,7 +39,7 @@ def evaluate_rules(
 ) -> tuple[RuleResult, ...] | Unobtained:
     """Give the result of each rule, in their order, over the variables of `gate.codec.rule_facts`.
 
-    `time_limit` is for all rules together. `Unobtained` (`RULE_ERROR`) only where no child could be started.
+    `time_limit` is for all rules together. `Unobtained` (`POL_EVAL`) only where no child could be started.
     """
     return _run(rules, facts, "evaluate", time_limit)
 
@@ -71,7 +71,7 @@ def _run(
     try:
         output, reason = _answers_of_child(json.dumps(request).encode(), time_limit)
     except OSError as error:
-        return Unobtained(code="RULE_ERROR", reason="the rules cannot be evaluated", seen=str(error.strerror))
+        return Unobtained(code="POL_EVAL", reason="the rules cannot be evaluated", seen=str(error.strerror))
     answered = _answers(output)
     return tuple(answered.get(rule.id) or RuleResult(id=rule.id, value=None, error=reason) for rule in rules)
 

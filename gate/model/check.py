@@ -15,7 +15,8 @@ from gate.model.verdict import AcceptedSignature, Disagreement, JudgedFinding, J
 class Answer:
     """What a check says before waivers: `message` is the sentence for the case that no problem is left.
 
-    `build_level` is the SLSA build level that was proven, 0 for none. The outcome is not part of it: `decide` computes it from the classes of the problems' codes, in one place for all checks.
+    The outcome is not part of it: `decide` computes it from the classes of the problems' codes, in one place for all
+    checks.
     """
 
     message: str

@@ -144,9 +144,6 @@ _SCANS = (
     _fail("SCAN_INCOMPLETE", "The scanners and the gate do not see the same packages.",
           "Look at the packages that differ; usually a package database was moved, linked or edited."),
     _fail("SCAN_SBOM_EMBEDDED", "The image carries an SBOM that could speak for packages.", "Remove it from the image."),
-    _error("SCAN_SEVERITY_UNKNOWN", "A scanner used a severity word that is not known.", "Report it to the gate's authors."),
-    _error("SCAN_DISABLED", "A scanner that the policy requires was not run.", "Run `gate check` without leaving a scanner out."),
-    _error("SCAN_SETTINGS", "A scanner ran with other settings than demanded.", "Run `gate check` again on this machine."),
 )
 
 _FINDINGS = (
@@ -168,7 +165,7 @@ _FINDINGS = (
     _fail("SECRET_INCOMPLETE", "Something in the image could not be opened to look for secrets.",
           "Remove it, or set `secrets.unopened: ignore` and say why."),
     _fail("RULE_VIOLATED", "One of the policy's own rules does not hold.", "The rule's message says what to change."),
-    _error("RULE_ERROR", "One of the policy's own rules could not be evaluated to true or false.",
+    _error("POL_EVAL", "One of the policy's own rules could not be evaluated to true or false.",
            "Mend the expression; `gate policy validate` shows it."),
 )
 
@@ -216,7 +213,8 @@ _SIGNATURES = (
            "Do not use this repository; ask its operator."),
     _error("ROOT_METADATA", "The trust root's repository serves metadata that cannot be accepted.",
            "Do not use this repository now; ask its operator."),
-    _error("ROOT_DIGEST", "A trusted root is not what its metadata or its digest says.", "Run `gate trust update` or import it again."),
+    _error("ROOT_DIGEST", "A trusted root is not what its metadata or its digest says.",
+           "Run `gate trust update` or import it again."),
 )
 
 _ATTESTATIONS = (
@@ -275,7 +273,6 @@ _LIMITS = (
     _fail("LIMIT_BUNDLE", "A bundle is larger, or has more entries, than allowed.", _ASK_SIGNER),
     _fail("LIMIT_SIGNATURES", "More attachments hang on this digest than are looked at.",
           "Remove superseded signatures and attestations from the repository."),
-    _fail("LIMIT_IMAGES", "The request names more images than allowed.", "Ask for fewer images at a time."),
 )
 
 _POLICIES = (
@@ -294,7 +291,6 @@ _POLICIES = (
     _usage("POL_FILE", "A file that the policy points to is missing or has another digest.",
            "Put the right file there, or run `gate policy pin` after a review."),
     _usage("POL_UNTRUSTED", "The policy may not be read from there.", "Name the policy with `--policy` or `--config`."),
-    _error("POL_EVAL", "A rule of the policy could not be evaluated.", "Mend the rule; `gate policy validate`."),
     _error("POL_SUPPRESSED", "A scanner left findings out on its own.", "Remove suppression files; run `gate tools verify`."),
     _error("POL_TIME", "The clock and the evidence's times contradict each other.", "Set the machine's clock; `gate doctor`."),
     _error("POL_VEX_UNTRUSTED", "A VEX document is not from an author that the policy names.",
@@ -303,7 +299,8 @@ _POLICIES = (
     _usage("KEY_PASSWORD", "The key's password is wrong or missing.", "Set `GATE_KEY_PASSWORD`."),
     _usage("KEY_WEAK", "The key is of a kind that is not accepted.", "Use ECDSA P-256: `gate keys generate`."),
     _usage("KEY_URI", "The key URI is malformed, or names no single key.", "Look at docs/signing.md for the form of each URI."),
-    _usage("KEY_UNSUPPORTED", "Keys at this place cannot be used by this installation.", "Install the extra that the message names."),
+    _usage("KEY_UNSUPPORTED", "Keys at this place cannot be used by this installation.",
+           "Install the extra that the message names."),
     _error("KEY_SERVICE", "The service or device that holds the key cannot sign with it.",
            "Look at its permissions and its address; docs/signing.md."),
     _usage("KEY_TOKEN", "There is no identity token, or it is not one that Sigstore takes.",
@@ -325,7 +322,8 @@ _STORAGE = (
     _error("CACHE_CORRUPT", "A cached blob is damaged.", "It was removed; run the command again."),
     _error("OUT_WRITE", "An output file cannot be written.", "Look at the disk and the directory's permissions."),
     _error("TOOL_SOURCE", "A tool cannot be fetched or built.", "See `gate tools list` for the ways that are open."),
-    _error("TOOL_SIGNATURE", "A tool's release has no signature that verifies.", "Do not use these files; name another mirror, or build it."),
+    _error("TOOL_SIGNATURE", "A tool's release has no signature that verifies.",
+           "Do not use these files; name another mirror, or build it."),
     _error("TOOL_PUBLISHER", "A tool's release is signed by somebody else than its publisher.",
            "Do not use these files; name another mirror, or build it."),
     _error("TOOL_CHECKSUM", "A tool's release is not the file that its publisher signed.",

@@ -105,7 +105,7 @@ def _rule_results(
         if isinstance(value, Unobtained):
             return value
     if not isinstance(subject.config, ImageConfig):
-        return Unobtained(code="RULE_ERROR", reason="the rules have no configuration to speak of")
+        return Unobtained(code="POL_EVAL", reason="the rules have no configuration to speak of")
     reports = [report for report in (subject.trivy, subject.grype) if isinstance(report, ScanReport)]
     facts: dict[str, JsonValue] = rule_facts(
         subject=subject.subject,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gate.model.policy import VexAuthor
     from gate.model.vex import VexDocument
 
+_UNTRUSTED: Final = "POL_VEX_UNTRUSTED"
 _TYPES: Final = ("https://openvex.dev/ns", "https://cyclonedx.org/bom")
 
 
@@ -51,9 +52,7 @@ def signed_vex(attachments: Attachments | Unobtained | None, authors: Sequence[V
         try:
             documents.append(_verified(bundle, attachments.digest, authors, now))
         except GateError as error:
-            notes.append(
-                f"POL_VEX_UNTRUSTED: an attached VEX document says nothing here: {error.code}: {error.message}"
-            )
+            notes.append(f"{_UNTRUSTED}: an attached VEX document says nothing here: {error.code}: {error.message}")
     return SignedVex(documents=tuple(documents), notes=tuple(notes))
 
 

@@ -32,7 +32,7 @@ ZEROS = f"sha256:{'0' * 64}"
         (("check", "x@y", "--policy", "missing.yaml"), "REF_DIGEST"),
         (("check", f"r.example/a@{ZEROS}", "--policy", "missing.yaml"), "POL_FILE"),
         (("check", f"r.example/a@{ZEROS}", "--key", "missing.key"), "KEY_MALFORMED"),
-        (("check", f"r.example/a@{ZEROS}", "--key", "awskms:///alias/x"), "KEY_MALFORMED"),
+        (("check", f"r.example/a@{ZEROS}", "--key", "k8s://web/signing"), "KEY_UNSUPPORTED"),
         (("check", "a", "b", "--attestation", "v.json"), "USAGE"),
         (("verify", f"r.example/a@{ZEROS}"), "USAGE"),
         (("verify", f"r.example/a@{ZEROS}", "--key", "gate.pub"), "USAGE"),

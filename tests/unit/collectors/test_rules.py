@@ -143,7 +143,7 @@ def test_a_child_that_cannot_start_is_no_evidence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     found = evaluate_rules([rule("true")], FACTS)
     assert isinstance(found, Unobtained)
-    assert found.code == "RULE_ERROR"
+    assert found.code == "POL_EVAL"
 
 
 def test_a_child_that_dies_passes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
