@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Final
 from gate.checks import reference as reference_check
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
-from gate.collectors.output import write_output
 from gate.collectors.unobtained import unobtained_from
 from gate.decide import decide, needed_evidence
 from gate.errors import GateError, InternalError, PolicyError, UsageError
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
-from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.verdict import Decision, Verdict
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
-from gate.pipeline.other_forms import attach_under_tag, remove_stale, write_envelope
+from gate.pipeline.other_forms import remove_stale, write_forms
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
 from gate.pipeline.publishing import Publisher
 from gate.pipeline.recording import first_seen, record_verdict, subject_of
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from gate.signers.signer import Signer
 
 _NO_KEY: Final = "no attestation was made: give --key to sign the verdict"
-_NOT_PASSED: Final = "no DSSE file and no .att were written: other tools would take them for a pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,11 +260,8 @@ def _known(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | No
         if publisher.ensure(known.intent):
             notices = (f"published again what was no longer attached (row {known.intent.number})",)
         issued = publisher.issued(known.intent)
-    others, told = _other_forms(run, known.verdict, known.summary, publisher)
-    file = _write_file(run, known.summary)
-    return CheckRun(
-        verdict=known.verdict, attestations=(*issued, *others, *file), reused=True, notices=(*notices, *told)
-    )
+    written, told = write_forms(run.options, known.verdict, known.summary, publisher)
+    return CheckRun(verdict=known.verdict, attestations=(*issued, *written), reused=True, notices=(*notices, *told))
 
 
 def _gather(
@@ -304,9 +298,8 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
     if signed is None:
         return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
-    others, notices = _other_forms(run, verdict, signed.summary.bundle, publisher)
-    file = _write_file(run, signed.summary.bundle)
-    return CheckRun(verdict=verdict, attestations=(*issued, *others, *file), notices=notices)
+    written, notices = write_forms(run.options, verdict, signed.summary.bundle, publisher)
+    return CheckRun(verdict=verdict, attestations=(*issued, *written), notices=notices)
 
 
 def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[str, ...]:
@@ -318,23 +311,6 @@ def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[st
         return (f"nothing was written to {file}: what could not be judged is not signed",)
     digest = write_unsigned(file, verdict, evidence, run.record.evidence)
     return (f"to be signed with `gate attest sign {file} --file-digest {digest}`",)
-
-
-def _other_forms(
-    run: _Run, verdict: Verdict, bundle: bytes, publisher: Publisher | None
-) -> tuple[tuple[IssuedAttestation, ...], tuple[str, ...]]:
-    """Write a passed verdict for tools that read neither bundles nor referrers; of any other say that it was not written."""
-    options, subjects = run.options, [item.digest for item in subject_descriptors(verdict)]
-    if not (options.envelope_file or options.legacy_attestation):
-        return (), ()
-    if verdict.decision is not Decision.PASSED:
-        return (), (_NOT_PASSED,)
-    issued: tuple[IssuedAttestation, ...] = ()
-    if options.legacy_attestation and publisher is not None:
-        issued = attach_under_tag(publisher.source, publisher.writer, bundle, subjects, publisher.target)
-    if options.envelope_file is not None:
-        issued += (write_envelope(options.envelope_file, bundle, subjects[0]),)
-    return issued, ()
 
 
 def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[IssuedAttestation, ...]:
@@ -366,17 +342,4 @@ def _sign(run: _Run, verdict: Verdict, signer: Signer) -> SignedVerdict | None:
         signer=signer,
         started=run.started,
         finished=run.clock.now(),
-    )
-
-
-def _write_file(run: _Run, bundle: bytes) -> tuple[IssuedAttestation, ...]:
-    path = run.options.attestation_file
-    if path is None:
-        return ()
-    write_output(path, bundle)
-    digest = run.request.digest
-    return (
-        ()
-        if digest is None
-        else (IssuedAttestation(manifest=None, subject=digest, place=str(path), predicate_type=VERIFICATION_SUMMARY),)
     )

@@ -1,15 +1,16 @@
-"""The verdict in the forms that other tools read: Cosign's `.att` tag, and the bare DSSE file that slsa-verifier reads.
+"""The verdict in the forms that are asked for beside the referrer: a bundle's file, and what other tools read.
 
-Written on request, from the bundle that was signed and recorded, and only where it says PASSED: Cosign takes any attestation
-under the tag for a sign of approval (formats 4.3, 10.6). The tag is unsigned and appended to; layers of others stay. A file
-of an earlier run is removed before the image is judged, so that an old pass is never taken for this run's answer.
+Those are Cosign's `.att` tag, and the bare DSSE file that slsa-verifier reads. They are made of the bundle that was signed and
+recorded, and only where it says PASSED: Cosign takes any attestation under the tag for a sign of approval (formats 4.3, 10.6).
+The tag is unsigned and appended to; layers of others stay. A DSSE file of an earlier run is removed before the image is judged,
+so that an old pass is never taken for this run's answer.
 
 Specification: formats reference, sections 4, 12.3 and 12.4.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.bundle import parse_bundle
 from gate.codec.oci import parse_manifest
@@ -25,7 +26,9 @@ from gate.errors import InternalError, RegistryError, StorageError
 from gate.model.bundle import Envelope
 from gate.model.digest import Digest
 from gate.model.statement import VERIFICATION_SUMMARY
+from gate.model.verdict import Decision
 from gate.pipeline.options import IssuedAttestation
+from gate.pipeline.statements import subject_descriptors
 from gate.registry.referrers import fallback_tag
 
 if TYPE_CHECKING:
@@ -33,6 +36,46 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.collectors.image_source import AttachmentWriter, ImageSource
+    from gate.model.verdict import Verdict
+    from gate.pipeline.options import CheckOptions
+    from gate.pipeline.publishing import Publisher
+
+_NOT_PASSED: Final = "no DSSE file and no .att were written: other tools would take them for a pass"
+
+
+def write_forms(
+    options: CheckOptions, verdict: Verdict, bundle: bytes, publisher: Publisher | None
+) -> tuple[tuple[IssuedAttestation, ...], tuple[str, ...]]:
+    """Write what the options ask for, and give what was written and lines for people.
+
+    Raises:
+        StorageError: `OUT_WRITE`; RegistryError: as `attach_under_tag`.
+    """
+    written, notices = _other_tools_forms(options, verdict, bundle, publisher)
+    if options.attestation_file is not None and verdict.digest is not None:
+        write_output(options.attestation_file, bundle)
+        written += (_file(options.attestation_file, verdict.digest),)
+    return written, notices
+
+
+def _other_tools_forms(
+    options: CheckOptions, verdict: Verdict, bundle: bytes, publisher: Publisher | None
+) -> tuple[tuple[IssuedAttestation, ...], tuple[str, ...]]:
+    if not (options.envelope_file or options.legacy_attestation):
+        return (), ()
+    if verdict.decision is not Decision.PASSED:
+        return (), (_NOT_PASSED,)
+    subjects = [subject.digest for subject in subject_descriptors(verdict)]
+    issued: tuple[IssuedAttestation, ...] = ()
+    if options.legacy_attestation and publisher is not None:
+        issued = attach_under_tag(publisher.source, publisher.writer, bundle, subjects, publisher.target)
+    if options.envelope_file is not None:
+        issued += (write_envelope(options.envelope_file, bundle, subjects[0]),)
+    return issued, ()
+
+
+def _file(path: Path, subject: Digest) -> IssuedAttestation:
+    return IssuedAttestation(manifest=None, subject=subject, place=str(path), predicate_type=VERIFICATION_SUMMARY)
 
 
 def remove_stale(path: Path | None) -> None:
@@ -49,7 +92,7 @@ def remove_stale(path: Path | None) -> None:
 def write_envelope(path: Path, bundle: bytes, subject: Digest) -> IssuedAttestation:
     """Write the bare envelope of a bundle; raises StorageError `OUT_WRITE`."""
     write_output(path, render_envelope_file(_envelope(bundle)))
-    return IssuedAttestation(manifest=None, subject=subject, place=str(path), predicate_type=VERIFICATION_SUMMARY)
+    return _file(path, subject)
 
 
 def attach_under_tag(
