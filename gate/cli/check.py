@@ -13,6 +13,7 @@ from gate.cli.common import (
     Common,
     common_options,
     db_dir_option,
+    fingerprint_key_option,
     key_password_option,
     record_option,
     registry_options,
@@ -90,7 +91,7 @@ image_options = with_options(
         help="Judge only these platforms of an index (repeatable).",
     ),
 )
-place_options = with_options(record_option, tools_dir_option, db_dir_option)
+place_options = with_options(record_option, tools_dir_option, db_dir_option, fingerprint_key_option)
 shown_options = with_options(
     click.option(
         "--severity",
@@ -165,6 +166,7 @@ def check(
     record: str | None,
     tools_dir: Path | None,
     db_dir: Path | None,
+    fingerprint_key: Path | None,
     severities: frozenset[Severity] | None,
     refused_code: int,
     fail_on: Severity | None,
@@ -192,7 +194,9 @@ def check(
     password = password_source(key_password_file)
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     options = CheckOptions(
-        places=common.places(databases=db_dir, tools=tools_dir, record=record),
+        places=replace(
+            common.places(databases=db_dir, tools=tools_dir, record=record), fingerprint_key=fingerprint_key
+        ),
         policy=policy,
         ad_hoc=AdHoc(fail_on=fail_on, ignore_unfixed=ignore_unfixed, vex=vex, signature_key=signature_key),
         signer=open_signer(key, password, common, registry, timestamp) if key else None,

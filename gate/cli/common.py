@@ -194,6 +194,12 @@ db_dir_option = click.option(
 record_option = click.option(
     "--record", type=RECORD, envvar="GATE_RECORD", help="The record of all verdicts: a file or a database URL."
 )
+fingerprint_key_option = click.option(
+    "--fingerprint-key",
+    type=PLACE,
+    envvar="GATE_FINGERPRINT_KEY",
+    help="The key of fingerprints that an organisation shares, so that allow entries hold everywhere.",
+)
 key_password_option = click.option(
     "--key-password-file",
     type=PLACE,

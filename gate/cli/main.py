@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "gate.cli.verify_bundle:verify_bundle_command",
         "Verify any Sigstore bundle over a file or a digest, offline.",
     ),
+    "secrets": ("gate.cli.secrets:secrets", "Search for plaintext secrets, without a policy."),
     "keys": ("gate.cli.keys:keys", "Make keys that sign."),
     "trust": ("gate.cli.trust:trust", "Show, update and import the roots that keyless signatures are checked with."),
     "policy": ("gate.cli.policy:policy", "Write, check and pin policies."),

@@ -21,6 +21,9 @@ from gate.secrets.validators import entropy, is_placeholder, is_words
 _MAX_HITS: Final = 200
 _CODE_MIN: Final = 8
 _CODE_ENTROPY: Final = 3.0
+_PROSE_MIN: Final = 20
+_PROSE_ENTROPY: Final = 4.0
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KUBERNETES = re.compile(r"""\bkind["']?\s{0,4}:\s{0,4}["']?Secret\b""")
 # Values of code that are no literals, or hold more than a secret has.
 _NO_LITERAL = re.compile(r"[\s(){}<>$]|\\|^[./~]|^[A-Z0-9_]+$|^[a-z]+(?:[._-][a-z]+)*$|[.:/]$|^https?:")
@@ -72,8 +75,13 @@ def _is_setting(value: str) -> bool:
 def _is_in_code(value: str, *, prose: bool) -> bool:
     if len(value) < _CODE_MIN or _NO_LITERAL.search(value) or is_words(value):
         return False
+    if prose:
+        classes = (r"[0-9]", r"[a-z]", r"[A-Z]")
+        return (
+            len(value) >= _PROSE_MIN and entropy(value) >= _PROSE_ENTROPY and all(re.search(c, value) for c in classes)
+        )
     is_mixed = bool(re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value))
-    return is_mixed and entropy(value) >= (_CODE_ENTROPY + 0.5 if prose else _CODE_ENTROPY)
+    return is_mixed and not _UUID.fullmatch(value) and entropy(value) >= _CODE_ENTROPY
 
 
 def _hit(rule: tuple[str, str, Severity], one: Assignment, value: str, where: Where, *, place: _Place) -> Hit:

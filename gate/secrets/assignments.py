@@ -54,13 +54,22 @@ _PAIRS: Final = frozenset(
         ("connection", "string"),
     }
 )
+# Words before "token" that make it a mark in a list of answers, a number of a request, or a word of a language.
+_PUBLIC_TOKENS: Final = frozenset(
+    {
+        "next", "continuation", "page", "pagination", "previous", "output", "input", "client", "request", "idempotency", "change",
+        "creation", "purchase", "update", "lock", "registration", "verification", "export", "import", "grant", "lifecycle",
+        "resume", "sync", "cursor", "start", "stop", "end", "cancellation", "csrf", "xsrf", "bos", "eos", "pad", "sep", "cls",
+        "mask", "unk", "special", "copy",
+    }
+)  # fmt: skip
 _PASSWORD_ENDS: Final = ("password", "passwd")
 
 # The rules as text, for their digest.
 ASSIGNMENT_TEXTS: Final = (
     _NAME.pattern,
     _VALUE.pattern,
-    *(" ".join(sorted(words)) for words in (_PASSWORDS, _TOKENS)),
+    *(" ".join(sorted(words)) for words in (_PASSWORDS, _TOKENS, _PUBLIC_TOKENS)),
     *(" ".join(pair) for pair in sorted(_PAIRS)),
 )
 
@@ -101,4 +110,6 @@ def kind_of(name: str) -> str | None:
         return None
     if words[-1] in _PASSWORDS or words[-1].endswith(_PASSWORD_ENDS):
         return "password"
+    if words[-1] == "token" and any(word in _PUBLIC_TOKENS for word in words[:-1]):
+        return None
     return "token" if words[-1] in _TOKENS or tuple(words[-2:]) in _PAIRS else None

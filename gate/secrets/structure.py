@@ -184,7 +184,7 @@ def _json(text: str) -> list[Assignment] | None:
             pairs = [(f"{path}.{key}".lstrip("."), str(key), item, depth + 1) for key, item in node.items()]
             stack.extend(reversed([*pairs, *_named_pair(path, node, depth)]))
         elif depth < _MAX_JSON_DEPTH and isinstance(node, list):
-            stack.extend((f"{path}[{number}]", name, item, depth + 1) for number, item in enumerate(node))
+            stack.extend((f"{path}[{number}]", "", item, depth + 1) for number, item in enumerate(node))
     return found
 
 

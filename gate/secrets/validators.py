@@ -33,6 +33,7 @@ _PLACEHOLDER = re.compile(
 )
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w./@+-]*|[A-Za-z]:\\[\w.\\ -]*", re.ASCII)
 _URL_WITHOUT_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^@]*", re.DOTALL)
+_ARN = re.compile(r"arn:aws[a-z-]*:.*", re.DOTALL)
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)", re.DOTALL)
 _SAMPLE_HOST = re.compile(
     r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)", re.IGNORECASE
@@ -164,7 +165,7 @@ def _is_counted(value: str) -> bool:
 
 def is_reference(value: str) -> bool:
     """Say whether a value is a path, a call, or a URL without a password: something that leads to a secret."""
-    return any(form.fullmatch(value) for form in (_PATH, _CALL, _URL_WITHOUT_USER))
+    return any(form.fullmatch(value) for form in (_PATH, _CALL, _URL_WITHOUT_USER, _ARN))
 
 
 def is_sample_host(host: str) -> bool:

@@ -1,0 +1,102 @@
+"""`gate secrets`: only the search for plaintext secrets, for a commit hook or a look into a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gate.cli.common import Common, common_options, fingerprint_key_option, registry_options
+from gate.cli.environment import registry_options as registry_settings
+from gate.cli.types import PLACE
+from gate.pipeline.secrets_scan import ScannedPart, scan_secrets
+from gate.report.content import Listing
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from gate.model.finding import SecretFinding
+    from gate.report.content import Cell
+
+_COLUMNS: Final = (
+    "state", "rule", "severity", "confidence", "location", "line", "chain", "key", "layer", "hidden", "fingerprint", "reason",
+)  # fmt: skip
+_REFUSED: Final = 1
+_NOT_JUDGED: Final = 3
+
+
+@click.group()
+def secrets() -> None:
+    """Search for plaintext secrets, without a policy."""
+
+
+@secrets.command()
+@click.argument("subject", metavar="PATH|REF")
+@click.option(
+    "--rules",
+    multiple=True,
+    type=PLACE,
+    envvar="GATE_RULES",
+    help="A file of own rules, beside the shipped ones (docs/secret-rules.md).",
+)
+@fingerprint_key_option
+@registry_options
+@common_options
+def scan(
+    common: Common,
+    *,
+    subject: str,
+    rules: tuple[Path, ...],
+    fingerprint_key: Path | None,
+    authfile: Path | None,
+    plain_http: bool,
+    ca_file: Path | None,
+) -> None:
+    """Search a folder, a file or an image.
+
+    PATH is a folder, or a file of any kind: archives are opened. REF is an image by digest, as for `gate check`; each of its
+    layers is searched, hidden files too. No part of a secret is printed. Ends with 1 where one is found, and with 3 where
+    nothing is found but something could not be opened.
+    """
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
+    limit: dict[str, timedelta] = {} if common.timeout is None else {"timeout": common.timeout}
+    places = replace(common.places(), fingerprint_key=fingerprint_key)
+    parts = scan_secrets(subject, places=places, registry=registry, rules=rules, **limit)
+    rows = [row for part in parts for row in _rows(part)]
+    found = any(part.evidence.findings for part in parts)
+    code = _REFUSED if found else _NOT_JUDGED if rows else 0
+    known = sum(part.evidence.known for part in parts)
+    notes = (f"{known} public values of tests and documentation were left out",) if known else ()
+    common.finish(
+        Listing(kind="secrets", columns=_COLUMNS, rows=tuple(rows), state="state", notes=notes, exit_code=code)
+    )
+
+
+def _rows(part: ScannedPart) -> list[tuple[Cell, ...]]:
+    found: list[tuple[Cell, ...]] = [_row(finding) for finding in part.evidence.findings]
+    blank: tuple[Cell, ...] = (None,) * 3
+    unopened: list[tuple[Cell, ...]] = [
+        ("unopened", *blank, place, None, None, None, None, None, None, reason)
+        for place, reason in part.evidence.unopened
+    ]
+    return found + unopened
+
+
+def _row(finding: SecretFinding) -> tuple[Cell, ...]:
+    names = finding.paths or (finding.location,)
+    return (
+        "found",
+        finding.rule,
+        finding.severity.value,
+        finding.confidence.value if finding.confidence is not None else None,
+        ", ".join(names),
+        finding.line,
+        " > ".join(finding.chain) or None,
+        finding.key_path or None,
+        finding.layer.short if finding.layer is not None else None,
+        finding.hidden,
+        finding.fingerprint,
+        finding.title,
+    )

@@ -1,0 +1,209 @@
+"""`secrets scan`: only the search for plaintext secrets, in a folder, a file or an image; no policy, no verdict, no record.
+
+The same engine, rules and fingerprints as in `check`. Files of a folder are opened without following links, and what is no plain
+file is passed over. An image is read layer by layer as it streams; nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.oci import check_runnable, parse_manifest
+from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
+from gate.collectors.configuration_secrets import collect_configuration_secrets
+from gate.collectors.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
+from gate.collectors.layers import collect_layers
+from gate.collectors.open_source import open_source
+from gate.collectors.secret_rules import load_rule_set, shipped_known
+from gate.errors import EvidenceError
+from gate.model.evidence import SecretEvidence
+from gate.model.finding import SecretPlace
+from gate.model.limits import LayerLimits
+from gate.model.policy import SecretRuleFile
+from gate.model.reference import parse_reference
+from gate.pipeline.children import read_family
+from gate.pipeline.workshop import fingerprint_key
+from gate.registry.client import RegistryClient
+from gate.registry.deadline import Deadline
+from gate.secrets.budget import Budget
+from gate.secrets.findings import Fingerprints, finding_of, without
+from gate.secrets.search import Search
+
+if TYPE_CHECKING:
+    from gate.collectors.image_source import ImageSource
+    from gate.model.digest import Digest
+    from gate.model.finding import SecretFinding
+    from gate.model.image import Descriptor
+    from gate.pipeline.options import Places
+    from gate.registry.options import RegistryOptions
+    from gate.secrets.hit import Hit, Where
+    from gate.secrets.known import KnownSecrets
+    from gate.secrets.rule_set import RuleSet
+
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScannedPart:
+    """What was searched: one image of an index by its digest, or a folder or file (`image` is None)."""
+
+    evidence: SecretEvidence
+    image: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    rules: RuleSet
+    known: KnownSecrets
+    fingerprints: Fingerprints
+    check_deadline: Callable[[], None]
+
+
+def scan_secrets(
+    subject: str,
+    *,
+    places: Places,
+    registry: RegistryOptions,
+    rules: tuple[Path, ...] = (),
+    timeout: timedelta = timedelta(minutes=15),
+) -> tuple[ScannedPart, ...]:
+    """Search a path that is there, or else what a reference names; `rules` are files beside the shipped ones.
+
+    Raises:
+        UsageError: it is neither; PolicyError: `POL_*`, a rule file; EvidenceError, ImageError: it cannot be read.
+    """
+    deadline = Deadline.after(timeout)
+    tools = _Tools(
+        rules=load_rule_set(map(_rule_file, rules), places.cache / "automata"),
+        known=shipped_known(),
+        fingerprints=Fingerprints(fingerprint_key(places)),
+        check_deadline=lambda: deadline.check("it was searched for secrets"),
+    )
+    path = Path(subject)
+    if os.path.lexists(path):
+        return (ScannedPart(evidence=_PathSearch(tools).run(path)),)
+    with ExitStack() as opened:
+        client = opened.enter_context(RegistryClient(registry, deadline))
+        source = open_source(parse_reference(subject), client)
+        family = read_family(source, source.root(), ())
+        return tuple(
+            ScannedPart(evidence=_scan_image(source, child, tools), image=child.digest) for child in family.judged
+        )
+
+
+def _rule_file(path: Path) -> SecretRuleFile:
+    from gate.model.digest import Digest as AnyDigest  # noqa: PLC0415 - the name above is for types alone
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return SecretRuleFile(path=path.name, content=content, digest=AnyDigest.of(content))
+
+
+def _unreadable(path: Path, error: OSError) -> EvidenceError:
+    seen = error.strerror or "an input/output error"
+    return EvidenceError(f"{str(path)!a} cannot be read", code="IMG_UNREADABLE", expected="a readable file", seen=seen)
+
+
+def _scan_image(source: ImageSource, child: Descriptor, tools: _Tools) -> SecretEvidence:
+    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+    check_runnable(manifest)
+    content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
+    config = parse_config(content)
+    check_config(config, manifest, child.platform)
+    around = collect_configuration_secrets(config, manifest.annotations, tools.rules, tools.fingerprints)
+    layers = [layer.digest for layer in manifest.layers]
+    observer = LayerSecrets(tools.rules, tools.known, tools.fingerprints, layers, tools.check_deadline)
+    collect_layers(
+        source.blob,
+        manifest,
+        config,
+        LayerLimits(),
+        now=datetime.now(UTC),
+        check_deadline=tools.check_deadline,
+        observers=(observer,),
+    )
+    found = observer.evidence
+    return replace(found, findings=(*around.findings, *found.findings))
+
+
+class _PathSearch:
+    """Search the files of a folder, or one file."""
+
+    def __init__(self, tools: _Tools) -> None:
+        self._tools = tools
+        self._search = Search(tools.rules, Budget(tools.check_deadline), self._found, self._not_opened)
+        self._hits: list[Hit] = []
+        self._unopened: dict[tuple[str, str], None] = {}
+        self._known = 0
+
+    def run(self, path: Path) -> SecretEvidence:
+        """Give what was found; locations are relative to the folder."""
+        for name, file in _files(path):
+            self._tools.check_deadline()
+            self._search.whole_text(name, os.fsencode(name))
+            self._read(name, file)
+        values = [hit.value.decode("latin-1") for hit in self._hits]
+        return SecretEvidence(
+            findings=tuple(map(self._finding, self._hits)),
+            unopened=tuple((_masked(place, values), reason) for place, reason in self._unopened),
+            rules_digest=self._tools.rules.digest,
+            key_id=self._tools.fingerprints.key_id,
+            known=self._known,
+        )
+
+    def _read(self, name: str, path: Path) -> None:
+        try:
+            # Not blocking and not following: a pipe or a link that came meanwhile must not hold or lead the gate.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb", buffering=0) as file:
+                seen = os.fstat(descriptor)
+                if not stat.S_ISREG(seen.st_mode) or not seen.st_size:
+                    return
+                body = self._search.begin(name, seen.st_size)
+                while chunk := file.read(_CHUNK_BYTES):
+                    self._tools.check_deadline()
+                    body.feed(memoryview(chunk))
+                body.finish()
+        except OSError as error:
+            self._unopened[name, error.strerror or "it cannot be read"] = None
+
+    def _found(self, hit: Hit) -> None:
+        if self._tools.known.holds(hit):
+            self._known += 1
+        elif len(self._hits) < MAX_FINDINGS:
+            self._hits.append(hit)
+        else:
+            self._unopened["", f"more than {MAX_FINDINGS} findings"] = None
+
+    def _not_opened(self, where: Where, reason: str) -> None:
+        if len(self._unopened) < MAX_UNOPENED:
+            self._unopened[where.path, reason] = None
+
+    def _finding(self, hit: Hit) -> SecretFinding:
+        return finding_of(hit, self._tools.fingerprints, SecretPlace.FILE, hit.where.name)
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    if not path.is_dir() or path.is_symlink():
+        yield path.name, path
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(folder) / name
+            yield str(file.relative_to(path)), file
+
+
+def _masked(text: str, values: list[str]) -> str:
+    for value in values:
+        text = without(text, value)
+    return text
