@@ -94,7 +94,7 @@ def _accepted(signature: VerifiedSignature) -> AcceptedSignature:
     return AcceptedSignature(
         key_id=signature.key.key_id,
         format=signature.format.value,
-        attachment=signature.manifest or signature.digest,
+        attachment=signature.digest,
         identity=identity.subject if identity is not None else "",
         issuer=identity.issuer if identity is not None else "",
     )

@@ -85,7 +85,7 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     _expect_sense(parsed, options, loaded)
     if options.brought is not None:
         expect_signable(options.brought, loaded.policy, now)
-    for file in (options.envelope_file, options.unsigned_file):
+    for file in (options.attestation_file, options.envelope_file, options.unsigned_file):
         remove_stale(file)
     with ExitStack() as opened:
         record = open_record(options.places.record, options.places.evidence)

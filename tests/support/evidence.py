@@ -153,12 +153,11 @@ def subject_evidence(digest: Digest = IMAGE, platform: Platform = AMD64) -> Subj
         secrets=SecretEvidence(),
         rules=(RuleResult(id="has-entrypoint", value=True),),
     )
-    seen = {"severity": Severity.LOW, "fix_state": FixState.NOT_FIXED}
-    return replace(
-        bare,
-        trivy=scan(Tool.TRIVY, bare, found(Tool.TRIVY, "CVE-2024-0001", **seen)),
-        grype=scan(Tool.GRYPE, bare, found(Tool.GRYPE, "CVE-2024-0001", **seen)),
-    )
+    low = [
+        found(tool, "CVE-2024-0001", severity=Severity.LOW, fix_state=FixState.NOT_FIXED)
+        for tool in (Tool.TRIVY, Tool.GRYPE)
+    ]
+    return replace(bare, trivy=scan(Tool.TRIVY, bare, low[0]), grype=scan(Tool.GRYPE, bare, low[1]))
 
 
 @cache

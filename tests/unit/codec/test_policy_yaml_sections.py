@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gate.model.digest import Digest
-from gate.model.policy import EpssRule
+from gate.model.policy import EpssRule, KeySigner
 from tests.support.policies import (
     FILES,
     HEX_A,
@@ -79,9 +79,9 @@ def test_signers_of_vex_speak_for_their_products() -> None:
     entry = {"signers": [{"key": KEY_A}, {"key": KEY_B}], "products": ["pkg:deb/debian/*"]}
     parsed = policy(policy_document(vulnerabilities={"vex": [entry]}))
     assert parsed.vulnerabilities is not None
-    assert [(author.signer.key, author.products) for author in parsed.vulnerabilities.vex_authors] == [
-        (GATE.public_key, ("pkg:deb/debian/*",)),
-        (STRANGER.public_key, ("pkg:deb/debian/*",)),
+    assert [(author.signer, author.products) for author in parsed.vulnerabilities.vex_authors] == [
+        (KeySigner(key=GATE.public_key), ("pkg:deb/debian/*",)),
+        (KeySigner(key=STRANGER.public_key), ("pkg:deb/debian/*",)),
     ]
 
 

@@ -68,7 +68,9 @@ def test_a_wrong_signer_is_refusal(change: dict[str, object], code: str) -> None
 def test_a_key_counts_in_whole_days() -> None:
     parsed = policy(signature(anyOf=[{"key": KEY_A | {"notBefore": "2026-01-01", "notAfter": "2026-12-31"}}]))
     assert parsed.signature is not None
-    key = parsed.signature[0].any_of[0].key
+    (signer,) = parsed.signature[0].any_of
+    assert isinstance(signer, KeySigner)
+    key = signer.key
     assert key.algorithm is KeyAlgorithm.ECDSA_P256
     assert key.not_before == datetime(2026, 1, 1, tzinfo=UTC)
     assert key.not_after == datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -111,6 +113,9 @@ def test_a_path_that_leaves_the_folder_is_never_read(path: str) -> None:
     class Untouched:
         def read(self, path: str) -> bytes:
             raise AssertionError(path)
+
+        def public_root(self) -> bytes:
+            raise AssertionError("the public root")
 
     document = as_bytes(signature(anyOf=[{"key": {"file": path}}]))
     with pytest.raises(PolicyError) as caught:
