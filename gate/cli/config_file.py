@@ -34,7 +34,8 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
         "annotation", "as", "attestation", "authfile", "bundle", "ca-file", "certificate-identity",
         "certificate-identity-regexp", "certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "debug",
-        "digest", "environment", "exit-code", "fail-key", "fail-on", "fingerprint-key", "grype-db", "ignore-unfixed", "java-db", "key",
+        "digest", "environment", "exit-code", "fail-key", "fail-on", "fingerprint-key", "grype-db", "ignore-unfixed",
+        "java-db", "key",
         "key-password-file", "legacy", "max-age", "max-bytes", "mirror", "name", "no-progress", "offline",
         "plain-http", "platform", "policy", "quiet", "reissue", "require-timestamp", "requirement", "rules", "severity",
         "signature-key", "template", "trivy-db", "trusted-root", "verifier-id", "vex",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from gate.model.finding import Confidence, Severity
@@ -41,7 +42,7 @@ def find_assigned(block: bytes, where: Where) -> Iterator[Hit]:
     path = where.innermost
     text = block.decode("latin-1")
     is_settings = is_configuration(path)
-    found = find_settings(path, text) if is_settings else find_quoted(text)
+    found = chain(find_settings(path, text), find_quoted(text)) if is_settings else find_quoted(text)
     is_kubernetes = is_settings and bool(_KUBERNETES.search(text))
     count = 0
     for one in found:
