@@ -11,6 +11,7 @@ import pytest
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.judging import judge
+from gate.secrets.known import parse_known
 from gate.secrets.patterns import compile_pattern
 from gate.secrets.rule import Rule
 from gate.secrets.rule_file import check_distinct, parse_rule_file
@@ -100,3 +101,12 @@ def test_no_example_is_stored_as_a_value_that_looks_live() -> None:
         if "{{" in example and finds(rule, *split(rule, re.sub(r"\{\{[^{}]*\}\}", "x", example)))
     ]
     assert stored == []
+
+
+def test_the_list_of_public_secrets_is_read_and_says_why_for_each() -> None:
+    content = (FOLDER / "known.yaml").read_bytes()
+    known = parse_known(content, name="known.yaml")
+    assert len(known.values) >= 20
+    assert known.files
+    # Digests alone: neither a value nor a path stands in the list.
+    assert re.findall(rb"(?m)^ +- (?!(?:value|file): sha256:[0-9a-f]{64}$).*", content) == []
