@@ -10,10 +10,10 @@ READY := .venv/.installed
 WORKERS ?= 2
 HOURS ?= 1
 
-.PHONY: help demo test lint bench fuzz docs tools lock clean
+.PHONY: help demo test lint bench bench-secrets fuzz docs tools lock clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 $(READY): requirements/dev.txt pyproject.toml hatch_build.py tools/environment.sh
 	@tools/environment.sh
@@ -46,6 +46,12 @@ fuzz: $(READY) ## Look for inputs that no test has, as long as HOURS says
 	  HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) -q --no-cov $(PYTEST_ARGS); \
 	done
 
+bench-secrets: $(READY) ## Measure the search for secrets beside its peers; writes docs/checks/secret.md
+	@echo "bench-secrets: bringing the peers"
+	@bench/secrets/peers.sh
+	@echo "bench-secrets: measuring"
+	@PATH="$(CURDIR)/.bench/bin:$$PATH" $(BIN)/python -m bench.secrets --stock .bench/stock --write
+
 docs: $(READY) ## Write the generated pages: docs/cli.md, docs/reasons.md
 	@$(BIN)/python -m tools.docs
 
@@ -67,4 +73,4 @@ lock: $(READY) ## Resolve the dependencies anew into requirements/*.txt
 	done
 
 clean: ## Remove what was made in the checkout (the caches outside stay)
-	@rm -rf .venv build dist .coverage .coverage.* .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .bench .venv build dist .coverage .coverage.* .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
