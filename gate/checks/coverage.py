@@ -140,8 +140,11 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
         yield from _scan_problems(tool, subject, layers, demands if tool in scanners else None, now)
     if layers is not None and demands is not None:
         yield from layer_problems(layers, evidence.request, digest, demands, now)
-        reports = [_report(subject, tool) for tool in sorted(scanners)]
-        yield from language_problems([report for report in reports if isinstance(report, ScanReport)], layers, digest)
+        asked = [_report(subject, tool) for tool in sorted(scanners)]
+        reports = [report for report in asked if isinstance(report, ScanReport)]
+        if len(reports) == len(asked):
+            # What a scanner did not get to see is not known to be unseen: that is an error, and no fault of the image.
+            yield from language_problems(reports, layers, digest)
 
 
 def _scan_problems(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.collectors.package_data import data_path
+from gate.model.digest import Digest
 from gate.secrets.known import KnownSecrets, parse_known
 from gate.secrets.rule import Rule
 from gate.secrets.rule_file import parse_rule_file
@@ -18,6 +19,38 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "policies/secrets"
 _KNOWN: Final = "known.yaml"
+
+
+class SecretMaterial:
+    """What secrets are searched with; named by digest at once, and read only where a search takes place.
+
+    A verdict or evidence that is given again needs the digest alone, and reading 460 rules takes longer than all the rest.
+    The files of a policy are parsed at once, so that what is wrong with them is said before anything is gathered.
+    """
+
+    def __init__(self, own: Iterable[SecretRuleFile], cache_folder: Path | None) -> None:
+        """Take the policy's own files; raises PolicyError as `load_rule_set`."""
+        self._own = tuple(own)
+        self._cache_folder = cache_folder
+        if self._own:
+            self.rules  # noqa: B018 - the property parses
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Give the digest over all files, each by name and digest."""
+        shipped = ((path.name, path.read_bytes()) for path in sorted(data_path(FOLDER).glob("*.yaml")))
+        files = (*shipped, *((file.path, file.content) for file in self._own))
+        return Digest.of("\n".join(f"{name} {Digest.of(content)}" for name, content in files).encode())
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """Give the shipped rules and the policy's."""
+        return load_rule_set(self._own, self._cache_folder)
+
+    @property
+    def known(self) -> KnownSecrets:
+        """Give the list of what is public."""
+        return shipped_known()
 
 
 def load_rule_set(own: Iterable[SecretRuleFile], cache_folder: Path | None) -> RuleSet:

@@ -61,8 +61,8 @@ def read_layers(
 
     def search() -> SecretEvidence:
         observer = LayerSecrets(
-            workshop.secret_rules,
-            workshop.known_secrets,
+            workshop.secret_material.rules,
+            workshop.secret_material.known,
             workshop.fingerprints,
             [layer.digest for layer in image.manifest.layers],
             lambda: workshop.deadline.check("the layers were searched for secrets"),
@@ -80,8 +80,7 @@ def read_layers(
 def _search_key(image: ReadImage, workshop: Workshop) -> dict[str, JsonValue]:
     return {
         "layers": [str(digest) for digest in image.config.diff_ids],
-        "rules": str(workshop.secret_rules.digest),
-        "known": str(workshop.known_secrets.digest),
+        "rules": str(workshop.secret_material.digest),
         "key": workshop.fingerprints.key_id,
     }
 

@@ -73,11 +73,7 @@ def inputs_of(
         "environments": None if options.environments is None else [*sorted(options.environments)],
         "tools": ["" if isinstance(tool, Unobtained) else str(tool.identity.digest) for tool in tools],
         "databases": ["" if isinstance(item, Unobtained) else str(item.identity.digest) for item in databases],
-        "secrets": [
-            str(workshop.secret_rules.digest),
-            str(workshop.known_secrets.digest),
-            workshop.fingerprints.key_id,
-        ],
+        "secrets": [str(workshop.secret_material.digest), workshop.fingerprints.key_id],
         "keys": [*keys],
         "target": target,
         "attached": _attached(attached, loaded.policy.attest),

@@ -93,7 +93,7 @@ def _configuration_secrets(image: ReadImage, index: ImageIndex | None, workshop:
         *((index.annotations,) if index is not None else ()),
     )
     return collect_configuration_secrets(
-        image.config, image.manifest.annotations, workshop.secret_rules, workshop.fingerprints, others=others
+        image.config, image.manifest.annotations, workshop.secret_material.rules, workshop.fingerprints, others=others
     )
 
 

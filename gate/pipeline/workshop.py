@@ -20,7 +20,7 @@ from gate.collectors.content import DigestMemo
 from gate.collectors.database_store import DatabaseSet, load_databases
 from gate.collectors.evidence_cache import EvidenceCache
 from gate.collectors.scanning import ScanSettings
-from gate.collectors.secret_rules import load_rule_set, shipped_known
+from gate.collectors.secret_rules import SecretMaterial
 from gate.collectors.tool_pins import PinnedTool, ToolPlaces, locate_tool
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from gate.model.progress import Progress
     from gate.pipeline.options import Places
     from gate.registry.deadline import Deadline
-    from gate.secrets.known import KnownSecrets
-    from gate.secrets.rule_set import RuleSet
 
 T = TypeVar("T")
 SCANNERS: Final = (Tool.TRIVY, Tool.GRYPE)
@@ -57,8 +55,7 @@ class Workshop:
     evidence: EvidenceFolder
     scratch: Path
     fingerprint_key: bytes
-    secret_rules: RuleSet
-    known_secrets: KnownSecrets
+    secret_material: SecretMaterial
     deadline: Deadline
     now: datetime
     progress: Progress
@@ -101,8 +98,7 @@ def open_workshop(
         evidence=evidence,
         scratch=scratch,
         fingerprint_key=fingerprint_key(places),
-        secret_rules=load_rule_set(secret_rules, places.cache / "automata"),
-        known_secrets=shipped_known(),
+        secret_material=SecretMaterial(secret_rules, places.cache / "automata"),
         deadline=deadline,
         now=now,
         progress=progress,
