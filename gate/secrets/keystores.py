@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import warnings
 from collections.abc import Iterator
 from typing import Final
 
@@ -93,7 +94,10 @@ def _loaded(data: bytes) -> bool | None:
 
     for word in (None, *_PASSWORDS):
         try:
-            key, _, _ = pkcs12.load_key_and_certificates(data, word.encode() if word is not None else None)
+            with warnings.catch_warnings():
+                # What the library thinks of certificates in it is not asked.
+                warnings.simplefilter("ignore")
+                key, _, _ = pkcs12.load_key_and_certificates(data, word.encode() if word is not None else None)
         except (ValueError, TypeError):
             continue
         return key is not None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from gate.secrets.assignments import kind_of
 from gate.secrets.patterns import compile_pattern
 
 # Files whose form alone says what is a password; no word of one stands in them.
@@ -122,7 +123,7 @@ def find_lines(text: str) -> Iterator[Assignment]:
         if len(line) > _MAX_LINE or not _TELLING.search(line) or line.lstrip()[:1] in {"#", ";", "!"}:
             continue
         found = _LINE.match(line.rstrip("\r\n"))
-        if found and found[3] not in {"", "|", ">", "|-", ">-", "{"}:
+        if found and found[3] not in {"", "|", ">", "|-", ">-", "{"} and kind_of(found[2]) is not None:
             keys = (*_keys_above(lines, number, len(found[1])), found[2])
             yield Assignment(".".join(keys), found[2], _plain(found[3]), start + found.start(3))
     for found in _NAMED_VALUE.finditer(text):

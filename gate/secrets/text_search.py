@@ -6,7 +6,9 @@ Specification: checks reference, sections 8.2 to 8.5.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final
 
 from gate.model.finding import Confidence, Severity
@@ -27,6 +29,7 @@ MAX_ENCODINGS: Final = 3
 _MAX_HITS_OF_RULE: Final = 200
 _KEYWORD_REACH: Final = 256
 _MIN_DECODED: Final = 8
+_OF_BYTES: Final = frozenset({"base64", "hex"})
 # Opens what was decoded, where it is a container by its first bytes; None where it is none.
 OpenDecoded = Callable[[bytes, Where], bool]
 
@@ -75,15 +78,25 @@ class TextSearch:
         self, block: bytes, where: Where, seen: Occurrences, low: int, high: int, encodings: int
     ) -> Iterator[Hit]:
         for encoding in seen.encodings():
-            for start, text in encoding.decode(block):
-                if not low <= start < high or len(text) < _MIN_DECODED or text == block:
-                    continue
-                inside = where.encoded(encoding.name)
-                if self._open_decoded(text, inside):
-                    continue
-                line = block.count(b"\n", 0, start) + 1
-                for hit in self._search(text, inside, 0, len(text), encodings + 1):
-                    yield _moved(hit, start, line)
+            inside = where.encoded(encoding.name)
+            runs = [
+                (start, text)
+                for start, text in encoding.decode(block)
+                if low <= start < high
+                and len(text) >= _MIN_DECODED
+                and text != block
+                # Only these two can hold bytes of a container.
+                and not (encoding.name in _OF_BYTES and self._open_decoded(text, inside))
+            ]
+            if not runs:
+                continue
+            # As one text: a table of short texts would cost a scan for each.
+            begins = [0, *accumulate(len(text) + 1 for _, text in runs)]
+            joined = b"\n".join(text for _, text in runs)
+            for hit in self._search(joined, inside, 0, len(joined), encodings + 1):
+                start = runs[bisect.bisect_right(begins, hit.offset) - 1][0]
+                # Counted for a finding alone: for each of many runs it would be quadratic in the block.
+                yield _moved(hit, start, block.count(b"\n", 0, start) + 1)
 
 
 def _needs_names(where: Where, seen: Occurrences) -> bool:
