@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from gate.collectors.package_data import data_path
 from gate.model.digest import Digest
-from gate.secrets.known import KnownSecrets, parse_known
-from gate.secrets.rule import Rule
-from gate.secrets.rule_file import parse_rule_file
-from gate.secrets.rule_set import RuleSet
 
 if TYPE_CHECKING:
     from gate.model.policy import SecretRuleFile
+    from gate.secrets.known import KnownSecrets
+    from gate.secrets.rule import Rule
+    from gate.secrets.rule_set import RuleSet
 
 FOLDER: Final = "policies/secrets"
 _KNOWN: Final = "known.yaml"
@@ -57,15 +56,24 @@ def load_rule_set(own: Iterable[SecretRuleFile], cache_folder: Path | None) -> R
     """Give the shipped rules and those of a policy; `cache_folder` keeps the compiled automaton.
 
     Raises:
-        PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`, `POL_REGEX`, in a file of the policy.
+        PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`, `POL_REGEX`, in a file of the policy, or an
+            example of it does not hold.
     """
-    rules = (rule for file in own for rule in parse_rule_file(file.content, name=file.path))
+    from gate.secrets.proof import check_examples  # noqa: PLC0415 - the search is loaded where one takes place
+    from gate.secrets.rule_file import parse_rule_file  # noqa: PLC0415
+    from gate.secrets.rule_set import RuleSet  # noqa: PLC0415
+
+    rules = tuple(rule for file in own for rule in parse_rule_file(file.content, name=file.path))
+    # Each against itself alone: the shipped ones are proved by tests, and all together take seconds to compile.
+    check_examples(RuleSet(rules), rules)
     return RuleSet((*shipped_rules(), *rules), cache=cache_folder)
 
 
 @cache
 def shipped_rules() -> tuple[Rule, ...]:
     """Give the rules that ship with the gate, in the order of their files' names."""
+    from gate.secrets.rule_file import parse_rule_file  # noqa: PLC0415
+
     files = sorted(path for path in data_path(FOLDER).glob("*.yaml") if path.name != _KNOWN)
     return tuple(rule for path in files for rule in parse_rule_file(path.read_bytes(), name=path.name))
 
@@ -73,4 +81,6 @@ def shipped_rules() -> tuple[Rule, ...]:
 @cache
 def shipped_known() -> KnownSecrets:
     """Give the list of public secrets that ships with the gate."""
+    from gate.secrets.known import parse_known  # noqa: PLC0415
+
     return parse_known(data_path(f"{FOLDER}/{_KNOWN}").read_bytes(), name=_KNOWN)
