@@ -1,6 +1,6 @@
 """Put the package's data files into the wheel under `gate/data/`.
 
-The files live where people look for them in the checkout (`policies/`, `tools.lock.yaml`, `tools/*/go.mod`), so the
+The files live where people look for them in the checkout (`policies/`, `schemas/`, `tools.lock.yaml`, `tools/*/go.mod`), so the
 wheel gets copies. An editable install gets none: there `gate.collectors.package_data` reads the checkout itself.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 # Patterns under the checkout's root; each must match, for a wheel without a policy judges nothing.
-DATA_PATTERNS = ("policies/**/*", "tools.lock.yaml", "tools/*/go.mod", "tools/*/go.sum")
+DATA_PATTERNS = ("policies/**/*", "schemas/*.json", "tools.lock.yaml", "tools/*/go.mod", "tools/*/go.sum")
 DATA_DIRECTORY = "gate/data"
 
 

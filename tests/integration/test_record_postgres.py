@@ -64,7 +64,7 @@ def test_rows_come_back_as_from_sqlite(record: Record, tmp_path: Path) -> None:
 def test_all_or_nothing(record: Record) -> None:
     kept = record.append(verdict())
     with pytest.raises(StorageError) as refused:
-        record.append(verdict(), verdict(subject="x" * 301))
+        record.append(verdict(), verdict(subject="x" * 401))
     assert refused.value.code == "STORE_UNAVAILABLE"
     assert record.rows() == kept
 
