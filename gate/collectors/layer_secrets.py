@@ -19,7 +19,7 @@ from gate.layers.pax import CAPABILITY_KEY
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.secrets.budget import Budget
-from gate.secrets.findings import Fingerprints, finding_of, without
+from gate.secrets.findings import Fingerprints, Mask, finding_of
 from gate.secrets.hit import Hit, Where
 from gate.secrets.search import Search
 
@@ -88,10 +88,10 @@ class LayerSecrets:
     def conclude(self, view: MergedView) -> None:
         """Conclude from the final view what is live, and forget every value."""
         self._names.flush()
-        values = tuple({hit.value.decode("latin-1") for _, hit in self._hits})
-        findings = tuple(self._finding(file, hit, view) for file, hit in self._hits)
+        mask = Mask(hit for _, hit in self._hits)
+        findings = tuple(self._finding(file, hit, view, mask) for file, hit in self._hits)
         self._hits.clear()
-        unopened = [(_masked(place, values), reason) for place, reason in self._unopened]
+        unopened = [(mask.of(place), reason) for place, reason in self._unopened]
         if self._is_full:
             unopened.append(("layers", f"more than {MAX_FINDINGS} findings, or {MAX_UNOPENED} unopened places"))
         self._evidence = SecretEvidence(
@@ -133,11 +133,10 @@ class LayerSecrets:
             where = Where(_text(file[0]), (_NAME_CHAINS[what], *hit.where.chain))
             self._hits[number] = (file, replace(hit, where=where, line=None, offset=0))
 
-    def _finding(self, file: _File, hit: Hit, view: MergedView) -> SecretFinding:
+    def _finding(self, file: _File, hit: Hit, view: MergedView, mask: Mask) -> SecretFinding:
         names = ((file[0], file[1]), *self._aliases.get(file, ()))
-        value = hit.value.decode("latin-1")
-        paths = tuple(dict.fromkeys(without(_text(path), value) for path, _ in names))
-        finding = finding_of(hit, self._fingerprints, SecretPlace.FILE, paths[0])
+        paths = tuple(dict.fromkeys(mask.of(_text(path)) for path, _ in names))
+        finding = finding_of(hit, self._fingerprints, SecretPlace.FILE, paths[0], mask)
         return replace(
             finding,
             layer=self._layers[file[1]],
@@ -204,9 +203,3 @@ def _is_live(view: MergedView, path: bytes, layer: int) -> bool:
 
 def _text(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
-
-
-def _masked(text: str, values: tuple[str, ...]) -> str:
-    for value in values:
-        text = without(text, value)
-    return text

@@ -33,7 +33,7 @@ from gate.pipeline.workshop import fingerprint_key
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline
 from gate.secrets.budget import Budget
-from gate.secrets.findings import Fingerprints, finding_of, without
+from gate.secrets.findings import Fingerprints, Mask, finding_of
 from gate.secrets.search import Search
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ class _PathSearch:
             self._tools.check_deadline()
             self._search.whole_text(name, os.fsencode(name))
             self._read(name, file)
-        values = [hit.value.decode("latin-1") for hit in self._hits]
+        mask = Mask(self._hits)
         return SecretEvidence(
-            findings=tuple(map(self._finding, self._hits)),
-            unopened=tuple((_masked(place, values), reason) for place, reason in self._unopened),
+            findings=tuple(self._finding(hit, mask) for hit in self._hits),
+            unopened=tuple((mask.of(place), reason) for place, reason in self._unopened),
             rules_digest=self._tools.rules.digest,
             key_id=self._tools.fingerprints.key_id,
             known=self._known,
@@ -162,6 +162,10 @@ class _PathSearch:
 
     def _read(self, name: str, path: Path) -> None:
         try:
+            if path.is_symlink():
+                # Its target is text of its author; what it leads to is searched where it stands, or is not of the folder.
+                self._search.whole_text(name, os.fsencode(path.readlink()))
+                return
             # Not blocking and not following: a pipe or a link that came meanwhile must not hold or lead the gate.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -188,8 +192,8 @@ class _PathSearch:
         if len(self._unopened) < MAX_UNOPENED:
             self._unopened[where.path, reason] = None
 
-    def _finding(self, hit: Hit) -> SecretFinding:
-        return finding_of(hit, self._tools.fingerprints, SecretPlace.FILE, hit.where.name)
+    def _finding(self, hit: Hit, mask: Mask) -> SecretFinding:
+        return finding_of(hit, self._tools.fingerprints, SecretPlace.FILE, hit.where.name, mask)
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
@@ -201,9 +205,3 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         for name in sorted(names):
             file = Path(folder) / name
             yield str(file.relative_to(path)), file
-
-
-def _masked(text: str, values: list[str]) -> str:
-    for value in values:
-        text = without(text, value)
-    return text

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate.model.finding import Confidence, SecretFinding, SecretPlace
 from gate.secrets.assignments import Assigned, find_assignment, find_assignments
 from gate.secrets.budget import Budget
-from gate.secrets.findings import Fingerprints, finding_of
+from gate.secrets.findings import Fingerprints, Mask, finding_of
 from gate.secrets.hit import Hit, Where
 from gate.secrets.search import Search
 
@@ -60,7 +60,7 @@ class ConfigurationSearch:
         """Give the secrets of what a builder attached: provenance holds build arguments (SLSA v0.2 and v1), an SBOM paths."""
         self._hits.clear()
         self._search.whole_text(f"{name}.json", content)
-        found = (finding_of(hit, self._fingerprints, SecretPlace.ATTESTATION, name) for hit in self._hits)
+        found = (finding_of(hit, self._fingerprints, SecretPlace.ATTESTATION, name, Mask([hit])) for hit in self._hits)
         return tuple(_distinct(found))
 
     def _all(self, texts: Iterable[_Text]) -> tuple[SecretFinding, ...]:
@@ -81,7 +81,7 @@ class ConfigurationSearch:
         return [hit for hit in self._hits if not hit.rule.endswith("-assignment")]
 
     def _finding(self, text: _Text, hit: Hit) -> SecretFinding:
-        finding = finding_of(hit, self._fingerprints, text.place, self._location(text, hit))
+        finding = finding_of(hit, self._fingerprints, text.place, self._location(text, hit), Mask([hit]))
         return replace(finding, line=None, offset=None)
 
     def _location(self, text: _Text, hit: Hit) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from gate.errors import InternalError
@@ -17,6 +18,8 @@ from gate.secrets.hit import Hit
 
 # As long as half the digest: a shorter key could be guessed together with a short password.
 MIN_KEY_BYTES: Final = 16
+# A path has at most 4,096 bytes, a name in it 255.
+_MAX_NAME: Final = 4096
 _FINGERPRINT_DIGITS: Final = 16
 _KEY_ID: Final = b"gate: the id of a fingerprint key"
 _NAME = re.compile(r"[\w./@:\[\] -]{1,200}", re.ASCII)
@@ -39,26 +42,37 @@ class Fingerprints:
         return hmac.new(self._key, value, hashlib.sha256).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
-def finding_of(hit: Hit, fingerprints: Fingerprints, place: SecretPlace, location: str) -> SecretFinding:
-    """Give the finding; `location` and the chain are the author's words, and none of them may hold the value."""
-    value = hit.value.decode("latin-1")
+class Mask:
+    """Takes every secret that was found out of names: a file can be named by the secret that stands in another."""
+
+    def __init__(self, hits: Iterable[Hit]) -> None:
+        values = {hit.value.decode("latin-1") for hit in hits if len(hit.value) <= _MAX_NAME}
+        # Longer ones first: a value can be a part of another.
+        self._values = tuple(sorted(values, key=lambda value: (-len(value), value)))
+
+    def of(self, text: str) -> str:
+        """Give a text without secrets."""
+        for value in self._values:
+            if value in text:
+                text = text.replace(value, "***")
+        return text
+
+
+def finding_of(hit: Hit, fingerprints: Fingerprints, place: SecretPlace, location: str, mask: Mask) -> SecretFinding:
+    """Give the finding; `location` and the chain are the author's words, and no secret stands in them behind the mask."""
+    key_path = mask.of(hit.key_path)
     return SecretFinding(
         rule=hit.rule,
         title=hit.title,
         place=place,
-        location=without(location, value),
+        location=mask.of(location),
         fingerprint=fingerprints.of(hit.value),
         severity=hit.severity,
         line=hit.line,
         offset=hit.offset,
-        chain=tuple(without(name, value) for name in hit.where.chain),
-        key_path=hit.key_path if _NAME.fullmatch(hit.key_path) and value not in hit.key_path else "",
+        chain=tuple(map(mask.of, hit.where.chain)),
+        key_path=key_path if _NAME.fullmatch(key_path) and key_path == hit.key_path else "",
         prefix=hit.prefix,
         confidence=hit.confidence,
         file_digest=hit.file_digest,
     )
-
-
-def without(text: str, value: str) -> str:
-    """Give a name without the secret that stands in it."""
-    return text.replace(value, "***") if value and value in text else text

@@ -121,11 +121,11 @@ def test_x10_no_part_of_a_secret_is_in_the_evidence() -> None:
     entries = [
         SECRET,
         file("app.env", f"DB_PASSWORD={password}\n"),
-        file(f"n-{TOKEN}", "x"),
+        file(f"n-{TOKEN}", f'k = "{MAKER.fill("{{jwt}}")}"'),
         file("k.7z", b"7z\xbc\xaf\x27\x1c"),
     ]
     seen = evidence(entries, [whiteout("app.env")])
-    assert {one.rule for one in seen.findings} == {RULE, "password-assignment"}
+    assert {one.rule for one in seen.findings} == {RULE, "password-assignment", "jwt"}
     for text in (encode_value(seen).decode(), repr(seen)):
         assert password not in text
         assert TOKEN[4:12] not in text

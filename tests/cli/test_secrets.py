@@ -1,0 +1,89 @@
+"""`gate secrets scan`: folders, files and images; what it prints, how it ends, and that nothing is sent (attacks X10, X12)."""
+
+from __future__ import annotations
+
+import json
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gate.secrets.examples import ExampleMaker
+from tests.cli.conftest import Run
+from tools.images.archive import file, whiteout
+from tools.images.layout import ImageConfig, image, layer, write_layout
+
+TOKEN = ExampleMaker("cli").fill("ghp_{{base62-crc32:30}}")
+RULE = "github-personal-token"
+
+
+def rows(output: str) -> list[tuple[str, str | None, str, bool | None]]:
+    found = json.loads(output)["secrets"]
+    return [(row["state"], row["rule"], row["location"], row["hidden"]) for row in found]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a search for secrets opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def test_x12_a_folder_is_searched_without_a_connection(run: Run) -> None:
+    Path("app").mkdir()
+    Path("app/deploy.sh").write_text(f"push --token {TOKEN}\n", encoding="utf-8")
+    Path("app/link").symlink_to("/etc/passwd")
+    result = run("secrets", "scan", "app", "-f", "json")
+    assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "deploy.sh", False)])
+    Path("app/deploy.sh").write_text("push\n", encoding="utf-8")
+    clean = run("secrets", "scan", "app", "-f", "json")
+    assert (clean.exit_code, rows(clean.stdout)) == (0, [])
+
+
+def test_what_cannot_be_opened_is_no_pass(run: Run) -> None:
+    Path("a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(64))
+    result = run("secrets", "scan", "a.7z", "-f", "json")
+    assert (result.exit_code, rows(result.stdout)) == (3, [("unopened", None, "a.7z", None)])
+
+
+def test_x01_an_image_with_a_deleted_file(run: Run) -> None:
+    layers = [layer([file("srv/a", TOKEN)], mtime=0), layer([whiteout("srv/a")], mtime=0)]
+    write_layout(Path("image"), image(layers, ImageConfig(created=datetime(2026, 1, 1, tzinfo=UTC))))
+    result = run("secrets", "scan", "oci:image", "-f", "json")
+    assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "srv/a", True)])
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_x10_no_part_of_a_secret_is_printed_or_kept(form: str, run: Run, tmp_path: Path) -> None:
+    password = "tr0ub4dor-and-three"
+    Path("app").mkdir()
+    Path(f"app/{TOKEN}.env").write_text(f"DB_PASSWORD={password}\nK={TOKEN}\n", encoding="utf-8")
+    result = run("secrets", "scan", "app", "-f", form, "--debug", "--cache-dir", str(tmp_path / "cache"))
+    assert result.exit_code == 1
+    kept = [
+        path.read_bytes() for folder in ("cache", "state") for path in (tmp_path / folder).rglob("*") if path.is_file()
+    ]
+    assert kept
+    for text in (result.stdout, result.stderr, *(content.decode("latin-1") for content in kept)):
+        assert password not in text
+        assert TOKEN[4:14] not in text
+
+
+def test_the_fingerprints_of_a_shared_key_are_the_same_everywhere(run: Run, tmp_path: Path) -> None:
+    Path("a").write_text(TOKEN, encoding="utf-8")
+    shared = tmp_path / "shared.key"
+    shared.write_bytes(bytes(range(32)))
+
+    def fingerprint(*options: str, state: str) -> str:
+        result = run("secrets", "scan", "a", "-f", "json", *options, env={"XDG_STATE_HOME": str(tmp_path / state)})
+        (row,) = json.loads(result.stdout)["secrets"]
+        return str(row["fingerprint"])
+
+    key = ("--fingerprint-key", str(shared))
+    assert fingerprint(*key, state="one") == fingerprint(*key, state="two")
+    assert fingerprint(state="one") != fingerprint(state="two")
+    shared.write_bytes(b"short")
+    assert run("secrets", "scan", "a", *key).exit_code == 3
