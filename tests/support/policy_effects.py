@@ -18,6 +18,7 @@ from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.values import encode_value
 from gate.collectors.rules import evaluate_rules
+from gate.collectors.secret_rules import load_rule_set
 from gate.decide import decide
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
@@ -36,6 +37,19 @@ RSA_PEM: Final = (
     rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 )
 DATA: Final = FIXTURES / "vulnerability"
+SECRET_RULES: Final = b"""apiVersion: gate/v1
+kind: SecretRules
+metadata: {name: own, description: Tokens of our own}
+spec:
+  rules:
+    - id: own-token
+      title: Our own token
+      pattern: '\\b(own_[0-9a-f]{16})\\b'
+      severity: high
+      prefix: own_
+      examples: {match: ['key=own_{{hex:16}}'], noMatch: ['own_{{hex:15}}']}
+      source: https://docs.example.com/tokens
+"""
 FOLDER: Final = MemoryFiles(
     {
         **FILES.content,
@@ -44,6 +58,7 @@ FOLDER: Final = MemoryFiles(
         "other-exploited.json": (DATA / "kev.json").read_bytes().replace(b"CVE-2026-0666", b"CVE-2026-0667"),
         "epss.csv": (DATA / "epss.csv").read_bytes(),
         "unlikely.csv": (DATA / "epss.csv").read_bytes().replace(b"0.6,", b"0.1,"),
+        "rules/own.yaml": SECRET_RULES,
         "vex.json": (DATA / "not-affected.openvex.json").read_bytes(),
         "other-vex.json": (DATA / "not-affected.openvex.json").read_bytes().replace(b"CVE-2026-1", b"CVE-2026-2"),
     }
@@ -108,6 +123,12 @@ def words(document: Document, evidence: EvidenceSet) -> object:
 def accepted(document: Document, evidence: EvidenceSet) -> object:
     """Give what is written of accepted secrets."""
     return encode_value(judge(document, evidence).secrets)
+
+
+def searched(document: Document, _: EvidenceSet) -> object:
+    """Give the rules that secrets are searched with."""
+    wanted = policy(document, FOLDER).secrets
+    return [rule.id for rule in load_rule_set(wanted.rules if wanted is not None else (), None).rules]
 
 
 def statement(document: Document, evidence: EvidenceSet) -> object:

@@ -17,6 +17,7 @@ from tests.support.policy_effects import (
     limits,
     numbers,
     outcome,
+    searched,
     statement,
     words,
 )
@@ -243,6 +244,22 @@ PAIRS: Final = (
         left=MISSING,
         right=ALLOWED["secrets"]["allow"],
         evidence=secret(),
+    ),
+    Pair(
+        key="spec.secrets.allow[].file",
+        place="spec.secrets.allow.0.file",
+        spec={"secrets": {"allow": [{"reason": "r", "owner": "o", "expires": "2026-12-31"}]}},
+        left=str(Digest.of(b"file")),
+        right=str(Digest.of(b"other")),
+        evidence=secret(file_digest=str(Digest.of(b"file"))),
+    ),
+    Pair(
+        key="spec.secrets.rules",
+        place="spec.secrets.rules",
+        spec={"secrets": {}},
+        left=MISSING,
+        right=[{"file": "rules/own.yaml"}],
+        effect=searched,
     ),
     Pair(
         key="spec.secrets.unopened",
