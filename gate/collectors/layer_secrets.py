@@ -56,7 +56,8 @@ class LayerSecrets:
         self._known = known
         self._fingerprints = fingerprints
         self._layers = tuple(layers)
-        self._search = Search(rules, Budget(check_deadline), self._found, self._not_opened)
+        self._budget = Budget(check_deadline)
+        self._search = Search(rules, self._budget, self._found, self._not_opened)
         self._file: _File = (b"", 0)
         self._hits: list[tuple[_File, Hit]] = []
         self._unopened: dict[tuple[str, str], None] = {}
@@ -67,6 +68,11 @@ class LayerSecrets:
         # Hard links: each name → the file that it is one of; each such file → its names with the layer of each.
         self._linked: dict[bytes, _File] = {}
         self._aliases: dict[_File, list[_File]] = {}
+
+    @property
+    def unfolded_bytes(self) -> int:
+        """Give how much came out of archives and encodings so far."""
+        return self._budget.spent_bytes
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of every file."""

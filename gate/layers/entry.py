@@ -61,7 +61,14 @@ class BodyReader(Protocol):
 
 
 class ImageObserver(BodyReader, Protocol):
-    """A part that looks at every entry of every layer beside the bodies, and at the end at the final view."""
+    """A part that looks at every entry of every layer beside the bodies, and at the end at the final view.
+
+    `unfolded_bytes` is how much it has unfolded from containers inside files so far: its time is granted for that, too.
+    """
+
+    @property
+    def unfolded_bytes(self) -> int:
+        """Give the sum over all layers so far."""
 
     def note(self, entry: Entry, layer: int, view: MergedView) -> None:
         """Look at an entry, after it was laid into the view."""

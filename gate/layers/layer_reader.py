@@ -92,7 +92,7 @@ class LayerReader:
                 tar.update(chunk)
                 size += len(chunk)
                 stream.feed(chunk)
-                self._meter.read()
+                self._meter.read(sum(observer.unfolded_bytes for observer in self._observers))
         finally:
             # Waits: the blob must not be advanced by two threads.
             pool.shutdown(cancel_futures=True)

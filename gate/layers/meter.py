@@ -45,6 +45,7 @@ class LayerMeter:
         self._inflating = _Stopwatch(clock)
         self._reading = _Stopwatch(clock)
         self._uncompressed = 0
+        self._unfolded = 0
         self._entries = 0
         self._window_in = 0
         self._window_out = 0
@@ -72,8 +73,9 @@ class LayerMeter:
             raise over_limit("the layers are too large uncompressed", expected=expected, seen="more")
         self._check_ratio()
 
-    def read(self) -> None:
-        """Note that a chunk of the tar was read."""
+    def read(self, unfolded_bytes: int = 0) -> None:
+        """Note that a chunk of the tar was read; so much was unfolded inside files so far, bounded by whoever unfolds."""
+        self._unfolded = unfolded_bytes
         self._reading.lap()
         self._check_time()
 
@@ -94,7 +96,7 @@ class LayerMeter:
 
     def _check_time(self) -> None:
         self._check_deadline()
-        allowed = self._limits.seconds_per_gib * (1 + self._uncompressed / GIB)
+        allowed = self._limits.seconds_per_gib * (1 + (self._uncompressed + self._unfolded) / GIB)
         if self._inflating.seconds + self._reading.seconds > allowed:
             expected = f"{self._limits.seconds_per_gib:g} s a GiB"
             raise over_limit("the layers take too much processor time", expected=expected, seen=f"over {allowed:.0f} s")

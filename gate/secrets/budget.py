@@ -33,6 +33,11 @@ class Budget:
         self._file_left = 0
         self._members_left = 0
 
+    @property
+    def spent_bytes(self) -> int:
+        """Give how much came out of containers so far, over all files."""
+        return _MAX_TOTAL_BYTES - self._total_left
+
     def begin_file(self, size_bytes: int) -> None:
         """Start with a file of a layer."""
         self._file_left = max(_FREE_BYTES, _RATIO * size_bytes)
