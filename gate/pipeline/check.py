@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from gate.checks import reference as reference_check
 from gate.collectors.attachments import collect_attachments
+from gate.collectors.cached_source import CachedSource
 from gate.collectors.open_source import open_source
+from gate.collectors.registry_source import RegistrySource
 from gate.collectors.unobtained import unobtained_from
 from gate.decide import decide, needed_evidence
 from gate.errors import GateError, InternalError, PolicyError, UsageError
@@ -26,7 +28,7 @@ from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descri
 from gate.pipeline.turns import scratch_folder, turn
 from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
 from gate.pipeline.verdict_signers import expect_timestamps, expect_verdict_signers
-from gate.pipeline.workshop import Workshop, attempt, open_workshop
+from gate.pipeline.workshop import Workshop, attempt, image_store, open_workshop
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.store.record import Record, open_record
@@ -173,7 +175,7 @@ def _decide(run: _Run, evidence: EvidenceSet) -> Verdict:
 def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun:
     try:
         source = open_source(reference, client)
-        root = source.root()
+        root = _root_of(run, reference, source)
     except UsageError:
         raise
     except GateError as error:
@@ -195,6 +197,14 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
             secret_rules=run.policy.secrets.rules if run.policy.secrets is not None else (),
         )
         return _in_turn(run, source, root, publisher, workshop)
+
+
+def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedManifest:
+    """Give the manifest or index that was asked for; offline that of an earlier run, from the store."""
+    if not run.options.offline or not isinstance(reference, RegistryReference) or reference.digest is None:
+        return source.root()
+    with image_store(run.options.places) as store:
+        return CachedSource(source, store, reference.digest).root()
 
 
 def _in_turn(
@@ -285,6 +295,10 @@ def _gather(
         origin=origin_of(run.options.brought) if run.options.brought is not None else None,
     )
     with workshop.store:
+        if isinstance(source, RegistrySource):
+            # What was pulled once is judged again without the registry: `--offline` finds every manifest in the store.
+            workshop.store.put(root.descriptor, [root.content])
+            source = CachedSource(source, workshop.store, root.digest)
         return gather(source, root, begun, policy, needed_evidence(policy), workshop, run.options.brought)
 
 

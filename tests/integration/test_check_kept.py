@@ -239,3 +239,15 @@ def test_the_record_holds_canonical_rows(shop: Shop, installed: Installation, ow
     rows = record.rows()
     record.close()
     assert [row.content for row in rows] == [canonical_json(json.loads(row.content)) for row in rows]
+
+
+def test_what_was_pulled_once_is_judged_offline_and_nothing_else(
+    shop: Shop, installed: Installation, own: Path
+) -> None:
+    options = dataclasses.replace(installed.options(own, cold=True), policy=None, signer=None, fail_signer=None)
+    known, other = shop.reference("index-good", "offline/web"), shop.reference("clean", "offline/other")
+    assert gate.check(known, options).verdict.decision is PASSED
+    offline = dataclasses.replace(options, offline=True, reissue=True)
+    assert gate.check(known, offline).verdict.decision is PASSED
+    never = gate.check(other, offline)
+    assert (never.verdict.decision, codes(never)) == (Decision.ERROR, {"REG_OFFLINE"})
