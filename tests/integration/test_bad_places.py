@@ -263,7 +263,7 @@ HOSTILE_FILES: Final = {
 }
 
 
-def test_variables_and_files_where_it_is_started_change_nothing(installed: Installation, tmp_path: Path) -> None:
+def test_t07_variables_and_files_where_it_is_started_change_nothing(installed: Installation, tmp_path: Path) -> None:
     seen = []
     for name, environment, files in (("plain", {}, {}), ("hostile", HOSTILE_ENVIRONMENT, HOSTILE_FILES)):
         folder = tmp_path / name

@@ -77,7 +77,7 @@ def test_an_error_cannot_be_signed() -> None:
         sign(replace(of_an_index(), decision=Decision.ERROR))
 
 
-def test_there_is_no_way_to_sign_what_was_told() -> None:
+def test_a17_there_is_no_way_to_sign_what_was_told() -> None:
     """Only a `Verdict` goes in: neither statements, nor predicates, nor results of others."""
     public = {
         name: value
