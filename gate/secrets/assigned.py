@@ -25,7 +25,8 @@ _CODE_ENTROPY: Final = 3.0
 _PROSE_MIN: Final = 20
 _PROSE_ENTROPY: Final = 4.0
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_KUBERNETES = re.compile(r"""\bkind["']?\s{0,4}:\s{0,4}["']?Secret\b""")
+# It begins with a literal, which the search can jump to.
+_KUBERNETES = re.compile(r"""kind["']?\s{0,4}:\s{0,4}["']?Secret\b""")
 # Values of code that are no literals, or hold more than a secret has.
 _NO_LITERAL = re.compile(r"[\s(){}<>$]|\\|^[./~]|^[A-Z0-9_]+$|^[a-z]+(?:[._-][a-z]+)*$|[.:/]$|^https?:")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gate.model.finding import Severity
@@ -103,6 +104,7 @@ def find_assignments(text: str) -> Iterator[Assigned]:
             yield hit
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> str | None:
     """Say whether this is the name of a `password` or a `token`; None where it is of neither."""
     words = [word.lower() for word in _WORDS.findall(name)]
