@@ -56,6 +56,11 @@ _QUOTED = compile_pattern(
     rf"""(?i)(?P<name>[\w.-]{{0,60}}{_WORDS}){_QUOTE}"""
     r"""(?:"(?P<double>[^"\\\r\n]{6,300})"|'(?P<single>[^'\\\r\n]{6,300})')"""
 )
+# `define("DB_PASSWORD", "...")`: a comma assigns only in a call that sets something; else it parts the items of a list.
+_SETTING_CALL = re.compile(
+    r"""(?:define|put|set|add|insert|config|option|property|env)\w*\s?\(\s?["']$""", re.IGNORECASE
+)
+_CALL_CHARACTERS: Final = 40
 # Lines that can assign a secret; the keys above them are looked up only then.
 # Looked for as plain text: ten look-ups in a line cost a tenth of one search that ignores case.
 _TELLING: Final = ("pass", "pwd", "secret", "token", "key", "credential", "auth", "dsn", "connection", "string")
@@ -162,7 +167,10 @@ def find_quoted(text: str) -> Iterator[Assignment]:
     for found in _QUOTED.find(text.encode("latin-1")):
         name = found.groups["name"].decode("latin-1")
         value = found.groups.get("double", found.groups.get("single", b"")).decode("latin-1")
-        yield Assignment(name, name, value, found.end - len(value) - 1)
+        start = text.rfind(name, 0, found.end - len(value))
+        is_list = "," in text[start + len(name) : found.end - len(value) - 1]
+        if not is_list or _SETTING_CALL.search(text, max(0, start - _CALL_CHARACTERS), start):
+            yield Assignment(name, name, value, found.end - len(value) - 1)
 
 
 def find_xml(text: str) -> Iterator[Assignment]:

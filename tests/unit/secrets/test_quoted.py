@@ -1,0 +1,28 @@
+"""What code assigns to names: a comma assigns in a call that sets something, and parts the items of a list elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from gate.secrets.structure import find_quoted
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("define('DB_PASSWORD', 'xK9!mmPqz7')", "xK9!mmPqz7"),
+        ('os.environ.setdefault("SECRET_KEY", "abcd1234efgh")', "abcd1234efgh"),
+        ('password = "hunter2abc"', "hunter2abc"),
+        ('{"password": "hunter2abc"}', "hunter2abc"),
+    ],
+)
+def test_an_assignment_is_found(code: str, value: str) -> None:
+    assert [found.value for found in find_quoted(code)] == [value]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ['("auth", "0002_alter_permission")', '["new_password1", "new_password2"]', 'depends("secret", "web-frontend-9")'],
+)
+def test_a_list_assigns_nothing(code: str) -> None:
+    assert list(find_quoted(code)) == []
