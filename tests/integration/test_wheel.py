@@ -61,7 +61,11 @@ def gate(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def layout(tmp_path: Path) -> Path:
     config = ImageConfig(created=datetime(2026, 1, 1, tzinfo=UTC), user="10001:10001")
-    base = layer([file("etc/os-release", "ID=none\n")], mtime=0)
+    # A distribution and a package that both scanners know: only the missing scanners stand in the way.
+    installed = "Package: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12.4+deb12u11\n\n"
+    base = layer(
+        [file("etc/os-release", 'ID=debian\nVERSION_ID="12"\n'), file("var/lib/dpkg/status", installed)], mtime=0
+    )
     return write_layout(tmp_path / "image", image([base], config))
 
 

@@ -34,7 +34,7 @@ def run_gate(
     return subprocess.run(
         [*limit, *gate_command(*arguments)],
         cwd=cwd,
-        env={**_least(cwd), **(environment or {})},
+        env={**_least(cwd, measured=file_limit_bytes is None), **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -43,8 +43,9 @@ def run_gate(
     )
 
 
-def _least(cwd: Path) -> dict[str, str]:
-    coverage = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+def _least(cwd: Path, *, measured: bool) -> dict[str, str]:
+    # What measures coverage writes files too, and would break at a limit that is meant for the command.
+    coverage = {name: value for name, value in os.environ.items() if measured and name.startswith("COV")}
     return {
         "HOME": str(cwd),
         "PATH": os.environ["PATH"],
