@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-import gate
 from gate.cli.common import (
     Common,
     common_options,
     key_password_option,
     record_option,
     registry_options,
-    with_options,
 )
 from gate.cli.demands import public_key, read_requirement
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
-from gate.errors import GateError, UsageError
+from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
+from gate.errors import UsageError
 from gate.model.policy import KeySigner
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import ShowOptions, show_attachments, signers_of_policy, signers_of_requirement
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.pipeline.policies import load_policy
 from gate.pipeline.unsigned import read_unsigned
-from gate.report.content import Cell, ImageReport, Listing, Report
+from gate.report.content import Cell, Listing, Report
 
 if TYPE_CHECKING:
     from gate.model.digest import Digest
@@ -132,7 +131,7 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
 @click.option(
     "--key", required=True, envvar="GATE_KEY", help="The private key that signs the verdict: a file or a key URI."
 )
-@click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED.")
+@fail_key_option
 @timestamp_option
 @key_password_option
 @click.option("--policy", "-p", type=PLACE, required=True, envvar="GATE_POLICY", help="The policy that decides.")
@@ -148,27 +147,9 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
     help="The image that is meant: a file about another is refused.  [default: as scanned]",
 )
 @click.option("--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is judged as.")
-@click.option(
-    "--environment",
-    "environments",
-    multiple=True,
-    envvar="GATE_ENVIRONMENT",
-    help="For which stage the verdict holds (repeatable). Without it, those of the policy.",
-)
-@click.option("--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file.")
-@click.option(
-    "--dsse",
-    type=PLACE,
-    envvar="GATE_DSSE",
-    help="Also write a passed verdict to a file as bare DSSE, for slsa-verifier.",
-)
-@click.option(
-    "--legacy-attestation",
-    is_flag=True,
-    envvar="GATE_LEGACY_ATTESTATION",
-    help="Also write a passed verdict under Cosign's .att tag.",
-)
-@with_options(record_option)
+@environments_option
+@written_options
+@record_option
 @registry_options
 @common_options
 def sign(
@@ -219,15 +200,8 @@ def sign(
         offline=common.offline,
         registry=registry,
     )
-    report = _signed(image or brought.verdict.reference, common.timed(options))
+    report = judged(image or brought.verdict.reference, common.timed(options))
     common.finish(Report(images=(report,), exit_code=report.exit_code, now=common.now))
-
-
-def _signed(reference: str, options: CheckOptions) -> ImageReport:
-    try:
-        return ImageReport(reference=reference, checked=gate.check(reference, options))
-    except GateError as error:
-        return ImageReport(reference=reference, error=error)
 
 
 @attest.command()

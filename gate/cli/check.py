@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-import gate
 from gate.cli.common import (
     Common,
     common_options,
@@ -24,11 +23,12 @@ from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
-from gate.errors import GateError, UsageError
+from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
+from gate.errors import UsageError
 from gate.model.finding import Severity
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.report.codes import worst_exit_code
-from gate.report.content import ImageReport, Report
+from gate.report.content import Report
 
 if TYPE_CHECKING:
     from gate.model.image import Platform
@@ -43,31 +43,11 @@ signing_options = with_options(
     click.option(
         "--key", envvar="GATE_KEY", help="What signs the verdict: a key's file, a key URI, or sigstore:[NAME]."
     ),
-    click.option("--fail-key", envvar="GATE_FAIL_KEY", help="Another private key for verdicts that say FAILED."),
+    fail_key_option,
     timestamp_option,
     key_password_option,
-    click.option(
-        "--environment",
-        "environments",
-        multiple=True,
-        envvar="GATE_ENVIRONMENT",
-        help="For which stage the verdict holds (repeatable). Without it, those of the policy.",
-    ),
-    click.option(
-        "--attestation", type=PLACE, envvar="GATE_ATTESTATION", help="Also write the verdict's bundle to a file."
-    ),
-    click.option(
-        "--dsse",
-        type=PLACE,
-        envvar="GATE_DSSE",
-        help="Also write a passed verdict to a file as bare DSSE, which slsa-verifier reads.",
-    ),
-    click.option(
-        "--legacy-attestation",
-        is_flag=True,
-        envvar="GATE_LEGACY_ATTESTATION",
-        help="Also write a passed verdict under Cosign's .att tag.",
-    ),
+    environments_option,
+    written_options,
     click.option(
         "--unsigned-verdict",
         type=PLACE,
@@ -213,17 +193,7 @@ def check(
         registry=registry,
     )
     with common.progress() as progress:
-        images = tuple(
-            _judged(reference, replace(common.timed(options), progress=progress)) for reference in references
-        )
+        images = tuple(judged(reference, replace(common.timed(options), progress=progress)) for reference in references)
     worst = worst_exit_code(image.exit_code for image in images)
     code = refused_code if worst == _REFUSED else worst
     common.finish(Report(images=images, exit_code=code, now=common.now, severities=severities))
-
-
-def _judged(reference: str, options: CheckOptions) -> ImageReport:
-    """Give what came of one image: an error of one must not hide what was decided of the others."""
-    try:
-        return ImageReport(reference=reference, checked=gate.check(reference, options))
-    except GateError as error:
-        return ImageReport(reference=reference, error=error)
