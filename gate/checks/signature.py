@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.checks._per_subject import image_fault
+from gate.checks._attached import accepted, attachments_of, refusal
 from gate.errors import GateError
 from gate.model.check import Answer, Check
-from gate.model.evidence import EvidenceKind, Unobtained
-from gate.model.unobtained import problem_of
-from gate.model.verdict import AcceptedSignature, Problem
+from gate.model.evidence import EvidenceKind
+from gate.model.verdict import Problem
 from gate.verification.match import match_signatures
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from gate.model.attachment import Attachments
     from gate.model.evidence import EvidenceSet, RequestFacts
     from gate.model.policy import Policy, SignatureRule
-    from gate.verification.signature import VerifiedSignature
+    from gate.model.verdict import AcceptedSignature
 
 
 def _asked(policy: Policy) -> bool:
@@ -36,22 +35,17 @@ def _needs(policy: Policy) -> frozenset[EvidenceKind]:
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
-    attachments = evidence.attachments
-    fault = image_fault(evidence)
-    if fault is not None:
-        return Answer(message="", problems=(fault,))
-    if attachments is None or isinstance(attachments, Unobtained):
-        return Answer(message="", problems=(problem_of(attachments, "what is attached to the digest"),))
-    if attachments.digest != evidence.request.digest:
-        return Answer(message="", problems=(problem_of(None, "what is attached to this very digest"),))
+    attachments = attachments_of(evidence)
+    if isinstance(attachments, Problem):
+        return Answer(message="", problems=(attachments,))
     rules = tuple(rule for rule in policy.signature or () if _applies(rule, evidence.request))
     if not rules:
         return Answer(message="", problems=(_no_rule(evidence.request, policy.signature or ()),))
     results = [_match(attachments, rule, now) for rule in rules]
-    accepted = tuple(dict.fromkeys(found for signatures, _ in results for found in signatures))
+    signatures = tuple(dict.fromkeys(signature for found, _ in results for signature in found))
     problems = tuple(problem for _, problem in results if problem is not None)
     return Answer(
-        message=_message(accepted), problems=problems, signatures=accepted, counts=(("accepted", len(accepted)),)
+        message=_message(signatures), problems=problems, signatures=signatures, counts=(("accepted", len(signatures)),)
     )
 
 
@@ -78,26 +72,8 @@ def _match(
     try:
         matched = match_signatures(attachments, rule, now)
     except GateError as error:
-        problem = Problem(
-            code=error.code,
-            message=error.message,
-            expected=error.expected or _signers(rule),
-            seen=error.seen,
-            next_step=error.next_step,
-        )
-        return (), problem
-    return tuple(map(_accepted, matched)), None
-
-
-def _accepted(signature: VerifiedSignature) -> AcceptedSignature:
-    identity = signature.identity
-    return AcceptedSignature(
-        key_id=signature.key.key_id,
-        format=signature.format.value,
-        attachment=signature.digest,
-        identity=identity.subject if identity is not None else "",
-        issuer=identity.issuer if identity is not None else "",
-    )
+        return (), refusal(error, expected=_signers(rule))
+    return tuple(map(accepted, matched)), None
 
 
 def _signers(rule: SignatureRule) -> str:
@@ -105,8 +81,8 @@ def _signers(rule: SignatureRule) -> str:
     return f"a signature by {words} " + ", ".join(map(str, rule.any_of or rule.all_of))
 
 
-def _message(accepted: tuple[AcceptedSignature, ...]) -> str:
-    return "signed by " + ", ".join(sorted({signature.signer for signature in accepted}))
+def _message(signatures: tuple[AcceptedSignature, ...]) -> str:
+    return "signed by " + ", ".join(sorted({signature.signer for signature in signatures}))
 
 
 CHECK = Check(id="signature", title="Signed by a trusted signer", asked=_asked, needs=_needs, judge=_judge)
