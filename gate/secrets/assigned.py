@@ -7,7 +7,7 @@ random, for they speak about passwords. Specification: checks reference, section
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -16,7 +16,9 @@ from gate.model.finding import Confidence, Severity
 from gate.secrets.assignments import find_assignment, kind_of
 from gate.secrets.encoded import decoded
 from gate.secrets.hit import Hit, Where, line_of
-from gate.secrets.structure import NO_OFFSET, Assignment, find_quoted, find_settings, is_configuration, is_prose
+from gate.secrets.places import NO_OFFSET, Assignment
+from gate.secrets.rule_set import Occurrences
+from gate.secrets.structure import find_quoted, find_settings, is_configuration, is_prose
 from gate.secrets.validators import entropy, is_placeholder, is_words
 
 _MAX_HITS: Final = 200
@@ -34,17 +36,18 @@ _NO_LITERAL = re.compile(r"[\s(){}<>$]|\\|^[./~]|^[A-Z0-9_]+$|^[a-z]+(?:[._-][a-
 @dataclass(frozen=True, slots=True)
 class _Place:
     block: bytes
-    text: str
     is_settings: bool
 
 
-def find_assigned(block: bytes, where: Where) -> Iterator[Hit]:
+def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit]:
     """Yield what a block assigns to names of secrets; the untrusted name of the file says which rules hold for it."""
     path = where.innermost
-    text = block.decode("latin-1")
     is_settings = is_configuration(path)
-    found = chain(find_settings(path, text), find_quoted(text)) if is_settings else find_quoted(text)
-    is_kubernetes = is_settings and bool(_KUBERNETES.search(text))
+    text = block.decode("latin-1") if is_settings else ""
+    found: Iterable[Assignment] = find_quoted(block, seen.quoted())
+    if is_settings:
+        found = chain(find_settings(path, text, seen.settings()), found)
+    is_kubernetes = bool(_KUBERNETES.search(text))
     count = 0
     for one in found:
         if kind_of(one.name) is None or is_placeholder(one.value):
@@ -55,7 +58,7 @@ def find_assigned(block: bytes, where: Where) -> Iterator[Hit]:
         hit = find_assignment(one.name, value)
         if hit is None:
             continue
-        place = _Place(block, text, is_settings)
+        place = _Place(block, is_settings)
         yield _hit((hit.rule, hit.title, hit.severity), one, value, where, place=place)
         count += 1
         if count >= _MAX_HITS:
@@ -87,7 +90,7 @@ def _is_in_code(value: str, *, prose: bool) -> bool:
 
 
 def _hit(rule: tuple[str, str, Severity], one: Assignment, value: str, where: Where, *, place: _Place) -> Hit:
-    offset = one.offset if one.offset != NO_OFFSET else max(0, place.text.find(one.value))
+    offset = one.offset if one.offset != NO_OFFSET else max(0, place.block.find(one.value.encode("latin-1", "replace")))
     return Hit(
         rule=rule[0],
         title=rule[1],

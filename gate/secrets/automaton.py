@@ -1,8 +1,9 @@
-"""One automaton of many patterns over bytes: says which of them occur in a block, and where the first of each ends.
+"""One automaton of many patterns over bytes: says which of them occur in a block, and where the matches end.
 
-Hyperscan at the speed of memory; compiled once, and kept as a file that is named by patterns, version and processor. Each
-pattern is reported once a block, so that hostile text cannot make events without end. It may say too much, never too little:
-what occurs is decided afterwards. Specification: checks reference, section 8.2; Hyperscan developer reference.
+Hyperscan at the speed of memory; compiled once, and kept as a file that is named by patterns, version and processor. A
+pattern is reported once a block, so that hostile text cannot make events without end; the few whose every place is wanted end
+in a byte of their own, so that there are never more of them than bytes. It may say too much, never too little: what occurs is
+decided afterwards. Specification: checks reference, section 8.2; Hyperscan developer reference.
 """
 
 from __future__ import annotations
@@ -33,25 +34,33 @@ class Automaton:
 
     def __init__(self, database: Any) -> None:  # noqa: ANN401 - the library has no types
         self._database = database
-        self._found: dict[int, int] = {}
+        self._found: dict[int, list[int]] = {}
 
-    def scan(self, block: bytes | memoryview) -> Mapping[int, int]:
-        """Give number → end of the first match in the block, for the patterns that occur; valid until the next scan."""
-        self._found.clear()
+    def scan(self, block: bytes | memoryview) -> Mapping[int, Sequence[int]]:
+        """Give number → ascending ends of the matches in the block, for the patterns that occur."""
+        self._found = {}
         self._database.scan(block, match_event_handler=self._note)
         return self._found
 
     def _note(self, number: int, start: int, end: int, flags: int, context: object) -> None:  # noqa: ARG002 - Hyperscan's
-        self._found.setdefault(number, end)
+        ends = self._found.get(number)
+        if ends is None:
+            self._found[number] = [end]
+        else:
+            ends.append(end)
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A pattern, the number that it is reported under (several may share one), and the name that a refusal gives it."""
+    """A pattern, the number that it is reported under (several may share one), and the name that a refusal gives it.
+
+    Where `everywhere` is set, each of its places in a block is reported, otherwise the first one.
+    """
 
     number: int
     name: str
     pattern: str
+    everywhere: bool = False
 
 
 def build_automaton(triggers: Sequence[Trigger], *, cache: Path | None = None) -> Automaton:
@@ -90,7 +99,7 @@ def _database(triggers: Sequence[Trigger]) -> Any:  # noqa: ANN401
         expressions=[trigger.pattern.encode() for trigger in triggers],
         ids=[trigger.number for trigger in triggers],
         elements=len(triggers),
-        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(triggers),
+        flags=[0 if trigger.everywhere else hyperscan.HS_FLAG_SINGLEMATCH for trigger in triggers],
     )
     return database
 
@@ -104,7 +113,11 @@ def _is_refused(trigger: Trigger) -> bool:
 
 
 def _key(triggers: Sequence[Trigger]) -> str:
-    parts = (version("hyperscan"), _processor(), *(f"{trigger.number} {trigger.pattern}" for trigger in triggers))
+    parts = (
+        version("hyperscan"),
+        _processor(),
+        *(f"{one.number} {one.everywhere:d} {one.pattern}" for one in triggers),
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

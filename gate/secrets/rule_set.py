@@ -5,7 +5,7 @@ The digest is of everything that decides what is found, so that evidence under o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from gate.secrets.rule_file import check_distinct
 from gate.secrets.structure import CODE_TRIGGER, SETTING_TRIGGER
 
 # Of this package's own code: what it opens, decodes and rejects. Counted up with every change of what is found.
-ENGINE_VERSION: Final = "1"
+ENGINE_VERSION: Final = "2"
 
 
 class RuleSet:
@@ -37,8 +37,8 @@ class RuleSet:
                 for number, one in enumerate(ENCODINGS, len(self.rules))
                 for text in one.triggers(words)
             ),
-            Trigger(len(self.rules) + len(ENCODINGS), "settings", SETTING_TRIGGER),
-            Trigger(len(self.rules) + len(ENCODINGS) + 1, "code", CODE_TRIGGER),
+            Trigger(len(self.rules) + len(ENCODINGS), "settings", SETTING_TRIGGER, everywhere=True),
+            Trigger(len(self.rules) + len(ENCODINGS) + 1, "code", CODE_TRIGGER, everywhere=True),
         ]
         self._cache = cache
         self._automaton: Automaton | None = None
@@ -49,7 +49,7 @@ class RuleSet:
         if self._automaton is None:
             self._automaton = build_automaton(self._triggers, cache=self._cache)
         found = self._automaton.scan(block)
-        return Occurrences(self, dict(found)) if found else _NOTHING
+        return Occurrences(self, found) if found else _NOTHING
 
     def rule(self, number: int) -> tuple[Rule, Pattern, Pattern | None]:
         """Give a rule, its pattern, and the pattern of the paths that it is for."""
@@ -61,7 +61,7 @@ class Occurrences:
 
     __slots__ = ("_ends", "_rules")
 
-    def __init__(self, rules: RuleSet | None, ends: dict[int, int]) -> None:
+    def __init__(self, rules: RuleSet | None, ends: Mapping[int, Sequence[int]]) -> None:
         self._rules = rules
         self._ends = ends
 
@@ -71,20 +71,23 @@ class Occurrences:
     def rules(self) -> Iterator[tuple[int, int]]:
         """Yield the rules by number, and where the first match of each ends."""
         count = len(self._rules.rules) if self._rules is not None else 0
-        return ((number, end) for number, end in self._ends.items() if number < count)
+        return ((number, ends[0]) for number, ends in self._ends.items() if number < count)
 
     def encodings(self) -> Iterator[Encoding]:
         """Yield the encodings that text in the block has."""
         count = len(self._rules.rules) if self._rules is not None else 0
         return (one for number, one in enumerate(ENCODINGS, count) if number in self._ends)
 
-    def has_setting(self) -> bool:
-        """Say whether something may be assigned to a name like one of a secret."""
-        return self._rules is not None and len(self._rules.rules) + len(ENCODINGS) in self._ends
+    def settings(self) -> Sequence[int]:
+        """Give the places where something may be assigned to a name like one of a secret."""
+        return self._places(0)
 
-    def has_quoted(self) -> bool:
-        """Say whether a text in quotes is assigned to a name like one of a secret."""
-        return self._rules is not None and len(self._rules.rules) + len(ENCODINGS) + 1 in self._ends
+    def quoted(self) -> Sequence[int]:
+        """Give the places where a text in quotes is assigned to a name like one of a secret."""
+        return self._places(1)
+
+    def _places(self, number: int) -> Sequence[int]:
+        return self._ends.get(len(self._rules.rules) + len(ENCODINGS) + number, ()) if self._rules is not None else ()
 
 
 _NOTHING: Final = Occurrences(None, {})

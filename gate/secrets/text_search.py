@@ -52,7 +52,7 @@ class TextSearch:
             return
         hits = [hit for hit in self._by_rule(block, where, seen) if low <= hit.offset < high]
         if needs_names:
-            assigned = find_assigned(block, where)
+            assigned = find_assigned(block, where, seen)
             hits += [hit for hit in assigned if low <= hit.offset < high and not _is_explained(hit, hits)]
         yield from hits
         if encodings < MAX_ENCODINGS:
@@ -102,7 +102,7 @@ class TextSearch:
 def _needs_names(where: Where, seen: Occurrences) -> bool:
     """Say whether assignments have to be looked for: where nothing quoted stands, only in files of settings."""
     file = where.innermost
-    return seen.has_quoted() or (seen.has_setting() and is_configuration(file)) or is_settings_by_form(file)
+    return bool(seen.quoted() or (seen.settings() and is_configuration(file)) or is_settings_by_form(file))
 
 
 def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gate.secrets.structure import find_quoted
+from gate.secrets.automaton import Trigger, build_automaton
+from gate.secrets.places import Assignment
+from gate.secrets.structure import CODE_TRIGGER, find_quoted
+
+_PLACES = build_automaton([Trigger(0, "code", CODE_TRIGGER, everywhere=True)])
+
+
+def _found(code: str) -> list[Assignment]:
+    block = code.encode()
+    return list(find_quoted(block, _PLACES.scan(block).get(0, ())))
 
 
 @pytest.mark.parametrize(
@@ -17,7 +26,7 @@ from gate.secrets.structure import find_quoted
     ],
 )
 def test_an_assignment_is_found(code: str, value: str) -> None:
-    assert [found.value for found in find_quoted(code)] == [value]
+    assert [found.value for found in _found(code)] == [value]
 
 
 @pytest.mark.parametrize(
@@ -25,4 +34,4 @@ def test_an_assignment_is_found(code: str, value: str) -> None:
     ['("auth", "0002_alter_permission")', '["new_password1", "new_password2"]', 'depends("secret", "web-frontend-9")'],
 )
 def test_a_list_assigns_nothing(code: str) -> None:
-    assert list(find_quoted(code)) == []
+    assert _found(code) == []

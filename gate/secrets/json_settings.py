@@ -1,0 +1,87 @@
+"""Names that JSON assigns values to, with their key paths. The document is parsed only where a place in it may be a secret.
+
+A whole parse costs fifty times what the automaton does; most documents that speak of tokens and passwords assign none.
+Specification: RFC 8259; checks reference, section 8.4.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from gate.secrets.assignments import kind_of
+from gate.secrets.places import NO_OFFSET, Assignment
+
+_BEGINNING = re.compile(r"[\xef\xbb\xbf \t\r\n]*[\[{]")
+_MAX_NAME: Final = 200
+# What stands behind a place: a text, or the text of the member `value`.
+_VALUE = re.compile(r'\s{0,80}"(?![{\[<&*!$])([^"\\ ]{4}|[^"\\ ]{0,3}\\)')
+_NAMED = re.compile(r'"(?:name|key)"\s{0,20}:\s{0,20}"([^"\\]{1,150})"\s{0,20},$')
+_VALUE_MEMBER: Final = '"value"'
+_MEMBER_REACH: Final = 400
+_MAX_DEPTH: Final = 60
+
+
+def is_json(text: str) -> bool:
+    """Say whether a text begins like a JSON document that holds others."""
+    return _BEGINNING.match(text) is not None
+
+
+def find_json(text: str, ends: Sequence[int]) -> list[Assignment] | None:
+    """Give what a document assigns to names of secrets; None where it is no JSON, or no place looks so: its lines may still."""
+    if not any(_may_assign(text, end) for end in ends):
+        return None
+    try:
+        value = json.loads(text.lstrip("\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        return None
+    return _walk(value)
+
+
+def _may_assign(text: str, end: int) -> bool:
+    if text[end - 1] == ",":
+        named = _NAMED.search(text, max(0, end - _MAX_NAME), end)
+        return bool(named and kind_of(named[1]) and text.find(_VALUE_MEMBER, end, end + _MEMBER_REACH) >= 0)
+    if text[end - 1] != ":" or not _VALUE.match(text, end):
+        return False
+    close = text.rfind('"', max(0, end - _MAX_NAME), end)
+    name = text[text.rfind('"', max(0, close - _MAX_NAME), close) + 1 : close]
+    return kind_of(name) is not None
+
+
+# The steps from the top of a document, the last one first: written out only for the few that are shown.
+_Path: TypeAlias = "tuple[_Path, str] | None"
+
+
+def _dotted(path: _Path) -> str:
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(step)
+    return "".join(reversed(steps)).lstrip(".")
+
+
+def _walk(document: object) -> list[Assignment]:
+    found: list[Assignment] = []
+    stack: list[tuple[_Path, str, object, int]] = [(None, "", document, 0)]
+    while stack:
+        path, name, node, depth = stack.pop()
+        if isinstance(node, str):
+            if len(node) >= 4 and name and kind_of(name) is not None:
+                found.append(Assignment(_dotted(path), name, node, NO_OFFSET))
+        elif depth < _MAX_DEPTH and isinstance(node, dict):
+            pairs = [((path, f".{key}"), str(key), item, depth + 1) for key, item in node.items()]
+            stack.extend(reversed([*pairs, *_named_pair(path, node, depth)]))
+        elif depth < _MAX_DEPTH and isinstance(node, list):
+            stack.extend(((path, f"[{number}]"), "", item, depth + 1) for number, item in enumerate(node))
+    return found
+
+
+def _named_pair(path: _Path, node: dict[str, object], depth: int) -> list[tuple[_Path, str, object, int]]:
+    """Read `{"name": "DB_PASSWORD", "value": "..."}` as what it says: containers' environments are written so."""
+    name, value = node.get("name", node.get("key")), node.get("value")
+    if not isinstance(name, str) or not isinstance(value, str):
+        return []
+    return [((path, f".{name}"), name, value, depth + 1)]
