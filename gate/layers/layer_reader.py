@@ -85,11 +85,11 @@ class LayerReader:
 
     def _read_tar(self, chunks: Iterator[bytes]) -> tuple[Digest, int]:
         stream, tar, size = TarStream(self), hashlib.sha256(), 0
-        # Inflating frees the interpreter: it runs in a thread beside, and costs no time of its own on two processors.
+        # Inflating and hashing free the interpreter: they run in a thread beside, and cost no time of their own on two
+        # processors.
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inflate")
         try:
-            for chunk in _ahead(chunks, pool):
-                tar.update(chunk)
+            for chunk in _ahead(_hashed(chunks, tar), pool):
                 size += len(chunk)
                 stream.feed(chunk)
                 self._meter.read(sum(observer.unfolded_bytes for observer in self._observers))
@@ -110,6 +110,12 @@ class LayerReader:
         if seen != expected:
             what = f"layer {self._layer} is not the one that the configuration names"
             raise ImageError(what, code="IMG_DIFFID", expected=str(expected), seen=str(seen))
+
+
+def _hashed(chunks: Iterator[bytes], tar: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        tar.update(chunk)
+        yield chunk
 
 
 def _ahead(chunks: Iterator[bytes], pool: ThreadPoolExecutor) -> Iterator[bytes]:

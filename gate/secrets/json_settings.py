@@ -14,7 +14,8 @@ from typing import Final, TypeAlias
 from gate.secrets.assignments import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
 
-_BEGINNING = re.compile(r"[\xef\xbb\xbf \t\r\n]*[\[{]")
+# A section of an INI or TOML file begins otherwise, and so does a template.
+_BEGINNING = re.compile(r"[\xef\xbb\xbf \t\r\n]*(?:\{\s*[\"}]|\[\s*[\"{\]])")
 _MAX_NAME: Final = 200
 # What stands behind a place: a text, or the text of the member `value`.
 _VALUE = re.compile(r'\s{0,80}"(?![{\[<&*!$])([^"\\ ]{4}|[^"\\ ]{0,3}\\)')
@@ -30,9 +31,9 @@ def is_json(text: str) -> bool:
 
 
 def find_json(text: str, ends: Sequence[int]) -> list[Assignment] | None:
-    """Give what a document assigns to names of secrets; None where it is no JSON, or no place looks so: its lines may still."""
+    """Give what a document assigns to names of secrets; empty where no place looks so, None where it is no JSON."""
     if not any(_may_assign(text, end) for end in ends):
-        return None
+        return []
     try:
         value = json.loads(text.lstrip("\xef\xbb\xbf"))
     except (ValueError, RecursionError):
