@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,8 +37,10 @@ class Scene:
     directory: Path
     environment: Mapping[str, str]
 
-    def timed(self, command: Sequence[str], *, settings: Mapping[str, str] | None = None) -> Cost:
-        """Run a command to its end and give what it took; raises BenchError where it does not end with 0."""
+    def timed(
+        self, command: Sequence[str], *, settings: Mapping[str, str] | None = None, codes: Collection[int] = (0,)
+    ) -> Cost:
+        """Run a command to its end and give what it took; raises BenchError where it ends with none of `codes`."""
         before = _processor_seconds()
         started = time.perf_counter()
         done = subprocess.run(
@@ -49,7 +53,7 @@ class Scene:
             timeout=_MOST_SECONDS,
         )
         seconds = time.perf_counter() - started
-        if done.returncode != 0:
+        if done.returncode not in codes:
             said = (done.stdout + done.stderr).decode("utf-8", "replace")
             raise BenchError(f"`{' '.join(command)}` ended with {done.returncode}:\n{said[-2000:]}")
         return Cost(seconds=seconds, processor=_processor_seconds() - before)
@@ -105,3 +109,17 @@ def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, 
 def _processor_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process and what it starts on one core, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -7,10 +7,8 @@ Cosign has no library here, so it is a whole command beside the gate's whole com
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +21,7 @@ from sigstore.verify.policy import Identity as SigstoreIdentity
 
 from bench.measures import Line
 from bench.shop import GATE, Shop
-from bench.timing import Contestant, Cost, Times, take_turns
+from bench.timing import Contestant, Cost, Times, one_core, take_turns
 from gate.codec.bundle import parse_bundle
 from gate.codec.keys import parse_public_key
 from gate.codec.trusted_root import parse_trusted_root
@@ -58,7 +56,7 @@ def verification(shop: Shop, rounds: int) -> list[Line]:
     """Measure each kind of bundle by every program that reads it."""
     bundles = _bundles(shop.root / "verification")
     lines = []
-    with _one_core():
+    with one_core():
         for kind, words in _KINDS.items():
             inside = take_turns(_inside(bundles, kind), rounds)
             commands = take_turns(_commands(shop, bundles, kind), rounds)
@@ -149,17 +147,3 @@ def _commands(shop: Shop, bundles: Bundles, kind: str) -> dict[str, Contestant]:
     gate = [GATE, "verify-bundle", path("artifact"), "--bundle", path(kind), *who]
     cosign = [str(shop.programs["cosign"]), "verify-blob", "--bundle", path(kind), *who, *extra, path("artifact")]
     return {"gate": lambda: shop.scene.timed(gate), "cosign": lambda: shop.scene.timed(cosign)}
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this process and what it starts on one core, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
