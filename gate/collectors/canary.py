@@ -26,7 +26,7 @@ from gate.codec.bolt import Bucket
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import format_time, parse_time
 from gate.collectors.canary_layout import DISTRIBUTION_PACKAGES, Planted, write_canary
-from gate.collectors.content import write_atomically
+from gate.collectors.content import read_private, write_atomically
 from gate.collectors.coverage import grype_aliases, grype_spellings, grype_systems, trivy_bucket
 from gate.collectors.database_facts import open_bolt, query
 from gate.collectors.scanning import ScanSettings, ScanTarget
@@ -125,7 +125,7 @@ def _cache_place(cache: Path | None, key: tuple[object, ...], target: ScanTarget
 
 def _cached(place: Path, now: datetime) -> Canary | None:
     try:
-        view = parse_object(place.read_bytes(), _FAULT, limit_bytes=_MAX_ADVISORY_BYTES)
+        view = parse_object(read_private(place), _FAULT, limit_bytes=_MAX_ADVISORY_BYTES)
         age = now - parse_time(view.text("at"), _FAULT, "at")
         ids = frozenset(view.texts("found"))
     except (OSError, GateError):

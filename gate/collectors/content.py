@@ -80,17 +80,8 @@ class DigestMemo:
         if self.path is None:
             return {}
         try:
-            descriptor = open_regular(self.path, follow=False)
-        except OSError:
-            return {}
-        with open(descriptor, "rb") as file:  # noqa: PTH123  opened without following a link
-            seen = os.fstat(file.fileno())
-            if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
-                return {}
-            content = file.read(_MAX_MEMO_BYTES)
-        try:
-            entries = json.loads(content)
-        except ValueError:
+            entries = json.loads(read_private(self.path, _MAX_MEMO_BYTES))
+        except (OSError, ValueError):
             return {}
         return {key: text for key, text in entries.items() if _is_digest(text)} if isinstance(entries, dict) else {}
 
@@ -134,6 +125,19 @@ def open_regular(path: Path, *, follow: bool = True) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EINVAL, "not a regular file")
+
+
+def read_private(path: Path, limit_bytes: int = -1) -> bytes:
+    """Give at most so many bytes of a regular file that is ours and that nobody else can write.
+
+    What is kept in a cache is believed, so a link, another owner's file or one that others may write is an OSError: a cache
+    that several users share, or that a CI system restores, must not answer for a scan (attack V15).
+    """
+    with open(open_regular(path, follow=False), "rb") as file:
+        seen = os.fstat(file.fileno())
+        if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+            raise OSError(errno.EPERM, "not a private file")
+        return file.read(limit_bytes)
 
 
 def hash_descriptor(descriptor: int) -> Digest:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gate.codec.strict_json import Fault, parse_object
-from gate.collectors.content import write_atomically
+from gate.collectors.content import read_private, write_atomically
 from gate.collectors.database_facts import open_bolt, query
 from gate.collectors.database_store import Database, DatabaseKind
 from gate.errors import DatabaseError, GateError
@@ -151,13 +151,9 @@ def _read_list(database: Database) -> CoverageList:
 
 def _cached(place: Path) -> CoverageList | None:
     try:
-        content = place.read_bytes()
-    except OSError:
-        return None
-    try:
-        view = parse_object(content, _FAULT, limit_bytes=_MAX_LIST_BYTES)
+        view = parse_object(read_private(place), _FAULT, limit_bytes=_MAX_LIST_BYTES)
         return CoverageList(frozenset(view.texts("releases")))
-    except GateError:
+    except (OSError, GateError):
         return None
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gate.codec.strict_json import JsonValue, canonical_json
 from gate.codec.values import decode_value, encode_value
-from gate.collectors.content import write_atomically
+from gate.collectors.content import read_private, write_atomically
 from gate.errors import StorageError
 from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence
 
@@ -59,7 +57,7 @@ class EvidenceCache:
 
     def _read(self, kind: type[Cachable], place: Path) -> Cachable | None:
         try:
-            value = decode_value(kind, _opened(_read_private(place)))
+            value = decode_value(kind, _opened(read_private(place)))
             for report in _reports(value):
                 self.raw.get(report)
         except (OSError, StorageError):
@@ -84,13 +82,3 @@ def _reports(value: LayerFacts | ScanReport | SecretEvidence) -> tuple[Digest, .
         return ()
     more = (value.package_report.digest,) if value.package_report is not None else ()
     return (value.report.digest, *more)
-
-
-def _read_private(place: Path) -> bytes:
-    """Give the bytes of a plain file that is ours and that nobody else can write."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(file.fileno())
-        if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
-            raise OSError("not a private file")
-        return file.read()

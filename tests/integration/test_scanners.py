@@ -309,7 +309,7 @@ def test_a_disk_that_refuses_is_an_error_of_its_own(bench: Bench, name: str, tmp
 
 
 @SCANNERS
-def test_two_scans_at_once_on_one_store_do_not_disturb_each_other(bench: Bench, name: str) -> None:
+def test_v15_two_scans_at_once_on_one_store_do_not_disturb_each_other(bench: Bench, name: str) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     with ThreadPoolExecutor(2) as pool:

@@ -157,6 +157,29 @@ def test_a_list_is_kept_by_the_databases_digest_and_a_damaged_one_is_computed_ag
     assert raised.value.code == "DB_MISSING"
 
 
+@pytest.mark.parametrize("planted", ["writable", "linked"])
+def test_v15_a_list_that_somebody_else_could_have_written_says_nothing(
+    trivy: Database, tmp_path: Path, planted: str
+) -> None:
+    cache = tmp_path / "cache"
+    honest = coverage_list(trivy, cache)
+    (kept,) = cache.iterdir()
+    kept.write_text('{"releases": ["debian 99"]}')
+    # What is ours alone is believed, which is why the cache is private.
+    assert coverage_list(trivy, cache).releases == {"debian 99"}
+    make_foreign(kept, planted)
+    assert coverage_list(trivy, cache) == honest
+
+
+def make_foreign(kept: Path, planted: str) -> None:
+    """Make a kept file one that another user of the machine could have written."""
+    if planted == "writable":
+        kept.chmod(0o666)
+    else:
+        elsewhere = kept.rename(kept.parent.parent / "elsewhere")
+        kept.symlink_to(elsewhere)
+
+
 def test_trivys_canary_is_the_first_advisory_that_is_fixed(trivy: Database) -> None:
     expected = {
         system("debian", "12"): Planted("deb", "openssl", "CVE-2020-0001"),
@@ -231,6 +254,24 @@ def test_another_binary_database_or_release_is_another_canary(tmp_path: Path) ->
     for key, distribution in (("a", None), ("b", None), ("a", system("debian", "12")), ("a", None)):
         ask(key, distribution)
     assert len(runs) == 3
+
+
+@pytest.mark.parametrize("planted", ["writable", "linked"])
+def test_v15_a_canary_that_somebody_else_could_have_written_is_looked_for_again(tmp_path: Path, planted: str) -> None:
+    settings = ScanSettings(cache=tmp_path / "cache", scratch=tmp_path)
+    seen = [PLAN.expected, frozenset[str]()]
+
+    def ask() -> Canary | Unobtained:
+        def scan(_plan: CanaryPlan, _layout: ScanTarget) -> frozenset[str]:
+            return seen.pop(0)
+
+        return canary_of(lambda: PLAN, scan, settings=settings, key=(), target=target(None), now=NOW)
+
+    found = Canary(expected=PLAN.expected, found=PLAN.expected)
+    assert ask() == ask() == found
+    (kept,) = (tmp_path / "cache").iterdir()
+    make_foreign(kept, planted)
+    assert ask() == Canary(expected=PLAN.expected, found=frozenset())
 
 
 def test_a_scan_of_the_canary_that_fails_is_unobtained(tmp_path: Path) -> None:

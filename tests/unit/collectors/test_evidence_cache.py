@@ -99,7 +99,7 @@ def test_an_entry_of_another_form_is_collected_anew(content: bytes, cache: Evide
     assert collect.times == 2
 
 
-def test_an_entry_that_others_could_write_is_no_entry(cache: EvidenceCache, tmp_path: Path) -> None:
+def test_v15_an_entry_that_others_could_write_is_no_entry(cache: EvidenceCache, tmp_path: Path) -> None:
     collect = Collecting()
     cache.obtain(LayerFacts, KEY, collect)
     entry(cache).chmod(0o666)
