@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gate.model.evidence import EvidenceSet, SubjectEvidence
     from gate.model.policy import Policy
 
-_MAX_UID = 2**31 - 1  # runtimes read a larger number as another one, 0 among them (CVE-2024-40635)
+_MAX_ID = 2**31 - 1  # runtimes read a larger user or group as another one, 0 among them (CVE-2024-40635)
 # What a runtime takes for a number before it looks at names (Go's Atoi): `-0` is root, whatever a passwd file says.
 _NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
@@ -47,19 +47,25 @@ def _problems(subject: SubjectEvidence) -> Iterable[Problem]:
     digest = subject.subject.digest
     if subject.config is None or isinstance(subject.config, Unobtained):
         return (problem_of(subject.config, "the configuration", digest),)
-    user = subject.config.user.partition(":")[0]
+    user, _, group = subject.config.user.partition(":")
+    if _NUMBER.fullmatch(group) and _wraps(group):
+        return (_problem("IMG_CONFIG", "a group over 2^31-1 can wrap around to root's", subject.config.user, digest),)
     if _NUMBER.fullmatch(user):
         return _number_problems(user, digest)
     return _name_problems(user, subject.layers, digest)
 
 
 def _number_problems(user: str, digest: Digest) -> tuple[Problem, ...]:
-    # A number of any length is compared as text first, so that a million digits cost nothing.
-    if len(user) > 11 or int(user) > _MAX_UID:
+    if _wraps(user):
         return (_problem("IMG_CONFIG", "a number over 2^31-1 can wrap around to root", user, digest),)
     if int(user) < 0:
         return (_problem("IMG_USER_UNKNOWN", "no user has a negative number", user, digest),)
     return (_problem("IMG_USER_ROOT", "the image runs as root", user, digest),) if int(user) == 0 else ()
+
+
+def _wraps(number: str) -> bool:
+    # A number of any length is compared as text first, so that a million digits cost nothing.
+    return len(number) > 11 or int(number) > _MAX_ID
 
 
 def _name_problems(user: str, layers: LayerFacts | Unobtained | None, digest: Digest) -> tuple[Problem, ...]:
