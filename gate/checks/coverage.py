@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
 from gate.codec.platforms import same_platform
-from gate.findings.completeness import language_problems, layer_problems, report_problems
+from gate.findings.completeness import language_problems, layer_problems, passed_over_problems, report_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
 from gate.model.finding import Tool
@@ -145,6 +145,7 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
         if len(reports) == len(asked):
             # What a scanner did not get to see is not known to be unseen: that is an error, and no fault of the image.
             yield from language_problems(reports, layers, digest)
+            yield from passed_over_problems(reports, digest)
 
 
 def _scan_problems(
@@ -180,6 +181,9 @@ def _notes(evidence: EvidenceSet) -> Iterator[str]:
             places = ", ".join(ascii(path)[1:-1] for path in subject.layers.embedded_sboms[:3])
             yield f"{_EMBEDDED}: the image carries SBOMs, which take nothing away: {places}"
         for report in (subject.trivy, subject.grype):
+            if isinstance(report, ScanReport) and report.passed_over:
+                example = ascii(" ".join(min(report.passed_over)))[1:-1]
+                yield f"{report.kind.value} looked up nothing for what it takes for a third party's packages, e.g. {example}"
             if isinstance(report, ScanReport) and report.database.demonstration:
                 yield f"{report.kind.value} used demonstration data: this verdict says nothing about real vulnerabilities"
 

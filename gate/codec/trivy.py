@@ -48,10 +48,12 @@ _VARIABLE: Final = re.compile(r'\s*"([A-Z_][A-Z0-9_]{0,63})=')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrivyReport:
-    """What a report says. `packages` are all; `os_packages` (name, version, architecture) the distribution's.
+    """What a report says.
 
-    `suppressed` are ids that Trivy left out. `redacted` is the report as JSON without the secrets it quotes and without
-    the image's configuration, to be kept.
+    `packages` are all; `os_packages` (name, version, architecture) the distribution's. `third_party` are packages of the
+    distribution's database that Trivy takes for another publisher's, by one line of their metadata, and for which it then
+    looks up nothing. `suppressed` are ids that Trivy left out. `redacted` is the report as JSON without the secrets it quotes
+    and without the image's configuration, to be kept.
     """
 
     version: str
@@ -60,6 +62,7 @@ class TrivyReport:
     distribution: ScannedDistribution | None
     packages: tuple[Package, ...]
     os_packages: frozenset[tuple[str, str, str]]
+    third_party: tuple[Package, ...]
     findings: tuple[ToolFinding, ...]
     secrets: tuple[SecretFinding, ...]
     suppressed: tuple[str, ...]
@@ -82,14 +85,15 @@ def parse_trivy_report(data: bytes) -> TrivyReport:
     if distribution is not None and not report.has("Results"):
         raise report.refuse("Results", "names a distribution and holds no results", expected="a list", seen="nothing")
     results = report.optional_objects("Results")
-    packages = [(package, _is_os(result)) for result in results for package in _packages(result)]
+    packages = [(_listed(result, found), result, found) for result, found in _listings(results)]
     return TrivyReport(
         version=report.object("Trivy").text("Version"),
         target_config=metadata.digest("ImageID"),
         target_diff_ids=_digests(metadata, "DiffIDs"),
         distribution=distribution,
-        packages=tuple(package for package, _ in packages),
-        os_packages=os_package_set(package for package, is_os in packages if is_os),
+        packages=tuple(package for package, _, _ in packages),
+        os_packages=os_package_set(package for package, result, _ in packages if _is_os(result)),
+        third_party=tuple(package for package, _, found in packages if _is_third_party(found)),
         findings=tuple(finding for result in results for finding in _findings(result)),
         secrets=tuple(secret for result in results for secret in _secrets(result)),
         suppressed=tuple(text for result in results for text in _suppressed(result)),
@@ -133,17 +137,25 @@ def _path(result: ObjectView, own: str) -> str:
     return own or ("" if _is_os(result) or target in _GROUPS else target)
 
 
-def _packages(result: ObjectView) -> Iterator[Package]:
-    for found in result.optional_objects("Packages"):
-        purl = _purl(found, "Identifier")
-        yield _package(
-            result,
-            name=found.text("Name"),
-            version=_version(found),
-            purl=purl,
-            path=_path(result, found.optional_text("FilePath")),
-            source=found.optional_text("SrcName"),
-        )
+def _listings(results: Iterable[ObjectView]) -> Iterator[tuple[ObjectView, ObjectView]]:
+    return ((result, found) for result in results for found in result.optional_objects("Packages"))
+
+
+def _listed(result: ObjectView, found: ObjectView) -> Package:
+    return _package(
+        result,
+        name=found.text("Name"),
+        version=_version(found),
+        purl=_purl(found, "Identifier"),
+        path=_path(result, found.optional_text("FilePath")),
+        source=found.optional_text("SrcName"),
+    )
+
+
+def _is_third_party(found: ObjectView) -> bool:
+    # `pkg/detector/ospkg/detect.go` leaves these out before it looks anything up, and says so at debug level only.
+    repository = found.optional_object("Repository")
+    return repository is not None and repository.optional_text("Class") == "third-party"
 
 
 def _purl(view: ObjectView, key: str) -> str:

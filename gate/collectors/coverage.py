@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from gate.codec.bolt import Bucket
 from gate.codec.strict_json import Fault, parse_object
 from gate.collectors.content import read_private, write_atomically
 from gate.collectors.database_facts import open_bolt, query
 from gate.collectors.database_store import Database, DatabaseKind
 from gate.errors import DatabaseError, GateError
 from gate.model.evidence import Distribution
+from gate.model.finding import Package
 
 _FAULT: Final = Fault(DatabaseError, "DB_MALFORMED", "a cached coverage list")
 _VERSION: Final = "1"  # of the cached form
@@ -79,6 +81,15 @@ _GRYPE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 _ROLLING: Final = frozenset({"wolfi", "chainguard"})
 
 
+def release_covered(database: Database, distribution: Distribution | None, cache: Path | None) -> bool | None:
+    """Say whether a verified database covers the release of an image; None for an image without a distribution.
+
+    Raises:
+        DatabaseError: `DB_MALFORMED`.
+    """
+    return None if distribution is None else covers(database.kind, coverage_list(database, cache), distribution)
+
+
 def covers(kind: DatabaseKind, listed: CoverageList, distribution: Distribution) -> bool:
     """Say whether the list of a database of this kind names the release of a distribution."""
     match kind:
@@ -98,6 +109,28 @@ def trivy_bucket(distribution: Distribution) -> str:
     """Give the lower-case name of Trivy's bucket for a release; empty for a distribution that Trivy does not judge."""
     known = _TRIVY_BUCKETS.get(distribution.id)
     return f"{known[0]} {known[1](distribution.version_id)}".strip() if known else ""
+
+
+def advised_in_trivy(
+    database: Path, distribution: Distribution | None, packages: Iterable[Package]
+) -> tuple[Package, ...]:
+    """Give the packages that Trivy's database has advisories for in this release, under their own or their source's name.
+
+    Raises:
+        DatabaseError: `DB_MALFORMED` or `DB_MISSING`.
+    """
+    asked = tuple(packages)
+    if distribution is None or not asked:
+        return ()
+    wanted = trivy_bucket(distribution)
+    with open_bolt(database) as root:
+        names = [name for name in root.bucket_names() if name.decode("utf-8", "replace").lower() == wanted]
+        releases = [release for name in names if (release := root.bucket(name)) is not None]
+        return tuple(package for package in asked if any(_advises(release, package) for release in releases))
+
+
+def _advises(release: Bucket, package: Package) -> bool:
+    return any(release.bucket(name.encode()) is not None for name in (package.name, package.source_name) if name)
 
 
 def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 from gate.codec.grype import MAX_REPORT_BYTES, GrypeReport, parse_grype_report
 from gate.collectors.canary import CanaryPlan, canary_of, plan_grype_canary
 from gate.collectors.content import disk_errors
-from gate.collectors.coverage import coverage_list, covers
+from gate.collectors.coverage import release_covered
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
 from gate.collectors.process import private_directories
 from gate.collectors.scanning import (
@@ -79,9 +79,6 @@ def _collect(
     run = GrypeRun(tool=tool, database=databases.demand(DatabaseKind.GRYPE), settings=settings)
     run.database.verify(settings.memo)
     report, bill, isolation = scan_with_grype(run, target, deadline)
-    covered = None
-    if target.distribution is not None:
-        covered = covers(DatabaseKind.GRYPE, coverage_list(run.database, settings.cache), target.distribution)
     return ScanReport(
         tool=tool.identity,
         kind=Tool.GRYPE,
@@ -94,9 +91,10 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
+        passed_over=frozenset(),  # Grype looks up whatever it lists
         findings=report.findings,
         suppressed=report.suppressed,
-        covered=covered,
+        covered=release_covered(run.database, target.distribution, settings.cache),
         canary=_canary(run, target, deadline),
     )
 

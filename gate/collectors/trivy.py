@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, parse_trivy_report
+from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, os_package_set, parse_trivy_report
 from gate.collectors.canary import CanaryPlan, canary_of, plan_trivy_canary
 from gate.collectors.content import disk_errors
-from gate.collectors.coverage import coverage_list, covers
+from gate.collectors.coverage import advised_in_trivy, release_covered
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
 from gate.collectors.process import PrivateDirectories, private_directories
 from gate.collectors.scanning import (
@@ -99,9 +99,7 @@ def _collect(
     for database in (run.database, run.java_database):
         database.verify(settings.memo)
     report, isolation = scan_with_trivy(run, target, deadline)
-    covered = None
-    if target.distribution is not None:
-        covered = covers(DatabaseKind.TRIVY, coverage_list(run.database, settings.cache), target.distribution)
+    passed_over = advised_in_trivy(run.database.main_file, target.distribution, report.third_party)
     return ScanReport(
         tool=tool.identity,
         kind=Tool.TRIVY,
@@ -114,10 +112,11 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
+        passed_over=os_package_set(passed_over),
         findings=report.findings,
         secrets=report.secrets,
         suppressed=report.suppressed,
-        covered=covered,
+        covered=release_covered(run.database, target.distribution, settings.cache),
         canary=_canary(run, target, deadline),
     )
 

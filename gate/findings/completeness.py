@@ -14,7 +14,7 @@ from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from gate.model.digest import Digest
@@ -265,6 +265,21 @@ def language_problems(reports: Iterable[ScanReport], layers: LayerFacts, subject
         yield Problem(
             code="SCAN_INCOMPLETE", message="no scanner sees some language packages", expected="all that the gate reads",
             seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]}", subject=subject,
+        )  # fmt: skip
+
+
+def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iterator[Problem]:
+    """Demand that each package of the distribution with advisories was looked up by at least one scanner.
+
+    Trivy looks up nothing for a package whose Maintainer or Vendor it takes for a third party's, and that is one line of a
+    file in the image (attack L12). Where another scanner is asked too, that one judges the package.
+    """
+    unseen = sorted(frozenset.intersection(*(report.passed_over for report in reports))) if reports else []
+    if unseen:
+        yield Problem(
+            code="SCAN_INCOMPLETE", message="no scanner looked up some packages",
+            expected="each package with advisories for this release looked up, by Grype where Trivy does not",
+            seen=f"{len(unseen)} taken for a third party's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}", subject=subject,
         )  # fmt: skip
 
 

@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 
     from gate.model.digest import Digest
     from gate.model.evidence import FirstSeen, ThreatData
-    from gate.model.finding import Finding
+    from gate.model.finding import Finding, Tool
     from gate.model.policy import VulnerabilityPolicy
     from gate.model.vex import VexDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRules:
-    """Everything but the finding and the clock: policy, documents that may speak, threat data, what the record knew."""
+    """Everything but the finding and the clock: policy, documents that may speak, threat data, what the record knew.
+
+    `passed_over` are packages (name, version, architecture) with the scanner that looked up nothing for them.
+    """
 
     policy: VulnerabilityPolicy
     vex: tuple[VexDocument, ...]
     threats: ThreatData
     seen: FirstSeen
+    passed_over: frozenset[tuple[Tool, tuple[str, str, str]]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ def _decide(finding: Finding, effect: VexEffect | None, rules: FindingRules, now
     policy = rules.policy
     if effect is not None and effect.clears:
         return _Decision(counts=False, code="VULN_FOUND", because=f"VEX {effect.document}: {effect.detail}")
-    if policy.quorum is Quorum.ALL and not policy.require <= finding.tools:
+    if policy.quorum is Quorum.ALL and not policy.require <= finding.tools | _abstaining(finding, rules):
         return _Decision(
             counts=False,
             code="VULN_FOUND",
@@ -71,6 +75,12 @@ def _decide(finding: Finding, effect: VexEffect | None, rules: FindingRules, now
         )
     threat = _threat(finding, rules)
     return threat if threat is not None else _by_severity(finding, rules, now)
+
+
+def _abstaining(finding: Finding, rules: FindingRules) -> frozenset[Tool]:
+    """Give the scanners that did not look: their silence is no vote against what another one sees."""
+    key = finding.package.key
+    return frozenset(tool for tool, package in rules.passed_over if package == (key.name, key.version, key.arch))
 
 
 def _threat(finding: Finding, rules: FindingRules) -> _Decision | None:

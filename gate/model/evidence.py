@@ -107,8 +107,9 @@ class ScanReport:
     """What one scanner says of one image.
 
     `target_config` (Trivy) or `target_manifest` (Grype) and `target_diff_ids` say which image it read. `packages` are all
-    packages that it saw; `os_packages` (name, version, architecture) are those of the distribution's database.
-    `suppressed` are ids that the tool left out on its own. `covered` says whether its database has advisories for the
+    packages that it saw; `os_packages` (name, version, architecture) are those of the distribution's database. `passed_over`
+    are those of the `os_packages` that it looked nothing up for, though its database has advisories for a package of that
+    name. `suppressed` are ids that the tool left out on its own. `covered` says whether its database has advisories for the
     distribution's release; None where the image has no distribution. `secrets` only from Trivy. `package_report` is the
     second document of a run whose first does not name every package (Grype).
     """
@@ -126,6 +127,7 @@ class ScanReport:
     distribution: ScannedDistribution | None = None
     packages: tuple[Package, ...] = ()
     os_packages: frozenset[tuple[str, str, str]] = frozenset()
+    passed_over: frozenset[tuple[str, str, str]]
     findings: tuple[ToolFinding, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
     suppressed: tuple[str, ...] = ()

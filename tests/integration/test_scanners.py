@@ -29,6 +29,7 @@ from tests.support.programs import Tools
 from tests.support.scan_bench import Bench, make_bench, trivy_store
 from tests.support.scanners import (
     BOOKWORM,
+    DPKG,
     KEY_FILE,
     debian_files,
     write_image,
@@ -135,6 +136,36 @@ def test_V10_our_own_settings_have_their_effect(bench: Bench, tmp_path: Path) ->
     entries = [*debian_files(), file("usr/share/doc/x/examples/tests/key.pem", KEY_FILE)]
     target = write_image(tmp_path / "image", entries)
     assert [secret.rule for secret in bench.scan("trivy", target=target).secrets] == ["private-key"]
+
+
+THIRD_PARTY = "Maintainer: Docker <support@docker.com>"
+DOCKER = f"""\
+Package: docker-ce
+Status: install ok installed
+{THIRD_PARTY}
+Architecture: amd64
+Version: 5:27.3.1-1~debian.12~bookworm
+
+"""
+
+
+def test_l12_a_package_that_trivy_takes_for_a_third_partys_is_named_where_its_silence_means_nothing(
+    bench: Bench, tmp_path: Path
+) -> None:
+    honest = bench.scan("trivy")
+    assert honest.passed_over == frozenset()
+    edited = DPKG.replace("Maintainer: nobody <nobody@example.org>", THIRD_PARTY, 1) + DOCKER
+    release, version, _ = debian_files()
+    target = write_image(tmp_path / "image", [release, version, file("var/lib/dpkg/status", edited)])
+    trivy, grype = bench.scan("trivy", target=target), bench.scan("grype", target=target)
+    # One edited line, and Trivy says nothing of openssl; Grype does not look at that line.
+    assert "CVE-2024-6119" in {finding.id for finding in honest.findings}
+    assert "CVE-2024-6119" not in {finding.id for finding in trivy.findings}
+    assert "CVE-2024-6119" in {finding.id for finding in grype.findings}
+    # The real third party's package has no advisories in this release: that nobody looked takes nothing away.
+    assert trivy.passed_over == {("libssl3", "3.0.11-1~deb12u2", "amd64")}
+    assert grype.passed_over == frozenset()
+    assert trivy.os_packages == grype.os_packages
 
 
 @SCANNERS

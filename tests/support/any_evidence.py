@@ -76,6 +76,7 @@ def reports(draw: st.DrawFn, good: ScanReport) -> ScanReport:
         covered=draw(st.sampled_from([True, True, False, None])),
         distribution=draw(st.sampled_from([good.distribution, None, ScannedDistribution(name="x", version="")])),
         canary=draw(st.sampled_from([good.canary, None, GONE])),
+        passed_over=draw(st.sampled_from([frozenset(), good.os_packages])),
         suppressed=draw(st.sampled_from([(), ("CVE-1",)])),
         secrets=tuple(draw(st.lists(secrets(), max_size=2))),
     )

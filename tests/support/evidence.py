@@ -108,6 +108,7 @@ def scan(tool: Tool, subject: SubjectEvidence, *findings: ToolFinding) -> ScanRe
         distribution=ScannedDistribution(name="debian", version="12.15" if tool is Tool.TRIVY else "12"),
         packages=PACKAGES,
         os_packages=OS_PACKAGES,
+        passed_over=frozenset(),
         findings=findings,
         covered=True,
         canary=Canary(expected=frozenset({"CVE-2018-25032"}), found=frozenset({"CVE-2018-25032"})),

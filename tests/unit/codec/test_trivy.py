@@ -188,6 +188,15 @@ def test_V03_results_without_the_distributions_class_leave_no_packages_of_it() -
     assert parse_trivy_report(altered(change)).os_packages == frozenset()
 
 
+@pytest.mark.parametrize("word", ["official", "third-party", "", None])
+def test_l12_a_third_partys_package_is_told_apart(word: str | None) -> None:
+    def change(document: Json) -> None:
+        result(document, "debian")["Packages"][0]["Repository"] = {"Class": word} if word is not None else None
+
+    told = [package.name for package in parse_trivy_report(altered(change)).third_party]
+    assert told == (["coreutils"] if word == "third-party" else [])
+
+
 def test_V10_what_was_suppressed_is_listed() -> None:  # noqa: N802
     def change(document: Json) -> None:
         hidden = {"Type": "vulnerability", "Status": "ignored", "Finding": {"VulnerabilityID": "CVE-2020-0001"}}
