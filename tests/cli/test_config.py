@@ -1,4 +1,4 @@
-"""Where options come from: flag over environment over configuration file over default; and what a found file may not do."""
+"""Where options come from: flag, environment, configuration file, default; and what a found file may not do (attack P06)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_file_is_found_upward_and_says_that_it_was(run: Run, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("key", sorted(ALL_OPTIONS - FOUND_MAY_SET))
-def test_a_found_file_decides_nothing(run: Run, key: str) -> None:
+def test_p06_a_found_file_decides_nothing(run: Run, key: str) -> None:
     value = "true" if key in FLAGS else "x"
     Path(FOUND_NAME).write_text(f"{key}: {value}\n", encoding="utf-8")
     result = run("explain", "VULN_FOUND")

@@ -38,7 +38,7 @@ def test_no_tracked_file_names_a_place_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize("name", ["runtime", "dev"])
-def test_a_lock_has_hashes_and_no_address(name: str) -> None:
+def test_c04_a_lock_has_hashes_and_no_address(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     pinned = re.findall(r"^([a-z0-9-]+)==(.*(?:\n .*)*)", text, re.MULTILINE)
     assert len(pinned) > 20

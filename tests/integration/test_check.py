@@ -103,7 +103,7 @@ def test_an_index_is_judged_by_every_child_and_attested_on_each(shop: Shop, inst
     assert {secret.subject for secret in bad.secrets} == {arm64.digest}
 
 
-def test_a_platform_that_is_asked_for_is_judged_alone(shop: Shop, installed: Installation, own: Path) -> None:
+def test_d08_a_platform_that_is_asked_for_is_judged_alone(shop: Shop, installed: Installation, own: Path) -> None:
     reference = shop.reference("index-bad-child", "narrowed/web")
     run = gate.check(reference, installed.options(own, platforms=(AMD64,)))
     assert run.verdict.decision is PASSED
@@ -123,7 +123,7 @@ def test_a_platform_that_is_not_there_is_no_pass(name: str, shop: Shop, installe
     assert (run.verdict.decision, codes(run)) == (REFUSED, {"IMG_PLATFORM_UNSCANNED"})
 
 
-def test_a_tag_is_refused_before_anything_is_fetched(shop: Shop, installed: Installation, own: Path) -> None:
+def test_d01_a_tag_is_refused_before_anything_is_fetched(shop: Shop, installed: Installation, own: Path) -> None:
     reference = shop.reference("clean", "tagged/web")
     repository, _, digest = reference.partition("@")
     before = attached(reference)

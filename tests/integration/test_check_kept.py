@@ -108,7 +108,7 @@ def test_without_a_key_the_verdict_is_recorded_and_nothing_attached(
         gate.check(reference, dataclasses.replace(options, attestation_file=own / "verdict.json"))
 
 
-def test_settings_on_the_command_line_change_the_verdict_and_sign_nothing(
+def test_p07_settings_on_the_command_line_change_the_verdict_and_sign_nothing(
     shop: Shop, installed: Installation, own: Path
 ) -> None:
     reference = shop.reference("vulnerable-maven", "ad-hoc/web")

@@ -345,7 +345,7 @@ def relisted(name: str, content: bytes) -> tuple[str, bytes]:
     ("change", "code"),
     [(flipped, "DB_DIGEST"), (without_java, "DB_MALFORMED"), (escaping, "DB_MALFORMED"), (relisted, "DB_DIGEST")],
 )
-def test_an_altered_archive_is_refused(
+def test_c04_an_altered_archive_is_refused(
     store: Path, tmp_path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None], code: str
 ) -> None:
     good, bad = tmp_path / "good.tar", tmp_path / "bad.tar"
@@ -358,7 +358,7 @@ def test_an_altered_archive_is_refused(
     assert not (target / "current.json").exists()
 
 
-def test_a_cut_archive_is_refused(store: Path, tmp_path: Path) -> None:
+def test_c04_a_cut_archive_is_refused(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "databases.tar"
     export_databases(store, path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

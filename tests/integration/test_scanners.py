@@ -244,9 +244,7 @@ def test_the_canary_is_found_for_every_release_that_is_covered(
     assert len(report.canary.expected) == (4 if covered else 3)
 
 
-def test_V07_an_advisory_that_the_scanner_drops_without_a_word_loses_the_canary(  # noqa: N802
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_v07_an_advisory_that_trivy_drops_without_a_word_loses_the_canary(bench: Bench, tmp_path: Path) -> None:
     # A fixed version that does not parse: Trivy drops the advisory, exit code 0, nothing on standard error.
     broken: Tree = {
         b"vulnerability": {b"CVE-2020-0001": b"{}"},

@@ -98,7 +98,7 @@ def test_any_registry_gives_the_verdict_back(any_shop: Shop, own: Path) -> None:
     assert refusal(bad, demand(any_shop, own)) == "ATT_VERDICT_FAIL"
 
 
-def test_an_index_and_each_of_its_children_may_be_asked_for(any_shop: Shop, own: Path) -> None:
+def test_d08_an_index_and_each_of_its_children_may_be_asked_for(any_shop: Shop, own: Path) -> None:
     reference = any_shop.reference("index-good", "verdict/index")
     repository = reference.partition("@")[0]
     verdict = gate.check(reference, any_shop.installed.options(own, registry=any_shop.options)).verdict
@@ -149,7 +149,7 @@ def test_what_no_entry_is_about_is_refused_without_asking(installed: Installatio
     assert refused.value.code == "REF_REGISTRY"
 
 
-def test_no_verdict(any_shop: Shop, own: Path) -> None:
+def test_c02_no_verdict(any_shop: Shop, own: Path) -> None:
     reference = any_shop.reference("clean", "codes/missing", signed=False)
     assert refusal(reference, demand(any_shop, own)) == "ATT_MISSING"
     any_shop.installed.sign(reference, any_shop.options)
@@ -228,7 +228,7 @@ def test_a_verdict_that_was_altered(any_shop: Shop, own: Path) -> None:
     assert lets_in(reference, demand(any_shop, own))
 
 
-def test_a_verdict_about_another_image(any_shop: Shop, own: Path) -> None:
+def test_a03_a_verdict_about_another_image(any_shop: Shop, own: Path) -> None:
     bundle = summary_of(any_shop, any_shop.reference("clean", "codes/subject"), own)
     other = any_shop.reference("root-user", "codes/subject")
     attach(any_shop, other, bundle)

@@ -233,7 +233,7 @@ def test_a_release_signed_by_somebody_else_is_refused(desk: Desk, form: str, cha
 
 
 @FORMS
-def test_a_tampered_archive_is_refused(desk: Desk, form: str) -> None:
+def test_c04_a_tampered_archive_is_refused(desk: Desk, form: str) -> None:
     error = desk.refusal(Release(form=form, program=PROGRAM + b"evil").publish())
     assert (error.code, error.expected) == ("TOOL_CHECKSUM", str(DIGEST))
 

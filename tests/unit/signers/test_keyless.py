@@ -282,7 +282,7 @@ def test_github_gives_a_token_for_each_certificate(server: SigstoreServer, monke
         {},
     ],
 )
-def test_a_ci_system_without_permission_fails_and_never_skips(
+def test_c05_a_ci_system_without_permission_fails_and_nobody_is_asked_to_log_in(
     server: SigstoreServer, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     for name in ("GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI"):

@@ -258,7 +258,7 @@ def test_s21_a_verdict_that_was_copied_to_another_repository_is_refused() -> Non
     assert refusal(verdict(), asked=copied) == "ATT_RESOURCE_MISMATCH"
 
 
-def test_a_child_is_accepted_by_the_verdict_of_its_index() -> None:
+def test_d08_a_child_is_accepted_by_the_verdict_of_its_index_alone() -> None:
     item = verdict(summary(subjects=(IMAGE, CHILD)))
     assert accepted(item, asked=demand(CHILD)).passed
     assert accepted(item, asked=demand(CHILD, index=IMAGE)).passed

@@ -1,0 +1,127 @@
+"""What an image, its place and a mirror try on both real scanners (attacks V07, V08, V12)."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gate.admin.databases import import_databases
+from gate.collectors.database_store import DatabaseSet, load_databases
+from gate.model.evidence import Canary, ScanReport, Unobtained
+from gate.model.finding import ToolFinding
+from gate.registry.deadline import Deadline
+from tests.support.programs import Tools
+from tests.support.scan_bench import Bench, make_bench, trivy_store
+from tests.support.scanners import debian_files, language_files, secret_files, write_image
+from tools.advisories import BuiltDatabases, build_databases
+from tools.images.archive import file
+
+pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
+
+BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
+
+
+@pytest.fixture(scope="module")
+def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
+    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
+
+
+@pytest.fixture(scope="module")
+def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
+
+
+def grype_store(bench: Bench, built: BuiltDatabases, place: Path, statements: str) -> DatabaseSet:
+    """Give the bench's databases with Grype's as an attacker's mirror would serve it: whole, young, and changed."""
+    assert built.grype_cache is not None
+    source = place / "vulnerability.db"
+    source.write_bytes((built.grype_cache / "6/vulnerability.db").read_bytes())
+    with sqlite3.connect(source) as database:
+        database.executescript(statements)
+    database.close()
+    deadline = Deadline.after(timedelta(minutes=1))
+    import_databases(place / "store", source, digest=None, grype=bench.grype, deadline=deadline)
+    return replace(bench.databases, grype=load_databases(place / "store").grype)
+
+
+NO_ADVISORIES: Final = "DELETE FROM affected_package_handles;"
+# Grype looks only at rows of the channel that it is asked for, and an image of Debian asks for none.
+OTHER_CHANNEL: Final = "UPDATE operating_systems SET channel = 'eus';"
+
+
+def test_v07_a_database_without_entries_gives_no_canary(bench: Bench, built: BuiltDatabases, tmp_path: Path) -> None:
+    empty = {
+        "trivy": trivy_store(bench, tmp_path, {b"vulnerability": {b"x": b"{}"}}),
+        "grype": grype_store(bench, built, tmp_path, NO_ADVISORIES),
+    }
+    for name, databases in empty.items():
+        report = bench.scan(name, databases=databases)
+        # Exit code 0, a whole report, a young database: all that is missing is what the canary is for.
+        assert (report.findings, report.covered) == ((), False)
+        assert isinstance(report.canary, Unobtained)
+        assert report.canary.code == "SCAN_CANARY"
+
+
+def test_v07_advisories_that_grype_never_asks_for_lose_the_canary(
+    bench: Bench, built: BuiltDatabases, tmp_path: Path
+) -> None:
+    report = bench.scan("grype", databases=grype_store(bench, built, tmp_path, OTHER_CHANNEL))
+    assert report.covered is True
+    assert {finding.package.key.type for finding in report.findings} == {"pypi", "npm", "maven"}
+    assert isinstance(report.canary, Canary)
+    # Three languages are found, the distribution's canary is not.
+    assert (len(report.canary.expected), len(report.canary.found)) == (4, 3)
+
+
+HOSTILE: Final = {
+    ".trivyignore": "CVE-2024-6119\nCVE-2019-10906\nCVE-2019-10744\nCVE-2021-44228\n",
+    ".trivyignore.yaml": "vulnerabilities: [{id: CVE-2024-6119}, {id: CVE-2019-10906}]\nsecrets: [{id: private-key}]\n",
+    "trivy.yaml": "severity: [LOW]\nscan: {skip-dirs: ['/**'], sbom-sources: [oci, rekor]}\n",
+    "trivy-secret.yaml": "disable-rules: [private-key]\n",
+    ".grype.yaml": "ignore: [{vulnerability: CVE-2024-6119}]\nonly-fixed: true\nexclude: ['**']\n",
+    ".grype/config.yaml": "ignore: [{package: {name: '.*'}}]\n",
+    ".syft.yaml": "exclude: ['**']\n",
+    ".vex/all.openvex.json": '{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "x", "author": "a", "version": 1,'
+    ' "timestamp": "2026-01-01T00:00:00Z", "statements": [{"vulnerability": {"name": "CVE-2024-6119"},'
+    ' "products": [{"@id": "pkg:deb/debian/openssl"}], "status": "not_affected",'
+    ' "justification": "component_not_present"}]}',
+}
+
+
+def told(report: ScanReport) -> tuple[set[tuple[str, str]], list[str], object]:
+    """Give what a report says of an image, without the layer and the path that an added file changes."""
+
+    def short(finding: ToolFinding) -> tuple[str, str]:
+        return (finding.id, finding.package.name)
+
+    return set(map(short, report.findings)), [secret.rule for secret in report.secrets], report.os_packages
+
+
+@SCANNERS
+@pytest.mark.parametrize("folder", ["", "app/", "root/", "etc/"])
+def test_v08_settings_and_vex_inside_the_image_change_nothing(
+    bench: Bench, name: str, folder: str, tmp_path: Path
+) -> None:
+    entries = [*debian_files(), *language_files(), *secret_files()]
+    entries += [file(folder + path, content) for path, content in HOSTILE.items()]
+    report = bench.scan(name, target=write_image(tmp_path / "image", entries))
+    assert told(report) == told(bench.scan(name))
+    assert report.suppressed == ()
+
+
+@SCANNERS
+@pytest.mark.parametrize(
+    "called", ["--config=x", "-o json=y", "a b", "line\nbreak", "x@sha256:y", "dir:x", "$(touch x)", "..."]
+)
+def test_v12_a_layout_may_be_called_anything(bench: Bench, name: str, called: str, tmp_path: Path) -> None:
+    moved = tmp_path / called
+    moved.symlink_to(bench.target.layout, target_is_directory=True)
+    report = bench.scan(name, target=replace(bench.target, layout=moved))
+    assert told(report) == told(bench.scan(name))
+    assert {path.name for path in tmp_path.iterdir()} == {called}
