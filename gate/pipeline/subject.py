@@ -33,6 +33,7 @@ from gate.pipeline.workshop import Workshop, attempt
 
 if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
+    from gate.collectors.blob_store import BlobStore
     from gate.collectors.image_source import ImageSource
     from gate.collectors.tool_pins import PinnedTool
     from gate.model.image import Descriptor
@@ -57,7 +58,7 @@ def gather_subject(
     manifest = attempt(lambda: _read_manifest(source, child))
     if isinstance(manifest, Unobtained):
         return SubjectEvidence(subject=subject, manifest=manifest)
-    config = attempt(lambda: _read_config(source, child, manifest))
+    config = attempt(lambda: _read_config(source, child, manifest, workshop.store))
     if isinstance(config, Unobtained):
         return _without_config(SubjectEvidence(subject=subject, manifest=manifest), config)
     evidence = SubjectEvidence(
@@ -75,10 +76,13 @@ def _read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
     return manifest
 
 
-def _read_config(source: ImageSource, child: Descriptor, manifest: ImageManifest) -> ImageConfig:
+def _read_config(source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore) -> ImageConfig:
     content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
     config = parse_config(content)
     check_config(config, manifest, child.platform)
+    if not store.contains(manifest.config):
+        # The scanners get the bytes that were judged here; no registry is asked for them a second time (attack D04).
+        store.put(manifest.config, [content])
     return config
 
 

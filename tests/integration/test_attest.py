@@ -128,7 +128,9 @@ def test_an_old_scan_and_one_from_the_future_are_refused(shop: Shop, own: Path, 
     assert refusal(shop, reference, own, file, clock=ago(hours=1)) == "POL_TIME"
 
 
-def test_c03_a_file_of_the_scanning_job_that_was_changed_is_refused(shop: Shop, own: Path, handed: tuple[str, Path]) -> None:
+def test_c03_a_file_of_the_scanning_job_that_was_changed_is_refused(
+    shop: Shop, own: Path, handed: tuple[str, Path]
+) -> None:
     reference, file = handed
     content = file.read_bytes()
     for changed in (content[:-9], content.replace(b'"passed"', b'"refused"', 1), content[:40], b"", b"{}\n{}"):
