@@ -56,6 +56,23 @@ def test_what_could_not_be_written_is_refused_before_anything_is_done(
     assert not list(Path(os.environ["HOME"]).iterdir()), "nothing was recorded"
 
 
+RUNNER_FILES = ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+
+
+@pytest.mark.parametrize("name", ["$(touch made)", "`touch made`", "a\nEOF\nPATH=/evil", "a;touch made", "image"])
+def test_o03_nothing_is_written_into_the_files_of_a_runner_and_no_shell_reads_a_name(run: Run, name: str) -> None:
+    # An action that sets outputs from an image's name gives whoever names it a line of its own (CVE-2026-26189).
+    Path("runner").mkdir()
+    for variable in RUNNER_FILES:
+        Path("runner", variable).touch()
+    environment = {variable: f"runner/{variable}" for variable in RUNNER_FILES}
+    result = run("check", f"oci:{name}", "-f", "json", env={**environment, "GITHUB_ACTIONS": "true", "CI": "true"})
+    (image,) = json.loads(result.stdout)["images"]
+    assert (result.exit_code, image["reference"]) == (3, f"oci:{name}")
+    assert [path.stat().st_size for path in Path("runner").iterdir()] == [0] * len(RUNNER_FILES)
+    assert {path.name for path in Path().iterdir()} == {"runner"}
+
+
 def test_a_file_with_an_equals_sign_is_named_by_its_path(run: Run) -> None:
     assert run("explain", "VULN_FOUND", "-o", "./a=b").exit_code == 0
     assert Path("a=b").exists()

@@ -54,7 +54,7 @@ def test_d03_other_bytes_under_the_right_header(
     assert len(server.requests) == 1, "wrong bytes are not asked for again"
 
 
-def test_d03_a_tag_is_hashed_whatever_the_header_says(
+def test_d03_d14_a_tag_is_hashed_whatever_the_header_says(
     server: HostileRegistry, client: RegistryClient, repository: Repository
 ) -> None:
     headers = {**TYPE, "Docker-Content-Digest": Digest.of(b"another").text}
