@@ -280,6 +280,7 @@ def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iter
             code="SCAN_INCOMPLETE", message="no scanner looked up some packages",
             expected="each package with advisories for this release looked up, by Grype where Trivy does not",
             seen=f"{len(unseen)} taken for a third party's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}", subject=subject,
+            next_step="Require grype beside trivy in `vulnerabilities.scanners.require`: it looks up every package.",
         )  # fmt: skip
 
 

@@ -112,5 +112,7 @@ def _covers_prehashed(key: ed25519.Ed25519PublicKey, signature: bytes, message: 
 
 def _invalid(key: PublicKey) -> SignatureError:
     return SignatureError(
-        "the signature does not verify", expected=f"a signature by {key.key_id[:19]} over these bytes"
+        "the signature does not verify",
+        expected=f"a signature by {key.key_id[:19]} over these bytes",
+        seen="one by another key, or over other bytes",
     )

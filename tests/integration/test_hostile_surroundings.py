@@ -1,6 +1,6 @@
 """Whole checks while somebody else lies: a registry, an attachment, a neighbour, a pull request, a pipeline that looks away.
 
-Attacks C02, D04, L10, L11, P06 and V15, each beside an honest twin.
+Attacks C02, D04, L10, L11, L12, P06 and V15, each beside an honest twin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from tests.support.command import Told, places_of, run_gate
 from tests.support.hostile import HostileRegistry, answer, hostile_registry, sequence
 from tests.support.images import attachment_manifest
 from tests.support.installation import SHOP, Installation, shop_policy
+from tests.support.policies import as_bytes, policy_document
 from tests.support.runs import codes
+from tests.support.scanners import DPKG, debian_files, write_image
+from tools.images.archive import file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
@@ -140,12 +143,41 @@ def test_l10_l11_a_list_of_packages_or_a_vex_document_that_hangs_on_the_image_ta
     assert findings(after) == findings(before) != set()
     # The same words from a file that the policy's owner names are believed.
     if row == "l11":
-        file = own / "vex.json"
-        file.write_text(json.dumps(vex(reference)), encoding="utf-8")
+        document = own / "vex.json"
+        document.write_text(json.dumps(vex(reference)), encoding="utf-8")
         policy = own / "policy.yaml"
-        pinned = {"file": file.name, "sha256": Digest.of(file.read_bytes()).hex}
+        pinned = {"file": document.name, "sha256": Digest.of(document.read_bytes()).hex}
         policy.write_bytes(shop_policy(installed, vulnerabilities={"failOn": "high", "vex": [pinned]}))
         assert findings(gate.check(reference, installed.options(own, signer=None, policy=policy))) < findings(before)
+
+
+@pytest.mark.parametrize(
+    ("edited", "scanners", "expected"),
+    [
+        (False, ["trivy"], {"VULN_FOUND"}),
+        (True, ["trivy"], {"SCAN_INCOMPLETE"}),
+        (True, ["trivy", "grype"], {"VULN_FOUND"}),
+    ],
+)
+def test_l12_one_edited_line_that_blinds_trivy_lets_nothing_pass(
+    edited: bool,  # noqa: FBT001 - a table
+    scanners: list[str],
+    expected: set[str],
+    installed: Installation,
+    own: Path,
+    tmp_path: Path,
+) -> None:
+    status = DPKG.partition("Package: zlib1g")[0]
+    if edited:
+        status = status.replace("nobody <nobody@example.org>", "NVIDIA <cudatools@nvidia.com>", 1)
+    entries = [*debian_files()[:2], file("var/lib/dpkg/status", status)]
+    write_image(tmp_path / "image", entries)
+    policy = own / "policy.yaml"
+    quorum = "all" if len(scanners) > 1 else "any"
+    wanted = {"scanners": {"require": scanners, "quorum": quorum}, "unknownSeverity": "low"}
+    policy.write_bytes(as_bytes(policy_document(vulnerabilities=wanted)))
+    run = gate.check(f"oci:{tmp_path / 'image'}", installed.options(own, signer=None, policy=policy))
+    assert (run.verdict.decision, codes(run)) == (Decision.REFUSED, expected)
 
 
 def test_p06_a_policy_that_a_pull_request_changed_passes_what_no_stage_takes(
