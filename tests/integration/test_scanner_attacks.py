@@ -1,4 +1,4 @@
-"""What an image, its place and a mirror try on both real scanners (attacks V07, V08, V12)."""
+"""What an image, its place and a mirror try on both real scanners (attacks L12, V07, V08, V12)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 
 from gate.admin.databases import import_databases
 from gate.collectors.database_store import DatabaseSet, load_databases
-from gate.model.evidence import Canary, ScanReport, Unobtained
+from gate.model.evidence import Canary, Distribution, ScanReport, Unobtained
 from gate.model.finding import ToolFinding
 from gate.registry.deadline import Deadline
+from tests.support.layers import rpm_header
 from tests.support.programs import Tools
 from tests.support.scan_bench import Bench, make_bench, trivy_store
 from tests.support.scanners import debian_files, language_files, secret_files, write_image
@@ -77,6 +78,48 @@ def test_v07_advisories_that_grype_never_asks_for_lose_the_canary(
     assert isinstance(report.canary, Canary)
     # Three languages are found, the distribution's canary is not.
     assert (len(report.canary.expected), len(report.canary.found)) == (4, 3)
+
+
+ROCKY: Final = Distribution(id="rocky", version_id="9.4")
+ROCKY_ADVISORY: Final = (
+    b'{"Entries": [{"FixedVersion": "1:3.0.7-27.el9", "Arches": ["x86_64"], "VendorIDs": ["RLSA-2024:1"]}]}'
+)
+
+
+def rpm_database(vendors: dict[str, str]) -> bytes:
+    """Give an RPM database of these packages, each with its vendor."""
+    with sqlite3.connect(":memory:") as database:
+        database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)")
+        for name, vendor in vendors.items():
+            source = f"{name}-3.0.1-1.el9.src.rpm"
+            tags = {1000: name, 1001: "3.0.1", 1002: "1.el9", 1011: vendor, 1022: "x86_64", 1044: source}
+            database.execute("INSERT INTO Packages(blob) VALUES (?)", (rpm_header(tags),))
+        database.commit()
+        content = database.serialize()
+    database.close()
+    return content
+
+
+@pytest.mark.parametrize("vendor", ["Rocky Enterprise Software Foundation", "Docker"])
+def test_l12_a_vendor_that_trivy_does_not_know_is_told_where_there_are_advisories(
+    bench: Bench, vendor: str, tmp_path: Path
+) -> None:
+    databases = trivy_store(
+        bench,
+        tmp_path,
+        {b"vulnerability": {b"CVE-2020-0002": b"{}"}, b"rocky 9": {b"openssl": {b"CVE-2020-0002": ROCKY_ADVISORY}}},
+    )
+    entries = [
+        file("etc/os-release", 'ID=rocky\nVERSION_ID="9.4"\n'),
+        file("etc/redhat-release", "Rocky Linux release 9.4 (Blue Onyx)\n"),
+        file("var/lib/rpm/rpmdb.sqlite", rpm_database({"openssl": vendor, "docker-ce": "Docker"})),
+    ]
+    target = write_image(tmp_path / "image", entries, distribution=ROCKY)
+    report = bench.scan("trivy", target=target, databases=databases)
+    assert len(report.os_packages) == 2
+    known = vendor != "Docker"
+    assert {finding.id for finding in report.findings} == ({"CVE-2020-0002"} if known else set())
+    assert {name for name, _, _ in report.passed_over} == (set() if known else {"openssl"})
 
 
 HOSTILE: Final = {
