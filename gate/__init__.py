@@ -18,9 +18,10 @@ from gate.model.version import VERSION
 if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.pipeline.check import check
-    from gate.pipeline.options import AdHoc, CheckOptions, CheckRun, Places, VerifyOptions, VerifyRun
-    from gate.pipeline.places import default_places
+    from gate.pipeline.options import AdHoc, CheckOptions, CheckRun
+    from gate.pipeline.places import Places, default_places
     from gate.pipeline.verify import verify
+    from gate.pipeline.verify_options import VerifyOptions, VerifyRun
 
 __all__ = [
     "AdHoc",
@@ -41,9 +42,9 @@ _HOMES = {
     "CheckOptions": "gate.pipeline.options",
     "CheckRun": "gate.pipeline.options",
     "GateError": "gate.errors",
-    "Places": "gate.pipeline.options",
-    "VerifyOptions": "gate.pipeline.options",
-    "VerifyRun": "gate.pipeline.options",
+    "Places": "gate.pipeline.places",
+    "VerifyOptions": "gate.pipeline.verify_options",
+    "VerifyRun": "gate.pipeline.verify_options",
     "check": "gate.pipeline.check",
     "default_places": "gate.pipeline.places",
     "verify": "gate.pipeline.verify",

@@ -31,7 +31,7 @@ from gate.store.record import open_record
 
 if TYPE_CHECKING:
     from gate.model.digest import Digest
-    from gate.pipeline.options import Places
+    from gate.pipeline.places import Places
     from gate.registry.deadline import Deadline
     from gate.registry.options import RegistryOptions
     from gate.signers.signer import Signer

@@ -19,7 +19,7 @@ import yaml
 
 from gate.codec.keys import render_public_key
 from gate.errors import UsageError
-from gate.model.policy import KeylessSigner, KeySigner
+from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.statement import PASSED_LEVEL, VERIFICATION_SUMMARY
 from gate.model.trust import PUBLIC
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gate.model.identity import Matcher
-    from gate.model.policy import ImageRequirement, Requirement, SignatureRule, Signer, VerdictRule, VerdictSigner
+    from gate.model.policy_signers import SignatureRule, Signer
+    from gate.model.requirement import ImageRequirement, Requirement, VerdictRule, VerdictSigner
 
 _Fields = dict[str, object]
 _SECONDS_A_HOUR: Final = 3600

@@ -25,7 +25,7 @@ from gate.codec.trusted_root import parse_trusted_root
 from gate.collectors.tool_pins import ReleaseArchive, ReleaseSigner, SignatureForm, ToolPin
 from gate.errors import EvidenceError, GateError, RefusedError, RegistryError, ScannerError
 from gate.model.digest import Digest
-from gate.model.policy import KeylessSigner
+from gate.model.policy_signers import KeylessSigner
 from gate.model.trust import PUBLIC, Trust
 from gate.registry.options import RegistryOptions
 from gate.registry.service import Service

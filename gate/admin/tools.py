@@ -23,6 +23,7 @@ from gate.admin.downloads import DownloadOptions, download
 from gate.admin.signed_release import Publisher
 from gate.codec.strict_json import printable
 from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor, write_atomically
+from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped
 from gate.collectors.tool_pins import (
     USER_LOCK_VERSION,
     PinnedTool,
@@ -36,7 +37,6 @@ from gate.collectors.tool_pins import (
     read_user_lock,
     this_platform,
 )
-from gate.collectors.trust_store import TRUSTED_ROOT, shipped
 from gate.errors import EvidenceError, GateError, ScannerError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import ToolIdentity

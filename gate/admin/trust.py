@@ -13,15 +13,9 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.signing_config import CLIENT_TYPE, parse_signing_config
 from gate.codec.strict_json import Fault, JsonValue, canonical_json, parse_object
 from gate.codec.trusted_root import MAX_ROOT_BYTES, parse_trusted_root
-from gate.collectors.content import open_regular
-from gate.collectors.trust_store import (
-    SIGNING_CONFIG,
-    TRUSTED_ROOT,
-    TrustEntry,
-    TrustSource,
-    TrustStore,
-    shipped,
-)
+from gate.collectors.regular_file import open_regular
+from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT, shipped
+from gate.collectors.trust_store import TrustEntry, TrustSource, TrustStore
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.digest import Digest

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachments
     from gate.model.evidence import EvidenceSet, RequestFacts
-    from gate.model.policy import Policy, SignatureRule
+    from gate.model.policy import Policy
+    from gate.model.policy_signers import SignatureRule
     from gate.model.verdict import AcceptedSignature
 
 

@@ -21,7 +21,7 @@ from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
 from gate.errors import UsageError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import ShowOptions, show_attachments, signers_of_policy, signers_of_requirement
 from gate.pipeline.options import AdHoc, CheckOptions
@@ -31,7 +31,7 @@ from gate.report.content import Cell, Listing, Report
 
 if TYPE_CHECKING:
     from gate.model.digest import Digest
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
     from gate.pipeline.attest_show import ShownAttachment
 

@@ -25,7 +25,7 @@ from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
 from gate.errors import UsageError
-from gate.model.finding import Severity
+from gate.model.severity import Severity
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.report.codes import worst_exit_code
 from gate.report.content import Report

@@ -24,7 +24,6 @@ from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
 from gate.errors import StorageError
 from gate.model.version import VERSION
-from gate.pipeline.options import CheckOptions, VerifyOptions
 from gate.pipeline.places import default_places
 from gate.registry.deadline import Deadline
 from gate.report.codes import exit_code_of, worst_exit_code
@@ -33,10 +32,12 @@ from gate.report.formats import Format
 
 if TYPE_CHECKING:
     from gate.model.progress import Progress
-    from gate.pipeline.options import Places
+    from gate.pipeline.options import CheckOptions
+    from gate.pipeline.places import Places
+    from gate.pipeline.verify_options import VerifyOptions
     from gate.report.content import Content
 
-Options = TypeVar("Options", CheckOptions, VerifyOptions)
+Options = TypeVar("Options", "CheckOptions", "VerifyOptions")
 FOUND_NAME: Final = ".gate.yaml"
 F = TypeVar("F", bound=Callable[..., object])
 Decorator = Callable[[F], F]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from gate.codec.keys import parse_public_key
 from gate.collectors.policy_folder import PolicyFolder, document_name, read_document
 from gate.model.digest import Digest
-from gate.signers.file_key import read_key_file
+from gate.signers.key_file import read_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gate.model.policy import Requirement
+    from gate.model.requirement import Requirement
     from gate.model.signer import PublicKey
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.collectors.output import write_output
 from gate.errors import StorageError, UsageError
 from gate.report.formats import Format, render
 from gate.report.lines import DEFAULT_WIDTH, Style
@@ -77,6 +76,8 @@ def _write_file(path: Path, text: str) -> None:
     except (OSError, RuntimeError) as error:
         raise _refusal(path, _reason(error)) from error
     if not special:
+        from gate.collectors.output import write_output  # noqa: PLC0415 - standard output needs no temporary files
+
         write_output(real, content)
 
 

@@ -19,9 +19,9 @@ from gate.codec.strict_json import Fault
 from gate.codec.times import parse_time
 from gate.errors import UsageError
 from gate.model.digest import Digest
-from gate.model.finding import Severity
 from gate.model.image import Platform
 from gate.model.reference import Repository, parse_repository
+from gate.model.severity import Severity
 from gate.report.formats import Format
 
 if TYPE_CHECKING:

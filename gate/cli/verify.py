@@ -15,9 +15,9 @@ from gate.cli.identities import demanded_identity, identity_options, trusted_roo
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_MAX_AGE
 from gate.model.reference import Repository
-from gate.pipeline.options import VerifyOptions
+from gate.model.requirement import DEFAULT_MAX_AGE
+from gate.pipeline.verify_options import VerifyOptions
 from gate.report.content import ImageReport, Report
 
 demand_options = with_options(

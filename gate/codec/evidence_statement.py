@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.evidence_summary import SCHEMA_VERSION
 from gate.codec.statement import render_statement
 from gate.codec.times import format_time
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE
+from gate.model.decision import Decision
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.statement import VerificationResult
-from gate.model.verdict import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

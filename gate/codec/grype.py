@@ -23,7 +23,8 @@ from gate.codec.trivy import os_package_set
 from gate.errors import ScannerError
 from gate.model.digest import Digest
 from gate.model.evidence import ScannedDistribution
-from gate.model.finding import Epss, Package, Severity, Tool, ToolFinding
+from gate.model.finding import Epss, Package, Tool, ToolFinding
+from gate.model.severity import Severity
 
 # 130 packages beside 7,900 files are 4 MB of CycloneDX.
 MAX_REPORT_BYTES: Final = 256 << 20

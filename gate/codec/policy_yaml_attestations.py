@@ -25,7 +25,7 @@ from gate.model.string_map import StringMap
 
 if TYPE_CHECKING:
     from gate.codec.policy_yaml_files import FileReader
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
 
 MAX_LEVEL: Final = 3
 _EMPTY: Final = "POL_EMPTY_IDENTITY"

@@ -13,7 +13,7 @@ from gate.codec.identity_patterns import PatternKind, check_pattern
 from gate.codec.policy_keys import CLAIM_KEYS, KEYLESS_KEYS
 from gate.errors import PolicyError
 from gate.model.identity import Claim, Identity, Matcher
-from gate.model.policy import KeylessSigner
+from gate.model.policy_signers import KeylessSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

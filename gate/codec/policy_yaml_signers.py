@@ -16,7 +16,7 @@ from gate.codec.policy_yaml_identities import read_keyless
 from gate.codec.policy_yaml_patterns import distinct, read_count, read_glob
 from gate.codec.yaml_node import MAX_TEXT_BYTES
 from gate.errors import KeyFileError
-from gate.model.policy import KeylessSigner, KeySigner, SignatureRule
+from gate.model.policy_signers import KeylessSigner, KeySigner, SignatureRule
 from gate.model.signer import RsaScheme
 from gate.model.string_map import StringMap
 from gate.model.trust import PUBLIC
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gate.codec.policy_yaml_files import FileReader
     from gate.codec.yaml_node import Fields, Node
     from gate.model.glob import Glob
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.signer import PublicKey
 
 _EMPTY = "POL_EMPTY_IDENTITY"

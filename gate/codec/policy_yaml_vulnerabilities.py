@@ -17,7 +17,7 @@ from gate.codec.vex import parse_vex
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError, UsageError
 from gate.model.digest import Digest
-from gate.model.finding import Severity, Tool
+from gate.model.finding import Tool
 from gate.model.policy import (
     DEFAULT_DATABASE_MAX_AGE,
     EpssRule,
@@ -26,6 +26,7 @@ from gate.model.policy import (
     VexAuthor,
     VulnerabilityPolicy,
 )
+from gate.model.severity import Severity
 
 if TYPE_CHECKING:
     from datetime import timedelta

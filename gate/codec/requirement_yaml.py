@@ -22,13 +22,13 @@ from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError, UsageError
 from gate.model.digest import Digest
-from gate.model.policy import (
+from gate.model.policy_signers import SignatureRule
+from gate.model.requirement import (
     DEFAULT_EVIDENCE_TYPE,
     DEFAULT_EXTENSION_PREFIX,
     DEFAULT_MAX_AGE,
     ImageRequirement,
     Requirement,
-    SignatureRule,
     VerdictRule,
     VerdictSigner,
 )

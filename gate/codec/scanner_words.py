@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gate.model.finding import FixState, Severity
+from gate.model.finding import FixState
+from gate.model.severity import Severity
 
 # Words of Trivy, Grype, and of the distributions whose words they pass on.
 _SEVERITIES: Final[Mapping[str, Severity]] = MappingProxyType(

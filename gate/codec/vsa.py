@@ -16,7 +16,7 @@ from gate.codec.statement import own_subjects, render_statement
 from gate.codec.times import format_time, parse_time
 from gate.errors import UsageError
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EXTENSION_PREFIX
+from gate.model.requirement import DEFAULT_EXTENSION_PREFIX
 from gate.model.statement import (
     FAILED_LEVEL,
     PASSED_LEVEL,

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import json
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gate.collectors.regular_file import open_regular
 from gate.errors import DatabaseError, GateError, ScannerError, StorageError
 from gate.model.digest import Digest
 
@@ -116,15 +116,6 @@ def disk_errors(doing: str) -> Iterator[None]:
             seen=f"{error.strerror or type(error).__name__}{f' at {error.filename}' if error.filename else ''}",
             next_step="Look at the disk and its permissions; give `--cache-dir` or another TMPDIR.",
         ) from error
-
-
-def open_regular(path: Path, *, follow: bool = True) -> int:
-    """Open a regular file for reading and give its descriptor; anything else (pipe, directory) is an OSError, at once."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def read_private(path: Path, limit_bytes: int = -1) -> bytes:

@@ -28,8 +28,9 @@ from typing import Final
 
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import format_time, parse_time
-from gate.collectors.content import DigestMemo, hash_descriptor, open_regular, verify_database_file, write_atomically
+from gate.collectors.content import DigestMemo, hash_descriptor, verify_database_file, write_atomically
 from gate.collectors.database_facts import DatabaseFacts, read_grype_facts, read_java_facts, read_trivy_facts
+from gate.collectors.regular_file import open_regular
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import DatabaseError, GateError, StorageError
 from gate.model.digest import Digest

@@ -55,7 +55,7 @@ class PolicyFolder:
             EvidenceError: `ROOT_MISSING`.
         """
         # Imported late: policies with keys alone need none.
-        from gate.collectors.trust_store import TRUSTED_ROOT, shipped  # noqa: PLC0415
+        from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped  # noqa: PLC0415
 
         root = shipped(TRUSTED_ROOT)
         if root is None:

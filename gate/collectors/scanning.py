@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from gate.codec.strict_json import printable
-from gate.collectors.content import DigestMemo, open_binary, open_regular
+from gate.collectors.content import DigestMemo, open_binary
 from gate.collectors.process import ChildLimits, ChildResult, PrivateDirectories, Stopped, run_child
+from gate.collectors.regular_file import open_regular
 from gate.collectors.tool_pins import PinnedTool
 from gate.errors import ScannerError
 from gate.model.digest import Digest

@@ -21,8 +21,9 @@ from typing import Any, Final
 import yaml
 
 from gate.codec.strict_json import Fault, ObjectView, parse_object
-from gate.collectors.content import DigestMemo, open_regular
+from gate.collectors.content import DigestMemo
 from gate.collectors.package_data import data_path
+from gate.collectors.regular_file import open_regular
 from gate.errors import InternalError, ScannerError
 from gate.model.digest import Digest
 from gate.model.evidence import ToolIdentity

@@ -22,14 +22,14 @@ import re
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from gate.codec.strict_json import Fault, JsonValue, ObjectView, canonical_json, parse_object, printable
 from gate.codec.times import format_time, parse_time
-from gate.collectors.content import open_regular, write_atomically
+from gate.collectors.content import write_atomically
+from gate.collectors.regular_file import open_regular
+from gate.collectors.shipped_trust import PUBLIC_TUF, SIGNING_CONFIG, TRUSTED_ROOT, shipped
 from gate.errors import EvidenceError, StorageError, UsageError
 from gate.model.digest import Digest
 from gate.model.trust import PUBLIC
@@ -37,9 +37,6 @@ from gate.model.trust import PUBLIC
 if TYPE_CHECKING:
     from datetime import datetime
 
-PUBLIC_TUF: Final = "https://tuf-repo-cdn.sigstore.dev"
-TRUSTED_ROOT: Final = "trusted_root.json"
-SIGNING_CONFIG: Final = "signing_config.v0.2.json"
 MAX_FILE_BYTES: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "the entry of a trusted root")
@@ -81,15 +78,6 @@ def expect_trust_name(name: str) -> str:
             "not a name of a trusted root", expected="lower-case letters, digits and dashes", seen=printable(name)
         )
     return name
-
-
-def shipped(name: str, url: str = PUBLIC_TUF) -> bytes | None:
-    """Give a file that the `sigstore` package carries for this repository; None where it carries none.
-
-    The package's data is read and none of its code is run: `root.json`, `trusted_root.json` or the signing configuration.
-    """
-    place = resources.files("sigstore").joinpath("_store", quote(url.rstrip("/"), safe=""), name)
-    return place.read_bytes() if place.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from gate.model.evidence import FirstSeen
-    from gate.model.finding import Finding, Severity
+    from gate.model.finding import Finding
+    from gate.model.severity import Severity
 
 
 def grace_end(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from gate.findings.grace import grace_end
 from gate.findings.vex import VexEffect, vex_effect
-from gate.model.finding import FixState, Severity
+from gate.model.finding import FixState
 from gate.model.policy import FailOrIgnore, Quorum
+from gate.model.severity import Severity
 from gate.model.verdict import JudgedFinding
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gate.model.finding import Finding, FixState, Severity, Tool, ToolFinding
+from gate.model.finding import Finding, FixState, Tool, ToolFinding
+from gate.model.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

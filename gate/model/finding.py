@@ -11,22 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gate.model.digest import Digest
-
-
-class Severity(StrEnum):
-    """The gate's own scale; declared from lowest to highest."""
-
-    UNKNOWN = "unknown"
-    NEGLIGIBLE = "negligible"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """Give the place on the scale, 0 for unknown to 5 for critical."""
-        return list(Severity).index(self)
+from gate.model.severity import Severity
 
 
 class FixState(StrEnum):

@@ -1,4 +1,4 @@
-"""The policy: what an image must be. And the requirement: what a deploy stage demands of verdicts.
+"""The policy: what an image must be.
 
 Values only; `gate.codec.policy_yaml` makes them from bytes, strictly. A section that is None was not given, so that its
 checks are `disabled`. Every file that a policy points to was read and compared with its digest before a value was made;
@@ -13,24 +13,21 @@ from enum import StrEnum
 from typing import Final
 
 from gate.model.digest import Digest
-from gate.model.finding import Severity, Tool
+from gate.model.finding import Tool
 from gate.model.glob import Glob
-from gate.model.identity import Identity
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
+from gate.model.policy_signers import SignatureRule, Signer
 from gate.model.predicate import kind_of
-from gate.model.signer import PublicKey
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, DEFAULT_EXTENSION_PREFIX, DEFAULT_MAX_AGE
+from gate.model.severity import Severity
 from gate.model.source_glob import SourceGlob
 from gate.model.string_map import StringMap
-from gate.model.trust import Trust
 from gate.model.vex import VexDocument
 
-DEFAULT_MAX_AGE: Final = timedelta(days=7)
 DEFAULT_DATABASE_MAX_AGE: Final = timedelta(hours=48)
 DEFAULT_WAIVER_MAX_DURATION: Final = timedelta(days=90)
 DEFAULT_VERIFIER_ID: Final = "https://gate.example/verifier/default"
-DEFAULT_EVIDENCE_TYPE: Final = "https://gate.example/evidence/v1"
-DEFAULT_EXTENSION_PREFIX: Final = "https://gate.example/vsa/v1/"
 
 
 class Quorum(StrEnum):
@@ -46,51 +43,6 @@ class FailOrIgnore(StrEnum):
 
     FAIL = "fail"
     IGNORE = "ignore"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeySigner:
-    """A signer by public key. The key carries its own validity window (`PublicKey.not_before`, `.not_after`).
-
-    `trust` says whose log entries and timestamps count beside its signatures. None: nobody's, so that a signature which
-    brings any is refused (docs/adr/0004-log-entries-need-trust.md).
-    """
-
-    key: PublicKey
-    trust: Trust | None = None
-
-    def __str__(self) -> str:
-        return self.key.key_id[:19]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeylessSigner:
-    """A signer by identity, in certificates that an authority of this trusted root wrote, and of no other."""
-
-    identity: Identity
-    trust: Trust
-
-    def __str__(self) -> str:
-        return str(self.identity)
-
-
-Signer = KeySigner | KeylessSigner
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureRule:
-    """Which signers an image of these repositories must have.
-
-    Exactly one of `any_of` and `all_of` is not empty. Every annotation must stand in the same signature (attack S22). `log`
-    and `timestamps` are counts of distinct authorities; None: what the signer's trusted root demands.
-    """
-
-    images: Glob
-    any_of: tuple[Signer, ...] = ()
-    all_of: tuple[Signer, ...] = ()
-    annotations: StringMap = StringMap()
-    log: int | None = None
-    timestamps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,43 +264,3 @@ class Policy:
     unpinned: tuple[str, ...] = ()
     kev_file: tuple[str, Digest] | None = None
     epss_file: tuple[str, Digest] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictSigner:
-    """Who may sign verdicts, bound to the verifier id that the verdicts must carry (None: any id is accepted)."""
-
-    signer: Signer
-    verifier_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictRule:
-    """What a verdict must be to let an image in."""
-
-    signed_by: tuple[VerdictSigner, ...]
-    failed_by: tuple[VerdictSigner, ...] = ()
-    policies: frozenset[Digest] = frozenset()
-    environment: str | None = None
-    max_age: timedelta = DEFAULT_MAX_AGE
-    require_timestamp: bool = False
-    extension_prefixes: tuple[str, ...] = (DEFAULT_EXTENSION_PREFIX,)
-    evidence_types: tuple[str, ...] = (DEFAULT_EVIDENCE_TYPE,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequirement:
-    """For images that match: a verdict, or only signatures (`signature`); exactly one is given."""
-
-    match: Glob
-    verdict: VerdictRule | None = None
-    signature: SignatureRule | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """What a deploy stage demands: the first entry that matches decides; no entry matches: refused."""
-
-    name: str
-    digest: Digest
-    images: tuple[ImageRequirement, ...]

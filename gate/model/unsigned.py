@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence, Unobtained
 from gate.model.image import Platform
-from gate.model.verdict import Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from gate.model.decision import Decision, Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, EvidenceOrigin, Isolation, RawReport, RequestFacts, ToolIdentity
 from gate.model.finding import Finding, SecretFinding
@@ -17,23 +17,6 @@ from gate.model.image import Descriptor, ImageConfig
 from gate.model.policy import Waiver
 from gate.model.reasons import EXIT_CODES, ReasonClass
 from gate.model.subject import SkippedChild, Subject
-
-
-class Outcome(StrEnum):
-    """What one check answers (rule 3)."""
-
-    PASS = "pass"  # noqa: S105 - an outcome, no password
-    FAIL = "fail"
-    ERROR = "error"
-    DISABLED = "disabled"
-
-
-class Decision(StrEnum):
-    """What is done with the image."""
-
-    PASSED = "passed"
-    REFUSED = "refused"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

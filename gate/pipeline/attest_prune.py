@@ -20,8 +20,8 @@ from gate.collectors.open_source import open_source
 from gate.errors import EvidenceError, GateError, ReferenceRefusedError, RefusedError, UsageError
 from gate.model.attachment import AttachmentSource
 from gate.model.digest import Digest
-from gate.model.policy import VerdictSigner
 from gate.model.reference import RegistryReference, parse_reference
+from gate.model.requirement import VerdictSigner
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gate.codec.statement import Statement
     from gate.model.attachment import Attachment, Attachments
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.statement import VerificationSummary
 
 _EVERYWHERE: Final = ""

@@ -23,7 +23,7 @@ from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, KeyHint
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
 from gate.pipeline.workshop import attempt
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachment
     from gate.model.bundle import Bundle
-    from gate.model.policy import Policy, Requirement, Signer
+    from gate.model.policy import Policy
+    from gate.model.policy_signers import Signer
+    from gate.model.requirement import Requirement
 
 GOOD: Final = "ok"
 UNCHECKED: Final = "unchecked"

@@ -15,9 +15,10 @@ from gate.collectors.registry_source import RegistrySource
 from gate.collectors.unobtained import unobtained_from
 from gate.decide import decide, needed_evidence
 from gate.errors import GateError, InternalError, PolicyError, UsageError
+from gate.model.decision import Decision
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
-from gate.model.verdict import Decision, Verdict
+from gate.model.verdict import Verdict
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.other_forms import remove_stale, write_forms
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data

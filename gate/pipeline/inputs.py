@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gate.collectors.content import open_regular
+from gate.collectors.regular_file import open_regular
 from gate.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a caller of the pipeline chooses: the same for the command line and for Python."""
+"""What a caller of `check` chooses and gets: the same for the command line and for Python."""
 
 from __future__ import annotations
 
@@ -7,39 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.model.finding import Severity
 from gate.model.progress import NoProgress, Progress
+from gate.model.severity import Severity
 from gate.registry.options import RegistryOptions
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gate.model.digest import Digest
-    from gate.model.identity import Identity, VerifiedIdentity
     from gate.model.image import Platform
-    from gate.model.policy import Requirement
     from gate.model.reference import Repository
-    from gate.model.signer import PublicKey
     from gate.model.unsigned import UnsignedVerdict
     from gate.model.verdict import Verdict
+    from gate.pipeline.places import Places
     from gate.signers.signer import Signer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where things are kept. `record` is a path or a database URL, `evidence` the folder that no cache prunes.
-
-    `fingerprint_key` is the file of a key that an organisation shares, so that its allow entries hold everywhere; None: the
-    installation's own, in `state`.
-    """
-
-    cache: Path
-    databases: Path
-    tools: Path | None
-    state: Path
-    record: str
-    evidence: Path
-    fingerprint_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,50 +97,3 @@ class CheckRun:
     attestations: tuple[IssuedAttestation, ...] = ()
     reused: bool = False
     notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """How `verify` works: a requirement, or the parts of one entry.
-
-    `policies` are accepted policy digests, `environment` None accepts only verdicts that name none. `trusted_root` says what
-    identities, and logs and timestamps beside keys, are checked with; None: the public instance, and nothing beside keys.
-    """
-
-    places: Places
-    requirement: Requirement | None = None
-    keys: tuple[PublicKey, ...] = ()
-    identity: Identity | None = None
-    trusted_root: Path | None = None
-    fail_keys: tuple[PublicKey, ...] = ()
-    verifier_id: str | None = None
-    policies: frozenset[Digest] = frozenset()
-    environment: str | None = None
-    max_age: timedelta = timedelta(days=7)
-    require_timestamp: bool = False
-    attestation_file: Path | None = None
-    name: Repository | None = None
-    timeout: timedelta = timedelta(minutes=1)
-    offline: bool = False
-    registry: RegistryOptions = field(default_factory=RegistryOptions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyRun:
-    """What `verify` found: the verdict that lets the image in, or the signatures where the requirement asks for those.
-
-    All fields are of verified content. `trusted_time` is None where no authority vouches for the time. `identity` is who
-    signed with a certificate, whose passing key `key_id` then is; None where a key is the signer.
-    """
-
-    reference: str
-    digest: Digest
-    key_id: str
-    identity: VerifiedIdentity | None = None
-    policy: Digest | None = None
-    verifier_id: str = ""
-    environments: tuple[str, ...] = ()
-    time_verified: datetime | None = None
-    trusted_time: datetime | None = None
-    expires: datetime | None = None
-    attachment: Digest | None = None

@@ -24,9 +24,9 @@ from gate.collectors.attachments import collect_attachments
 from gate.collectors.output import write_output
 from gate.errors import InternalError, RegistryError, StorageError
 from gate.model.bundle import Envelope
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.statement import VERIFICATION_SUMMARY
-from gate.model.verdict import Decision
 from gate.pipeline.options import IssuedAttestation
 from gate.pipeline.statements import subject_descriptors
 from gate.registry.referrers import fallback_tag

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from gate.pipeline.options import Places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = "gate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things are kept. `record` is a path or a database URL, `evidence` the folder that no cache prunes.
+
+    `fingerprint_key` is the file of a key that an organisation shares, so that its allow entries hold everywhere; None: the
+    installation's own, in `state`.
+    """
+
+    cache: Path
+    databases: Path
+    tools: Path | None
+    state: Path
+    record: str
+    evidence: Path
+    fingerprint_key: Path | None = None
 
 
 def default_places(

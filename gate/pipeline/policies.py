@@ -21,7 +21,8 @@ from gate.errors import PolicyError
 from gate.model.digest import Digest
 from gate.model.evidence import ThreatData
 from gate.model.glob import Glob
-from gate.model.policy import KeySigner, Policy, SignatureRule, VulnerabilityPolicy
+from gate.model.policy import Policy, VulnerabilityPolicy
+from gate.model.policy_signers import KeySigner, SignatureRule
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -18,10 +18,10 @@ from gate.codec.attachments import parse_attachment
 from gate.codec.strict_json import canonical_json
 from gate.errors import GateError, StorageError
 from gate.model.attachment import FAILED_VERDICT, Attachments
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 from gate.model.statement import VERIFICATION_SUMMARY
-from gate.model.verdict import Decision
 from gate.model.version import VERSION
 from gate.pipeline.recording import read_intent, read_summary, read_verdict
 from gate.pipeline.workshop import SCANNERS

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gate.model.digest import Digest
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
-    from gate.pipeline.options import Places
+    from gate.pipeline.places import Places
     from gate.registry.options import RegistryOptions
     from gate.secrets.hit import Hit, Where
     from gate.secrets.known import KnownSecrets

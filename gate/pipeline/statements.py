@@ -15,6 +15,7 @@ from gate.codec.evidence_statement import render_evidence, result_of
 from gate.codec.verdict_manifest import render_referrer_manifest
 from gate.codec.vsa import evidence_input, levels_for, render_summary, resource_uri
 from gate.errors import InternalError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.statement import (
@@ -25,7 +26,6 @@ from gate.model.statement import (
     VerificationSummary,
 )
 from gate.model.string_map import StringMap
-from gate.model.verdict import Decision
 from gate.model.version import VERSION
 from gate.signers.signing import SignedStatement, sign_statement
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gate.codec.trusted_root import parse_trusted_root
-from gate.collectors.trust_store import TRUSTED_ROOT, shipped
 from gate.errors import EvidenceError
 from gate.model.trust import PUBLIC, Trust
 
@@ -17,6 +16,8 @@ def given_trust(trusted_root: bytes | None) -> Trust:
     """
     if trusted_root is not None:
         return Trust(name="given", root=parse_trusted_root(trusted_root))
+    from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped  # noqa: PLC0415 - a root that is given needs no other
+
     content = shipped(TRUSTED_ROOT)
     if content is None:
         raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")

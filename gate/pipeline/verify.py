@@ -10,10 +10,11 @@ from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
 from gate.errors import ReferenceRefusedError, UsageError
 from gate.model.attachment import Attachments
 from gate.model.glob import Glob
-from gate.model.policy import ImageRequirement, KeylessSigner, KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.reference import Reference, RegistryReference, parse_reference
+from gate.model.requirement import ImageRequirement, VerdictRule, VerdictSigner
 from gate.pipeline.inputs import read_input
-from gate.pipeline.options import VerifyOptions, VerifyRun
+from gate.pipeline.verify_options import VerifyOptions, VerifyRun
 from gate.registry.deadline import Clock, Deadline
 from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.model.digest import Digest
-    from gate.model.policy import SignatureRule, Signer
+    from gate.model.policy_signers import SignatureRule, Signer
     from gate.model.reference import Repository
     from gate.model.trust import Trust
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from gate.codec.bundle import parse_bundle
 from gate.model.digest import Digest
 from gate.model.identity import Identity
-from gate.model.policy import KeylessSigner, KeySigner
+from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.pipeline.inputs import read_input
-from gate.pipeline.trust import given_trust
 from gate.verification.signature import verify_artifact
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.signer import PublicKey
+    from gate.model.trust import Trust
     from gate.verification.signature import VerifiedSignature
     from gate.verification.vouchers import Artifact
 
@@ -48,12 +48,19 @@ def verify_bundle(
     parsed = parse_bundle(bundle)
     who: Signer
     if isinstance(signer, Identity):
-        who = KeylessSigner(identity=signer, trust=given_trust(trusted_root))
+        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
     else:
         # A key alone needs no root; what stands beside its signature does.
         vouched = bool(parsed.entries or parsed.timestamps)
-        who = KeySigner(key=signer, trust=given_trust(trusted_root) if vouched or trusted_root is not None else None)
+        who = KeySigner(key=signer, trust=_trust(trusted_root) if vouched or trusted_root is not None else None)
     return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
+
+
+def _trust(trusted_root: bytes | None) -> Trust:
+    # Imported where a root is asked for: keys need none, and reading certificates takes longer than verifying by a key.
+    from gate.pipeline.trust import given_trust  # noqa: PLC0415
+
+    return given_trust(trusted_root)
 
 
 def read_artifact(text: str, path: Path) -> Artifact:

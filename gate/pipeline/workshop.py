@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from gate.model.policy import SecretRuleFile
     from gate.model.progress import Progress
-    from gate.pipeline.options import Places
+    from gate.pipeline.places import Places
     from gate.registry.deadline import Deadline
 
 T = TypeVar("T")

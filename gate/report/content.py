@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from gate.model.verdict import Decision
+from gate.model.decision import Decision
 from gate.report.codes import exit_code_of
 
 if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.model.digest import Digest
-    from gate.model.finding import Severity
     from gate.model.identity import VerifiedIdentity
+    from gate.model.severity import Severity
     from gate.model.verdict import Verdict
 
 SCHEMA_VERSION: Final = "1.0"

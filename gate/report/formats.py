@@ -1,7 +1,7 @@
 """The formats by name. A new one is a file beside this one and an arm here.
 
 The format never changes what was decided, nor the exit code (rule 8 of the design). A renderer is loaded when it is asked
-for: neither a JSON report nor a line of `gate verify` loads the terminal's library.
+for: neither a JSON report nor what fits into lines (`gate verify`, `gate verify-bundle`) loads the terminal's library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, assert_never
 
 from gate.report.content import Document, Listing, Report
-from gate.report.lines import Style, render_bare, render_lines
+from gate.report.lines import Style, render_bare, render_lines, render_row
 
 if TYPE_CHECKING:
     from gate.report.content import Content
@@ -33,6 +33,8 @@ def render(content: Content, form: Format, style: Style) -> str:
             return render_lines(content, style)
         case Listing(bare=True) if form is Format.TABLE:
             return render_bare(content)
+        case Listing() if form is Format.TABLE and len(content.rows) <= 1:
+            return render_row(content, style)
         case Report() | Listing():
             return _rendered(content, form, style)
         case _:

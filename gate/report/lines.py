@@ -1,26 +1,29 @@
-"""One line an image: its decision, and what let it in or why it was not judged.
+"""What needs no table: one line an image, with its decision and what let it in or why it was not judged; a single row.
 
-Written without the terminal's library, because `gate verify` stands in front of every deployment and answers in
-milliseconds. The codes of colours are those of ECMA-48.
+Written without the terminal's library, because `gate verify` and `gate verify-bundle` stand in front of every deployment
+and answer in milliseconds. The codes of colours are those of ECMA-48.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gate.model.verdict import Decision
+from gate.codec.times import format_time
+from gate.model.decision import Decision
 from gate.report.escape import guard_lines, identifier, visible
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
-    from gate.report.content import ImageReport, Listing, Report, VerifiedImage
+    from gate.report.content import Cell, ImageReport, Listing, Report, VerifiedImage
 
 # As wide as a report is where no terminal says otherwise: a file, a pipe, the log of a CI step.
 DEFAULT_WIDTH: Final = 120
 # Bold green, red, yellow.
 _COLORS: Final = {Decision.PASSED: "1;32", Decision.REFUSED: "1;31", Decision.ERROR: "1;33"}
+_GREEN, _YELLOW, _GREY = "32", "33", "90"
 _KEY_LENGTH: Final = len("sha256:") + 12
 
 
@@ -42,6 +45,31 @@ def render_bare(listing: Listing) -> str:
     return guard_lines("".join(f"{identifier(str(row[0]), limit=4096)}\n" for row in listing.rows))
 
 
+def render_row(listing: Listing, style: Style) -> str:
+    """Give a single row, or none, as lines: a digest or a path then stays whole, to be copied; notes follow."""
+    width = max(map(len, listing.columns), default=0)
+    cells = [
+        _painted(f"{column:<{width}}  ", _GREY, style) + _row_cell(column, cell, listing, style)
+        for row in listing.rows
+        for column, cell in zip(listing.columns, row, strict=True)
+    ]
+    return guard_lines("".join(f"{line.rstrip()}\n" for line in (*cells, *map(visible, listing.notes))))
+
+
+def _row_cell(column: str, cell: Cell, listing: Listing, style: Style) -> str:
+    text = cell_text(cell)
+    return _painted(text, _GREEN if cell == "ok" else _YELLOW, style) if column == listing.state else text
+
+
+def cell_text(cell: Cell) -> str:
+    """Give a value as people read it."""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, datetime):
+        return format_time(cell)
+    return "" if cell is None else visible(str(cell))
+
+
 def image_line(image: ImageReport, now: datetime, style: Style) -> str:
     """Give the line of an image that was verified or not judged; of one that was checked, its decision alone."""
     details: tuple[str, ...] = ()
@@ -54,9 +82,12 @@ def image_line(image: ImageReport, now: datetime, style: Style) -> str:
 
 def headline(decision: Decision, reference: str, details: tuple[str, ...], style: Style) -> str:
     """Give decision, reference (whole: it is copied from here) and details, which may be empty."""
-    word = decision.value.upper()
-    shown = f"\x1b[{_COLORS[decision]}m{word}\x1b[0m" if style.color else word
+    shown = _painted(decision.value.upper(), _COLORS[decision], style)
     return "  ".join([shown, identifier(reference, limit=4096), *(visible(detail) for detail in details if detail)])
+
+
+def _painted(text: str, color: str, style: Style) -> str:
+    return f"\x1b[{color}m{text}\x1b[0m" if style.color and text else text
 
 
 def _details(found: VerifiedImage, now: datetime) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -17,10 +16,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gate.codec.times import format_time
-from gate.model.verdict import Decision, Outcome
+from gate.model.decision import Decision, Outcome
 from gate.report.codes import next_step
 from gate.report.escape import guard_lines, identifier, visible
-from gate.report.lines import Style, image_line
+from gate.report.lines import Style, cell_text, image_line
 from gate.report.table_findings import disagreements, excused, left_out, secrets, vulnerabilities, waivers
 from gate.report.table_style import plain_table
 
@@ -60,13 +59,10 @@ def render_report(report: Report, style: Style) -> str:
 
 
 def render_listing(listing: Listing, style: Style) -> str:
-    """Give the rows below their columns' names; the column `state` in its colour."""
+    """Give several rows below their columns' names; the column `state` in its colour."""
 
     def draw(console: Console) -> None:
-        if len(listing.rows) == 1:
-            _one_row(console, listing)
-        elif listing.rows:
-            console.print(_rows(listing))
+        console.print(_rows(listing))
         for note in listing.notes:
             console.print(Text(visible(note)), soft_wrap=True)
 
@@ -244,19 +240,6 @@ def _rows(listing: Listing) -> Table:
     return table
 
 
-def _one_row(console: Console, listing: Listing) -> None:
-    """Give a single row as lines: a digest or a path then stays whole, to be copied."""
-    width = max(map(len, listing.columns))
-    for column, cell in zip(listing.columns, listing.rows[0], strict=True):
-        name = (f"{column:<{width}}  ", "bright_black")
-        console.print(Text.assemble(name, _cell(column, cell, listing)), soft_wrap=True)
-
-
 def _cell(column: str, cell: Cell, listing: Listing) -> Text:
-    if isinstance(cell, bool):
-        return Text("yes" if cell else "no")
-    if isinstance(cell, datetime):
-        return Text(format_time(cell))
-    if column == listing.state:
-        return Text(visible(str(cell)), style="green" if cell == "ok" else "yellow")
-    return Text("" if cell is None else visible(str(cell)))
+    style = ("green" if cell == "ok" else "yellow") if column == listing.state else ""
+    return Text(cell_text(cell), style=style)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from gate.model.finding import Severity
+from gate.model.severity import Severity
 from gate.report.escape import identifier, visible
 from gate.report.table_style import plain_table
 

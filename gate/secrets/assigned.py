@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 from gate.secrets.assignments import find_assignment, kind_of
 from gate.secrets.encoded import decoded
 from gate.secrets.hit import Hit, Where, line_of

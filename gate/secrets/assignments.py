@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from gate.model.finding import Severity
+from gate.model.severity import Severity
 from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gate.model.digest import Digest
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 
 # A NUL so near says that this is no text, and has no lines.
 _NEAR: Final = 512

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Final
 from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Fields, Node
 from gate.errors import PolicyError
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 from gate.secrets.patterns import PatternRefusedError, compile_pattern
 from gate.secrets.rule import Rule, ValidatorUse
 from gate.secrets.validator_names import PARAMETERS, Parameter

@@ -15,7 +15,8 @@ from typing import IO, Final
 
 from gate.errors import ImageError
 from gate.model.digest import Digest
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 from gate.secrets.budget import Budget
 from gate.secrets.container import HEAD_BYTES, Kind, kind_of_container
 from gate.secrets.hit import Hit, Where

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Final
 
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 from gate.secrets.assigned import find_assigned
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.hit import Hit, Where, line_of

@@ -6,15 +6,13 @@ cannot give the key away.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from gate.codec.keys import MAX_KEY_BYTES, algorithm_of, allowed_key, spki_of
+from gate.codec.keys import algorithm_of, allowed_key, spki_of
 from gate.codec.private_keys import ComputablePrivateKey, parse_private_key
-from gate.errors import KeyFileError
 from gate.model.signer import PublicKey
 
 if TYPE_CHECKING:
@@ -63,21 +61,3 @@ def _curve_hash(key: ec.EllipticCurvePrivateKey) -> hashes.HashAlgorithm:
             return hashes.SHA512()
         case _:
             return hashes.SHA256()
-
-
-def read_key_file(path: Path) -> bytes:
-    """Read a key file, at most 64 KiB.
-
-    Raises:
-        KeyFileError: `KEY_MALFORMED`, with the system's own words, never with content.
-    """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_KEY_BYTES + 1)
-    except OSError as error:
-        raise KeyFileError(
-            f"the key file {path} cannot be read", expected="a readable PEM file", seen=error.strerror or "an error"
-        ) from error
-    if len(data) > MAX_KEY_BYTES:
-        raise KeyFileError(f"the key file {path} is too large", expected=f"at most {MAX_KEY_BYTES} bytes")
-    return data

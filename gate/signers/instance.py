@@ -19,7 +19,7 @@ from gate.verification.signature import verify_statement
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.signing import SigningServices
     from gate.model.trust import EvidenceDemand, TrustedRoot
     from gate.registry.deadline import Clock

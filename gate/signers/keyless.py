@@ -20,7 +20,7 @@ from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.codec.strict_json import printable
 from gate.errors import KeyFileError
 from gate.model.identity import Identity, Matcher
-from gate.model.policy import KeylessSigner
+from gate.model.policy_signers import KeylessSigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import PUBLIC, EvidenceDemand, Trust
 from gate.registry.deadline import Deadline

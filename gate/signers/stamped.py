@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.errors import KeyFileError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import EvidenceDemand, Trust
 from gate.registry.deadline import Deadline

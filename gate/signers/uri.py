@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import EvidenceError, KeyFileError
-from gate.signers.file_key import FileSigner, read_key_file
+from gate.signers.file_key import FileSigner
+from gate.signers.key_file import read_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

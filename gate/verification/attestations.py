@@ -15,7 +15,7 @@ from gate.codec.strict_json import printable
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, KeyHint
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.verification.match import expect_bounded
 from gate.verification.progress import furthest
 from gate.verification.signature import signed_statement, verify_statement
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gate.model.attachment import Attachments
     from gate.model.bundle import Bundle
     from gate.model.digest import Digest
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.verification.signature import VerifiedStatement
 
 T = TypeVar("T")

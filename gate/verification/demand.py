@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachments
     from gate.model.bundle import Bundle
-    from gate.model.policy import VerdictRule
+    from gate.model.requirement import VerdictRule
 
 
 def demand_verdict(attachments: Attachments, demand: VerdictDemand, now: datetime) -> VerifiedVerdict:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachment, Attachments
     from gate.model.bundle import Bundle
-    from gate.model.policy import SignatureRule, Signer
+    from gate.model.policy_signers import SignatureRule, Signer
     from gate.model.trust import EvidenceDemand
 
 

@@ -40,7 +40,7 @@ from gate.model.bundle import (
     SimpleSigning,
 )
 from gate.model.digest import Digest
-from gate.model.policy import KeylessSigner, KeySigner
+from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.identity import VerifiedIdentity
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.signer import PublicKey
     from gate.verification.log import VerifiedEntry
     from gate.verification.timestamps import VerifiedTime

@@ -17,7 +17,7 @@ from gate.codec.times import format_time
 from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.bundle import Bundle, KeyHint, SignatureFormat
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.statement import VerificationResult, VerificationSummary
 from gate.verification.progress import furthest
 from gate.verification.signature import VerifiedSignature, VerifiedStatement, demanded_of, verify_statement
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
-    from gate.model.policy import VerdictRule, VerdictSigner
     from gate.model.reference import Repository
+    from gate.model.requirement import VerdictRule, VerdictSigner
 
 # Formats 10.2: how far clocks of different machines may be apart, and a timestamp from the signer's own time.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)

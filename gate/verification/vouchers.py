@@ -13,13 +13,13 @@ from gate.codec.dsse import pre_authentication_encoding
 from gate.errors import EvidenceError, SignatureError
 from gate.model.bundle import Envelope, MessageSignature, SimpleSigning
 from gate.model.digest import Digest
-from gate.model.policy import KeylessSigner
+from gate.model.policy_signers import KeylessSigner
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.bundle import Bundle
-    from gate.model.policy import Signer
+    from gate.model.policy_signers import Signer
     from gate.model.trust import EvidenceDemand, Trust
     from gate.verification.log import VerifiedEntry
     from gate.verification.timestamps import VerifiedTime

@@ -8,7 +8,8 @@ import pytest
 
 from gate.checks.secret import merge_secrets
 from gate.model.digest import Digest
-from gate.model.finding import SecretFinding, SecretPlace, Severity, Tool
+from gate.model.finding import SecretFinding, SecretPlace, Tool
+from gate.model.severity import Severity
 from tests.support.cases import Case, assert_case, cases_of, codes_of, codes_written_in
 
 CASES = cases_of("secret")

@@ -16,9 +16,9 @@ from gate.cli.progress import shown_progress
 from gate.cli.progress_bars import TerminalProgress
 from gate.errors import GateError, KeyFileError
 from gate.model.digest import Digest
-from gate.model.finding import Severity
 from gate.model.image import Platform
 from gate.model.progress import NoProgress
+from gate.model.severity import Severity
 from gate.report.formats import Format
 
 ZEROS = f"sha256:{'0' * 64}"

@@ -15,7 +15,7 @@ from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, GateError, RefusedError
 from gate.model.attachment import Attachment
 from gate.model.identity import Identity, Matcher
-from gate.model.policy import KeylessSigner, KeySigner, Signer
+from gate.model.policy_signers import KeylessSigner, KeySigner, Signer
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand, Trust
 from gate.verification.signature import VerifiedSignature, verify_image_signature

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore, public_pem
 from tools.images.archive import file
 from tools.images.layout import ImageConfig, image, layer, write_layout
 
@@ -76,17 +76,23 @@ def test_help_loads_nothing_heavy(option: str) -> None:
     assert top_level(modules) & (HEAVY | SERVERS) == set()
 
 
-def test_verify_by_key_loads_no_sigstore_no_schema_and_no_scanner(tmp_path: Path) -> None:
+# What `gate verify` and `gate verify-bundle` do without, whoever must have signed.
+NEVER_TO_VERIFY = SERVERS | {"cattrs", "jsonschema", "nacl", "pydantic", "rich", "sqlalchemy", "univers", "yaml"}
+# The evidence and the policy of a check: half of the model, and the other half is what a verifier needs.
+CHECKED = {"gate.model.evidence", "gate.model.policy", "gate.model.verdict", "gate.pipeline.check"}
+
+
+def key_file(folder: Path, key: ec.EllipticCurvePrivateKey) -> str:
+    (folder / "gate.pub").write_bytes(public_pem(key))
+    return str(folder / "gate.pub")
+
+
+def test_verify_by_key_loads_what_a_key_and_a_verdict_need(tmp_path: Path) -> None:
     subject = image([layer([file("etc/os-release", "ID=none\n")], mtime=0)], ImageConfig(created=CREATED))
     write_layout(tmp_path / "image", subject)
-    (tmp_path / "gate.pub").write_bytes(
-        ec.generate_private_key(ec.SECP256R1())
-        .public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
     demanded = (
         "--key",
-        str(tmp_path / "gate.pub"),
+        key_file(tmp_path, ec.generate_private_key(ec.SECP256R1())),
         "--policy",
         f"sha256:{'0' * 64}",
         "--as",
@@ -94,6 +100,34 @@ def test_verify_by_key_loads_no_sigstore_no_schema_and_no_scanner(tmp_path: Path
     )
     status, modules = run(PROBE, "verify", f"oci:{tmp_path / 'image'}", *demanded)
     assert status == 1, "nothing is attached, so it is refused: ATT_MISSING"
-    assert top_level(modules) & (SERVERS | {"jsonschema", "sigstore", "pydantic", "sqlalchemy"}) == set()
+    assert "gate.verification.demand" in modules
+    assert top_level(modules) & (NEVER_TO_VERIFY | {"sigstore"}) == set()
+    assert set(modules) & (CHECKED | {"cryptography.x509"}) == set()
     scanners = {name for name in modules if name.startswith("gate.") and name.rpartition(".")[2] in {"trivy", "grype"}}
     assert scanners == set()
+
+
+def test_verify_bundle_by_key_reads_no_certificate_and_loads_no_client(tmp_path: Path) -> None:
+    made = VirtualSigstore()
+    (tmp_path / "bundle").write_bytes(made.sign_artifact(b"artifact", by_key=True).bundle())
+    (tmp_path / "artifact").write_bytes(b"artifact")
+    who = ("--bundle", str(tmp_path / "bundle"), "--key", key_file(tmp_path, made.key))
+    status, modules = run(PROBE, "verify-bundle", str(tmp_path / "artifact"), *who)
+    assert status == 0
+    assert "gate.verification.signature" in modules
+    assert top_level(modules) & (NEVER_TO_VERIFY | {"requests", "sigstore", "urllib3"}) == set()
+    assert set(modules) & (CHECKED | {"cryptography.x509"}) == set()
+
+
+def test_verify_bundle_by_identity_loads_no_client(tmp_path: Path) -> None:
+    made = VirtualSigstore()
+    (tmp_path / "bundle").write_bytes(made.stamp(made.log2(made.sign_artifact(b"artifact"))).bundle())
+    (tmp_path / "artifact").write_bytes(b"artifact")
+    (tmp_path / "root.json").write_bytes(made.trusted_root())
+    identity = ("--certificate-identity", SUBJECT, "--certificate-oidc-issuer", ISSUER)
+    who = ("--bundle", str(tmp_path / "bundle"), "--trusted-root", str(tmp_path / "root.json"), *identity)
+    status, modules = run(PROBE, "verify-bundle", str(tmp_path / "artifact"), *who)
+    assert status == 0
+    assert "gate.verification.certificates" in modules
+    assert top_level(modules) & (NEVER_TO_VERIFY | {"requests", "sigstore", "urllib3"}) == set()
+    assert set(modules) & CHECKED == set()

@@ -15,11 +15,11 @@ from gate.collectors.attachments import collect_attachments
 from gate.collectors.registry_source import RegistrySource
 from gate.errors import AttestationError, GateError, UsageError
 from gate.model.attachment import FAILED_VERDICT, Attachment
+from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import VERIFICATION_SUMMARY
-from gate.model.verdict import Decision
 from gate.pipeline.attest_prune import PrunedManifest, PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import SIGNATURE, ShowOptions, show_attachments
 from gate.pipeline.options import CheckRun

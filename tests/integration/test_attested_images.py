@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 
 import gate
+from gate.model.decision import Decision
 from gate.model.reference import RegistryReference, parse_reference
-from gate.model.verdict import Decision, Verdict
+from gate.model.verdict import Verdict
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
 from tests.support.installation import VERIFIER, shop_policy

@@ -20,8 +20,8 @@ from gate.collectors.attachments import collect_attachments
 from gate.collectors.blobs import BlobReader, FolderMembers
 from gate.collectors.layout_source import LayoutSource
 from gate.errors import RegistryError, StorageError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.verdict import Decision
 from gate.registry.deadline import Clock
 from gate.store.record import open_record
 from tests.support.command import Told, places_of, run_gate, told_by

@@ -11,9 +11,9 @@ import pytest
 
 import gate
 from gate.errors import AttestationError
+from gate.model.decision import Decision
 from gate.model.image import Platform
 from gate.model.reference import parse_repository
-from gate.model.verdict import Decision
 from gate.pipeline.options import CheckRun
 from tests.integration.conftest import Shop
 from tests.support.installation import SHOP, Installation, shop_policy

@@ -16,9 +16,9 @@ import pytest
 import gate
 from gate.codec.strict_json import canonical_json
 from gate.errors import PolicyError, UsageError
-from gate.model.finding import Severity
+from gate.model.decision import Decision
 from gate.model.reference import parse_repository
-from gate.model.verdict import Decision
+from gate.model.severity import Severity
 from gate.pipeline.options import AdHoc
 from gate.store.record import open_record
 from tests.integration.conftest import Shop

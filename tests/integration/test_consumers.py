@@ -21,11 +21,12 @@ from gate.codec.oci import parse_manifest
 from gate.codec.requirement_yaml import parse_requirement
 from gate.codec.verdict_manifest import render_envelope_file
 from gate.model.bundle import Envelope
+from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.policy import KeySigner, Requirement
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference, parse_repository
+from gate.model.requirement import Requirement
 from gate.model.statement import VERIFICATION_SUMMARY
-from gate.model.verdict import Decision
 from gate.pipeline.attest_show import ShowOptions, show_attachments
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient

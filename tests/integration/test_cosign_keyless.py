@@ -16,7 +16,7 @@ from gate.codec.attachments import parse_attachment
 from gate.errors import RefusedError
 from gate.model.attachment import Attachments
 from gate.model.identity import Claim, Matcher
-from gate.model.policy import KeylessSigner, SignatureRule
+from gate.model.policy_signers import KeylessSigner, SignatureRule
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand
 from gate.verification.match import match_signatures

@@ -33,8 +33,9 @@ from gate.model.attachment import Attachment, Attachments, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.glob import Glob
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor
-from gate.model.policy import KeySigner, SignatureRule, VerdictRule, VerdictSigner
+from gate.model.policy_signers import KeySigner, SignatureRule
 from gate.model.reference import Repository
+from gate.model.requirement import VerdictRule, VerdictSigner
 from gate.model.signer import PublicKey
 from gate.model.statement import (
     COSIGN_SIGNATURE,

@@ -20,9 +20,9 @@ import gate
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.errors import RegistryError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.reference import parse_reference
-from gate.model.verdict import Decision
 from gate.pipeline.options import CheckOptions
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline

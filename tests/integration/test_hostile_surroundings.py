@@ -16,10 +16,10 @@ import pytest
 
 import gate
 from gate.errors import AttestationError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.image import OCI_MANIFEST, Descriptor
 from gate.model.reference import RegistryReference, parse_reference
-from gate.model.verdict import Decision
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline

@@ -15,11 +15,12 @@ from gate.codec.attachments import parse_attachment
 from gate.codec.keys import parse_public_key
 from gate.errors import AttestationError, RefusedError
 from gate.model.attachment import FAILED_VERDICT
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
-from gate.model.policy import KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy_signers import KeySigner
+from gate.model.requirement import VerdictRule, VerdictSigner
 from gate.model.trust import EvidenceDemand
-from gate.model.verdict import Decision
 from gate.pipeline.check import check as judge
 from gate.pipeline.options import CheckOptions
 from gate.pipeline.places import default_places

@@ -18,7 +18,7 @@ from gate.codec.keys import parse_public_key
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.errors import GateError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import Repository, parse_reference
 from gate.model.signer import KeyAlgorithm
 from gate.registry.client import RegistryClient

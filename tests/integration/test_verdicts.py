@@ -17,14 +17,14 @@ from gate.codec.requirement_yaml import parse_requirement
 from gate.codec.verdict_manifest import EMPTY_CONFIG, render_referrer_manifest
 from gate.collectors.policy_folder import PolicyFolder
 from gate.errors import AttestationError, GateError, ReferenceRefusedError, RegistryError, SignatureError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
-from gate.model.policy import Requirement
 from gate.model.reference import RegistryReference, parse_reference, parse_repository
+from gate.model.requirement import Requirement
 from gate.model.statement import VERIFICATION_SUMMARY
-from gate.model.verdict import Decision
-from gate.pipeline.options import VerifyOptions
 from gate.pipeline.sign import sign
+from gate.pipeline.verify_options import VerifyOptions
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from tests.integration.conftest import Shop

@@ -20,8 +20,9 @@ from gate.model.evidence import (
     SubjectEvidence,
     Unobtained,
 )
-from gate.model.finding import FixState, SecretFinding, SecretPlace, Severity, Tool, ToolFinding
+from gate.model.finding import FixState, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.reasons import REASONS
+from gate.model.severity import Severity
 from tests.support.evidence import LIBC, REQUESTS, ZLIB, found, good_evidence, index_evidence
 from tests.support.signing import NOW
 

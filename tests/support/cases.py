@@ -23,10 +23,11 @@ from gate.codec.values import decode_value, encode_value
 from gate.decide import decide
 from gate.errors import PolicyError
 from gate.model.attachment import Attachment, Attachments
+from gate.model.decision import Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceSet, ThreatData
 from gate.model.policy import Policy
-from gate.model.verdict import CheckResult, Outcome, Verdict
+from gate.model.verdict import CheckResult, Verdict
 from tests.support.evidence import good_evidence, index_evidence
 from tests.support.policies import FILES, MemoryFiles, as_bytes, policy_document
 from tests.support.signing import (

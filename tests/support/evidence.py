@@ -32,7 +32,7 @@ from gate.model.evidence import (
     SubjectEvidence,
     ToolIdentity,
 )
-from gate.model.finding import FixState, Package, Severity, Tool, ToolFinding
+from gate.model.finding import FixState, Package, Tool, ToolFinding
 from gate.model.image import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -43,6 +43,7 @@ from gate.model.image import (
     ImageManifest,
     Platform,
 )
+from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject
 from tests.support.signing import IMAGE, NOW, REPOSITORY, attached, image_bundle

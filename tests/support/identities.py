@@ -17,7 +17,7 @@ from gate.errors import GateError
 from gate.model.attachment import SIMPLE_SIGNING, Attachment, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.identity import Claim, Identity, Matcher
-from gate.model.policy import KeylessSigner, KeySigner, Signer
+from gate.model.policy_signers import KeylessSigner, KeySigner, Signer
 from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand, Trust

@@ -25,8 +25,10 @@ from gate.collectors.tool_pins import USER_LOCK_VERSION, ToolPlaces, read_tool_l
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.model.signer import PublicKey
-from gate.pipeline.options import CheckOptions, Places, VerifyOptions
+from gate.pipeline.options import CheckOptions
+from gate.pipeline.places import Places
 from gate.pipeline.sign import sign
+from gate.pipeline.verify_options import VerifyOptions
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.signers.signer import Signer

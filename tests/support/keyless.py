@@ -18,7 +18,7 @@ from gate.model.digest import Digest
 from gate.model.glob import Glob
 from gate.model.identity import Claim, Identity, Matcher
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor
-from gate.model.policy import KeylessSigner, SignatureRule
+from gate.model.policy_signers import KeylessSigner, SignatureRule
 from gate.model.reference import Repository, parse_reference
 from gate.model.trust import EvidenceDemand, Trust
 from gate.registry.client import RegistryClient

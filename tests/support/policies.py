@@ -14,7 +14,8 @@ from gate.codec.policy_yaml import parse_policy
 from gate.codec.requirement_yaml import parse_requirement
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
-from gate.model.policy import Policy, Requirement
+from gate.model.policy import Policy
+from gate.model.requirement import Requirement
 from tests.support.signing import GATE, STRANGER, pem_of
 from tests.support.virtual_sigstore import VirtualSigstore, public_pem
 

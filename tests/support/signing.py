@@ -18,8 +18,9 @@ from gate.codec.vsa import levels_for, render_summary, resource_uri
 from gate.model.attachment import BUNDLE_V03, SIMPLE_SIGNING, Attachment, Attachments, AttachmentSource
 from gate.model.bundle import Envelope
 from gate.model.digest import Digest
-from gate.model.policy import KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import Repository
+from gate.model.requirement import VerdictRule, VerdictSigner
 from gate.model.signer import PublicKey
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
 from gate.model.string_map import StringMap

@@ -6,34 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+from gate.model.decision import Decision, Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
-from gate.model.finding import (
-    Finding,
-    FixState,
-    Package,
-    PackageKey,
-    SecretFinding,
-    SecretPlace,
-    Severity,
-    Tool,
-    ToolFinding,
-)
+from gate.model.finding import Finding, FixState, Package, PackageKey, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.glob import Glob
 from gate.model.identity import VerifiedIdentity
 from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
 from gate.model.policy import Waiver
 from gate.model.reference import Repository
+from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject
 from gate.model.verdict import (
     AcceptedSignature,
     CheckResult,
-    Decision,
     Disagreement,
     JudgedFinding,
     JudgedSecret,
-    Outcome,
     PolicySummary,
     ToolUse,
     UsedWaiver,

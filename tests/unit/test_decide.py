@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gate.checks import CHECKS
 from gate.codec.values import decode_value, encode_value
 from gate.decide import decide, needed_evidence
+from gate.model.decision import Decision, Outcome
 from gate.model.evidence import (
     EvidenceKind,
     EvidenceSet,
@@ -30,7 +31,7 @@ from gate.model.evidence import (
 from gate.model.finding import SecretFinding, Tool, ToolFinding
 from gate.model.policy import Policy
 from gate.model.reasons import REASONS
-from gate.model.verdict import Decision, Outcome, Verdict
+from gate.model.verdict import Verdict
 from tests.support.any_evidence import GONE, any_evidence, any_subject, findings, secrets
 from tests.support.cases import check_of
 from tests.support.evidence import FULL_SPEC, good_evidence, index_evidence

@@ -14,7 +14,7 @@ import pytest
 
 from gate.codec.policy_keys import POLICY_KEYS
 from gate.errors import PolicyError
-from gate.model.verdict import Decision
+from gate.model.decision import Decision
 from gate.pipeline.check import check
 from gate.pipeline.options import CheckOptions
 from gate.pipeline.places import default_places

@@ -13,7 +13,8 @@ from gate.errors import UsageError
 from gate.model.digest import Digest
 from gate.model.glob import Glob
 from gate.model.identity import Claim, Identity, Matcher
-from gate.model.policy import ImageRequirement, KeylessSigner, KeySigner, Requirement, SignatureRule, VerdictSigner
+from gate.model.policy_signers import KeylessSigner, KeySigner, SignatureRule
+from gate.model.requirement import ImageRequirement, Requirement, VerdictSigner
 from gate.model.string_map import StringMap
 from gate.model.trust import PUBLIC, Trust, TrustedRoot
 from tests.support.signing import GATE, STRANGER, VERIFIER, rule

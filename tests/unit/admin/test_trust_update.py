@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gate.admin.trust import trust_status, update_trust
-from gate.collectors.trust_store import SIGNING_CONFIG, TRUSTED_ROOT, TrustEntry, TrustSource, TrustStore
+from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT
+from gate.collectors.trust_store import TrustEntry, TrustSource, TrustStore
 from gate.errors import EvidenceError, RegistryError, StorageError, UsageError
 from gate.model.digest import Digest
 from gate.registry.deadline import Deadline

@@ -14,32 +14,23 @@ from gate.codec.evidence_statement import MAX_FINDINGS, render_evidence, result_
 from gate.codec.evidence_summary import parse_evidence
 from gate.codec.statement import own_subjects, parse_statement
 from gate.errors import AttestationError
+from gate.model.decision import Decision, Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
-from gate.model.finding import (
-    Finding,
-    FixState,
-    Package,
-    PackageKey,
-    SecretFinding,
-    SecretPlace,
-    Severity,
-    Tool,
-    ToolFinding,
-)
+from gate.model.finding import Finding, FixState, Package, PackageKey, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.glob import Glob
 from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, Waiver
+from gate.model.policy import Waiver
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
+from gate.model.severity import Severity
 from gate.model.statement import NamedSubject, VerificationResult
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject
 from gate.model.verdict import (
     AcceptedSignature,
     CheckResult,
-    Decision,
     JudgedFinding,
     JudgedSecret,
-    Outcome,
     PolicySummary,
     Problem,
     ToolUse,

@@ -13,7 +13,8 @@ import pytest
 from gate.codec.grype import GrypeReport, parse_grype_report
 from gate.codec.trivy import parse_trivy_report
 from gate.errors import ScannerError
-from gate.model.finding import FixState, Severity, ToolFinding
+from gate.model.finding import FixState, ToolFinding
+from gate.model.severity import Severity
 
 FOLDER = Path(__file__).resolve().parents[3] / "fixtures/scanners"
 REPORT = (FOLDER / "grype.json").read_bytes()

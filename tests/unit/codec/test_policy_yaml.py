@@ -15,7 +15,7 @@ from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml import asks_for_nothing, check_policy_dates, parse_policy
 from gate.errors import KeyFileError, PolicyError
 from gate.model.digest import Digest
-from gate.model.finding import Severity, Tool
+from gate.model.finding import Tool
 from gate.model.glob import Glob
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
@@ -23,7 +23,6 @@ from gate.model.policy import (
     AttestSettings,
     FailOrIgnore,
     ImagePolicy,
-    KeySigner,
     Quorum,
     RevisionRule,
     Rule,
@@ -33,6 +32,8 @@ from gate.model.policy import (
     UserRule,
     VulnerabilityPolicy,
 )
+from gate.model.policy_signers import KeySigner
+from gate.model.severity import Severity
 from tests.support.policies import (
     FILES,
     HEX_A,

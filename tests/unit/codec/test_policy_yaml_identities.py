@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gate.model.identity import Claim, Matcher
-from gate.model.policy import KeylessSigner, KeySigner, SignatureRule
+from gate.model.policy_signers import KeylessSigner, KeySigner, SignatureRule
 from gate.model.trust import PUBLIC, EvidenceDemand
 from tests.support.identity_pairs import WITNESSES
 from tests.support.policies import policy, policy_document, refusal, requirement, requirement_document

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gate.model.digest import Digest
-from gate.model.policy import EpssRule, KeySigner
+from gate.model.policy import EpssRule
+from gate.model.policy_signers import KeySigner
 from tests.support.policies import (
     FILES,
     HEX_A,

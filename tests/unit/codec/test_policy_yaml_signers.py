@@ -8,7 +8,7 @@ import pytest
 
 from gate.codec.policy_yaml import parse_policy
 from gate.errors import KeyFileError, PolicyError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.signer import KeyAlgorithm
 from tests.support.policies import (
     HEX_A,

@@ -10,7 +10,8 @@ import pytest
 from gate.errors import GateError
 from gate.model.digest import Digest
 from gate.model.glob import Glob
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, DEFAULT_EXTENSION_PREFIX, KeySigner, VerdictRule, VerdictSigner
+from gate.model.policy_signers import KeySigner
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, DEFAULT_EXTENSION_PREFIX, VerdictRule, VerdictSigner
 from tests.support.policies import FILES, KEY_PEM, as_bytes, requirement, requirement_document
 from tests.support.signing import GATE, STRANGER
 

@@ -11,10 +11,11 @@ import pytest
 from gate.codec.rule_facts import ProvenanceFact, SignatureFact, rule_facts
 from gate.codec.strict_json import JsonValue
 from gate.model.digest import Digest
-from gate.model.finding import Epss, Finding, FixState, Package, PackageKey, Severity, Tool, ToolFinding
+from gate.model.finding import Epss, Finding, FixState, Package, PackageKey, Tool, ToolFinding
 from gate.model.image import OCI_MANIFEST, HistoryEntry, ImageConfig, Platform
 from gate.model.provenance import PROVENANCE_V1, Provenance, Source
 from gate.model.reference import Repository
+from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.model.subject import Subject
 from tests.support.sources import ROOT

@@ -11,7 +11,8 @@ import pytest
 
 from gate.codec.trivy import parse_trivy_report
 from gate.errors import ScannerError
-from gate.model.finding import FixState, SecretPlace, Severity, ToolFinding
+from gate.model.finding import FixState, SecretPlace, ToolFinding
+from gate.model.severity import Severity
 
 RECORDED = Path(__file__).resolve().parents[3] / "fixtures/scanners/trivy.json"
 

@@ -9,10 +9,10 @@ import pytest
 from gate.codec import unsigned_verdict
 from gate.codec.unsigned_verdict import parse_unsigned, render_unsigned
 from gate.errors import AttestationError
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.image import Platform
 from gate.model.unsigned import KeptReport, ScannedSubject, UnsignedVerdict
-from gate.model.verdict import Decision
 from tests.support.evidence import good_evidence
 from tests.support.signing import IMAGE, NOW, POLICY
 

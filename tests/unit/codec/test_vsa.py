@@ -12,7 +12,7 @@ from gate.codec.statement import parse_statement
 from gate.codec.vsa import evidence_input, levels_for, parse_summary, render_summary
 from gate.errors import AttestationError
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EXTENSION_PREFIX
+from gate.model.requirement import DEFAULT_EXTENSION_PREFIX
 from gate.model.statement import InputAttestation, VerificationSummary
 from tests.support.signing import CHILD, FAILED, IMAGE, NOW, PASSED, POLICY, VERIFIER, summary
 

@@ -10,7 +10,8 @@ import pytest
 from gate.findings.grace import grace_end
 from gate.findings.merge import merge_findings
 from gate.model.evidence import FirstSeen
-from gate.model.finding import Finding, FixState, Severity, Tool, ToolFinding
+from gate.model.finding import Finding, FixState, Tool, ToolFinding
+from gate.model.severity import Severity
 from tests.support.evidence import found
 from tests.support.signing import NOW
 

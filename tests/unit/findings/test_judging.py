@@ -12,8 +12,9 @@ from gate.findings.judging import FindingRules, judge_finding
 from gate.findings.merge import merge_findings
 from gate.model.digest import Digest
 from gate.model.evidence import FirstSeen, ThreatData
-from gate.model.finding import Epss, FixState, Severity, Tool
+from gate.model.finding import Epss, FixState, Tool
 from gate.model.policy import EpssRule, FailOrIgnore, Quorum, VulnerabilityPolicy
+from gate.model.severity import Severity
 from gate.model.verdict import JudgedFinding
 from gate.model.vex import VexDocument, VexStatement, VexStatus
 from tests.support.evidence import found

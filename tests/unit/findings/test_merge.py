@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gate.codec.values import encode_value
 from gate.findings.merge import identities, merge_findings, severities
-from gate.model.finding import Epss, Finding, FixState, Package, Severity, Tool, ToolFinding
+from gate.model.finding import Epss, Finding, FixState, Package, Tool, ToolFinding
+from gate.model.severity import Severity
 from tests.support.evidence import ZLIB, found, package
 from tests.support.signing import NOW
 from tests.support.sources import ROOT

@@ -11,12 +11,13 @@ import pytest
 from gate.decide import decide
 from gate.findings.merge import merge_findings
 from gate.findings.waivers import applies_to_image, excuses, is_active
+from gate.model.decision import Decision
 from gate.model.finding import Finding, Package, Tool, ToolFinding
 from gate.model.glob import Glob
 from gate.model.policy import Waiver
 from gate.model.reference import Repository
 from gate.model.string_map import StringMap
-from gate.model.verdict import Decision, Problem, UsedWaiver, Verdict
+from gate.model.verdict import Problem, UsedWaiver, Verdict
 from tests.support.cases import check_of, laid_over
 from tests.support.evidence import LIBC, found, good_evidence, package
 from tests.support.policies import policy, policy_document, waiver

@@ -10,15 +10,16 @@ import pytest
 
 from gate.codec.vsa import levels_for, render_summary, resource_uri
 from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
+from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 from gate.model.image import Platform
 from gate.model.policy import AttestSettings
 from gate.model.progress import NoProgress
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
-from gate.model.verdict import Decision, Verdict
-from gate.pipeline.options import AdHoc, CheckOptions, Places
-from gate.pipeline.places import default_places
+from gate.model.verdict import Verdict
+from gate.pipeline.options import AdHoc, CheckOptions
+from gate.pipeline.places import Places, default_places
 from gate.pipeline.policies import LoadedPolicy, load_policy
 from gate.pipeline.recording import record_verdict
 from gate.pipeline.reuse import inputs_of, known_verdict

@@ -11,10 +11,11 @@ import gate.pipeline.statements
 from gate.codec.bundle import parse_bundle
 from gate.codec.vsa import parse_summary
 from gate.errors import InternalError
+from gate.model.decision import Decision
 from gate.model.image import OCI_INDEX, Descriptor
 from gate.model.policy import AttestSettings
 from gate.model.statement import VerificationResult
-from gate.model.verdict import Decision, Verdict
+from gate.model.verdict import Verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.verification.signature import signed_statement
 from tests.support.signing import GATE, REPOSITORY

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gate.errors import AttestationError, UsageError
+from gate.model.decision import Decision, Outcome
 from gate.model.evidence import RequestFacts
-from gate.model.finding import Severity, Tool
+from gate.model.finding import Tool
+from gate.model.severity import Severity
 from gate.model.subject import SkippedChild
-from gate.model.verdict import CheckResult, Decision, Disagreement, Outcome, Problem
+from gate.model.verdict import CheckResult, Disagreement, Problem
 from gate.report.content import ImageReport, Report
 from tests.support.verdicts import (
     AMD64,

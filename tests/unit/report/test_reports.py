@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from gate.model.finding import Severity
 from gate.model.identity import VerifiedIdentity
+from gate.model.severity import Severity
 from gate.report.content import Document, ImageReport, Listing, Report
 from gate.report.formats import Format, render
 from gate.report.json_report import report_schema

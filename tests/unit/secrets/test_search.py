@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from gate.collectors.secret_rules import load_rule_set
-from gate.model.finding import Confidence, Severity
+from gate.model.finding import Confidence
+from gate.model.severity import Severity
 from gate.secrets.budget import Budget
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.hit import Hit

@@ -13,7 +13,7 @@ from gate.codec.attachments import parse_attachment
 from gate.codec.private_keys import render_cosign_key
 from gate.codec.statement import render_cosign_statement
 from gate.errors import KeyFileError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.signers.file_key import FileSigner
 from gate.signers.signing import sign_statement
 from gate.signers.uri import signer_for

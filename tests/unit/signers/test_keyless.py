@@ -20,7 +20,7 @@ from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.identity import Identity, Matcher
-from gate.model.policy import KeylessSigner
+from gate.model.policy_signers import KeylessSigner
 from gate.model.trust import EvidenceDemand, Trust
 from gate.registry.deadline import Clock
 from gate.registry.options import RegistryOptions

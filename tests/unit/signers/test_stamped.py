@@ -10,7 +10,7 @@ from gate.codec.bundle import parse_bundle
 from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, KeyFileError
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.trust import Trust
 from gate.signers.instance import SigstoreFiles
 from gate.signers.signer import signer_name

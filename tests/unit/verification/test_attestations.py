@@ -13,7 +13,7 @@ from gate.codec.dsse import render_envelope
 from gate.errors import GateError
 from gate.model.attachment import DSSE_ENVELOPE, FAILED_VERDICT, Attachment, AttachmentSource
 from gate.model.digest import Digest
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.verification.attestations import demand_attestation
 from gate.verification.signature import VerifiedStatement
 from tests.support.signing import (

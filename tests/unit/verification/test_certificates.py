@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gate.codec.attachments import parse_attachment
 from gate.errors import GateError
 from gate.model.attachment import Attachment
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.trust import EvidenceDemand
 from tests.support.identities import (
     FORMS,

@@ -19,8 +19,9 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError
 from gate.model.attachment import DSSE_ENVELOPE, FAILED_VERDICT, Attachment, AttachmentSource
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, KeySigner, VerdictSigner
+from gate.model.policy_signers import KeySigner
 from gate.model.reference import Repository
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, VerdictSigner
 from gate.model.statement import VERIFICATION_SUMMARY, NamedSubject
 from gate.model.string_map import StringMap
 from gate.signers.signing import sign_statement

@@ -14,7 +14,8 @@ from gate.codec.vsa import evidence_input, render_summary
 from gate.errors import GateError
 from gate.model.attachment import Attachment
 from gate.model.glob import Glob
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE, KeySigner, SignatureRule, Signer, VerdictSigner
+from gate.model.policy_signers import KeySigner, SignatureRule, Signer
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, VerdictSigner
 from gate.model.statement import NamedSubject
 from gate.model.string_map import StringMap
 from gate.model.trust import EvidenceDemand, Trust, Witness

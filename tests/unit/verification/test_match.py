@@ -10,7 +10,7 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError
 from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
 from gate.model.glob import Glob
-from gate.model.policy import KeySigner, SignatureRule
+from gate.model.policy_signers import KeySigner, SignatureRule
 from gate.model.string_map import StringMap
 from gate.signers.file_key import FileSigner
 from gate.verification.match import match_signatures

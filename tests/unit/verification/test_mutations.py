@@ -15,7 +15,7 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError
 from gate.model.attachment import Attachment
 from gate.model.glob import Glob
-from gate.model.policy import KeySigner, SignatureRule
+from gate.model.policy_signers import KeySigner, SignatureRule
 from gate.model.string_map import StringMap
 from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures

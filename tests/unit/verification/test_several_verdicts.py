@@ -14,8 +14,8 @@ from gate.codec.vsa import evidence_input, resource_uri
 from gate.errors import GateError
 from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.digest import Digest
-from gate.model.policy import DEFAULT_EVIDENCE_TYPE
 from gate.model.reference import Repository
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.statement import NamedSubject
 from gate.verification import demand as demand_module
 from gate.verification.demand import demand_verdict, find_evidence, standing_verdict

@@ -25,7 +25,7 @@ from gate.codec.vsa import render_summary
 from gate.errors import GateError, SignatureError
 from gate.model.attachment import Attachment
 from gate.model.digest import Digest
-from gate.model.policy import KeySigner
+from gate.model.policy_signers import KeySigner
 from gate.model.signer import PublicKey, RsaScheme
 from gate.model.string_map import StringMap
 from gate.verification.arithmetic import verify_bytes, verify_digest

@@ -9,7 +9,7 @@ import pytest
 from gate.errors import GateError
 from gate.model.attachment import Attachments
 from gate.model.glob import Glob
-from gate.model.policy import KeySigner, SignatureRule
+from gate.model.policy_signers import KeySigner, SignatureRule
 from gate.signers.file_key import FileSigner
 from gate.verification.match import match_signatures
 from tests.support.signing import FAIL_KEY, GATE, NOW, STRANGER, attached, image_bundle

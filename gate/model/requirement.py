@@ -1,0 +1,58 @@
+"""The requirement: what a deploy stage demands of verdicts, whatever a policy says (DESIGN, section 6).
+
+Values only; `gate.codec.requirement_yaml` makes them from bytes, strictly, and `gate.pipeline.verify` from options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gate.model.digest import Digest
+from gate.model.glob import Glob
+from gate.model.policy_signers import SignatureRule, Signer
+
+DEFAULT_MAX_AGE: Final = timedelta(days=7)
+DEFAULT_EVIDENCE_TYPE: Final = "https://gate.example/evidence/v1"
+DEFAULT_EXTENSION_PREFIX: Final = "https://gate.example/vsa/v1/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictSigner:
+    """Who may sign verdicts, bound to the verifier id that the verdicts must carry (None: any id is accepted)."""
+
+    signer: Signer
+    verifier_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRule:
+    """What a verdict must be to let an image in."""
+
+    signed_by: tuple[VerdictSigner, ...]
+    failed_by: tuple[VerdictSigner, ...] = ()
+    policies: frozenset[Digest] = frozenset()
+    environment: str | None = None
+    max_age: timedelta = DEFAULT_MAX_AGE
+    require_timestamp: bool = False
+    extension_prefixes: tuple[str, ...] = (DEFAULT_EXTENSION_PREFIX,)
+    evidence_types: tuple[str, ...] = (DEFAULT_EVIDENCE_TYPE,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequirement:
+    """For images that match: a verdict, or only signatures (`signature`); exactly one is given."""
+
+    match: Glob
+    verdict: VerdictRule | None = None
+    signature: SignatureRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What a deploy stage demands: the first entry that matches decides; no entry matches: refused."""
+
+    name: str
+    digest: Digest
+    images: tuple[ImageRequirement, ...]
