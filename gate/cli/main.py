@@ -6,6 +6,7 @@ purpose is a defect of the gate, `INTERNAL`, and never a pass.
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +131,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
-    cli.main()
+    try:
+        cli.main()
+    finally:
+        # An interpreter that ends takes apart all that was loaded, object by object: a tenth of a short command's time for
+        # memory that the system takes back at once.
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ MAX_BYTES: Final = 512 * 1024
 MAX_NODES: Final = 50_000
 MAX_DEPTH: Final = 24
 # The C parser where PyYAML has it (every wheel has); both give the same events, and a test compares them.
-_LOADER: Final[type] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SAFE_LOADER: Final[type] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse_yaml(data: bytes, *, name: str) -> Node | None:
@@ -42,7 +42,7 @@ def parse_yaml(data: bytes, *, name: str) -> Node | None:
         line = data.count(b"\n", 0, error.start) + 1
         raise _refusal(name, line, 1, "the document is not UTF-8", "UTF-8", f"a wrong byte at {error.start}") from error
     try:
-        return _Builder(name, yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER)).document()
+        return _Builder(name, yaml.parse(text.removeprefix("\ufeff"), Loader=SAFE_LOADER)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from gate.collectors.archive_source import open_archive
-from gate.collectors.blobs import BlobReader, FolderMembers
 from gate.collectors.image_source import ImageSource
-from gate.collectors.layout_source import LayoutSource
-from gate.collectors.layout_writer import LayoutWriter
 from gate.collectors.registry_source import RegistrySource
 from gate.errors import EvidenceError, ReferenceRefusedError
+from gate.model.digest import Digest
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
 from gate.registry.client import RegistryClient
 
@@ -31,13 +28,23 @@ def open_source(reference: Reference, client: RegistryClient) -> ImageSource:
                 )
             return RegistrySource(client, repository, digest)
         case LayoutReference(directory=directory, digest=digest):
-            folder = Path(directory)
-            if not folder.is_dir():
-                raise EvidenceError(
-                    "there is no such folder", code="IMG_UNREADABLE", expected="an OCI layout", seen=directory
-                )
-            return LayoutSource(BlobReader(FolderMembers(folder)), digest, LayoutWriter(folder))
+            return _open_layout(Path(directory), digest)
         case ArchiveReference(file=file, digest=digest):
+            from gate.collectors.archive_source import open_archive  # noqa: PLC0415 - as in `_open_layout`
+
             return open_archive(Path(file), digest)
         case _:
             assert_never(reference)
+
+
+def _open_layout(folder: Path, digest: Digest | None) -> ImageSource:
+    # Imported late: a demand that asks a registry reads no files of images.
+    from gate.collectors.blobs import BlobReader, FolderMembers  # noqa: PLC0415
+    from gate.collectors.layout_source import LayoutSource  # noqa: PLC0415
+    from gate.collectors.layout_writer import LayoutWriter  # noqa: PLC0415
+
+    if not folder.is_dir():
+        raise EvidenceError(
+            "there is no such folder", code="IMG_UNREADABLE", expected="an OCI layout", seen=str(folder)
+        )
+    return LayoutSource(BlobReader(FolderMembers(folder)), digest, LayoutWriter(folder))

@@ -18,9 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import yaml
-
 from gate.codec.strict_json import Fault, ObjectView, parse_object
+from gate.codec.yaml_document import SAFE_LOADER
 from gate.collectors.content import DigestMemo
 from gate.collectors.package_data import data_path
 from gate.collectors.regular_file import open_regular
@@ -135,7 +134,7 @@ def this_platform() -> str:
 def read_tool_lock(lock: Path | None = None) -> Mapping[str, ToolPin]:
     """Give name -> pin of the lock that ships with the gate (trusted); raises InternalError where it is not whole."""
     path = lock or data_path(LOCK_NAME)
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = SAFE_LOADER(path.read_text(encoding="utf-8")).get_single_data()
     try:
         if document["schema"] != LOCK_SCHEMA:
             raise InternalError(f"{LOCK_NAME} has another schema", expected=str(LOCK_SCHEMA))

@@ -116,7 +116,7 @@ def test_both_parsers_of_pyyaml_see_the_same(data: bytes, monkeypatch: pytest.Mo
             return error.code
 
     with_c = read()
-    monkeypatch.setattr(yaml_document, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_document, "SAFE_LOADER", yaml.SafeLoader)
     assert read() == with_c
 
 
