@@ -124,7 +124,7 @@ def read_private(path: Path, limit_bytes: int = -1) -> bytes:
     What is kept in a cache is believed, so a link, another owner's file or one that others may write is an OSError: a cache
     that several users share, or that a CI system restores, must not answer for a scan (attack V15).
     """
-    with open(open_regular(path, follow=False), "rb") as file:
+    with os.fdopen(open_regular(path, follow=False), "rb") as file:
         seen = os.fstat(file.fileno())
         if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
             raise OSError(errno.EPERM, "not a private file")

@@ -79,6 +79,8 @@ class Authorizer:
     def _granted(self, challenge: Challenge, answer: Answer, repository: Repository, actions: Actions) -> _Grant:
         credential = self._find(repository)
         if credential and credential.registry_token:
+            if not _is_token(credential.registry_token):
+                raise RegistryError(f"the token that is stored for {self._transport.named} is none", code="REG_AUTH")
             return _Grant(_bearer(credential.registry_token), float("inf"))
         if challenge.scheme == "basic":
             if not credential or not credential.password:
@@ -128,13 +130,18 @@ class Authorizer:
             raise status_fault(answer.status, body, answer.request.target.origin, "asking for a token")
         view = parse_object(body, _TOKEN_FAULT, limit_bytes=MAX_TOKEN_BYTES)
         token = view.optional_text("token") or view.optional_text("access_token")
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
+        if not _is_token(token):
             raise _TOKEN_FAULT.refuse("holds no token")
         return _Grant(_bearer(token), asked + _life_seconds(view) * _USED_PART)
 
 
 def _life_seconds(view: ObjectView) -> int:
     return view.optional_integer("expires_in") or _DEFAULT_LIFE_SECONDS
+
+
+def _is_token(text: str) -> bool:
+    """Say whether a text can stand in a header: it may be foreign, and a line break would begin another header."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _bearer(token: str) -> Mapping[str, str]:

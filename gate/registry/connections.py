@@ -11,17 +11,20 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import certifi
 import urllib3.connection
 import urllib3.connectionpool
-from requests.adapters import HTTPAdapter
+from urllib3.exceptions import LocationValueError
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
+from urllib3.util.url import parse_url
 
+from gate.codec.encodings import encode_base64
 from gate.errors import UsageError
 from gate.registry.addresses import check_peer
 
@@ -134,36 +137,50 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-class BoundedAdapter(HTTPAdapter):
-    """The transport of one session; with `public_only` it speaks to public addresses alone.
+class Connections:
+    """The connections of one transport, direct and through proxies; with `public_only` to public addresses alone.
 
     `context` is what certificates are checked with; None where only plain HTTP is spoken.
     """
 
     def __init__(self, *, public_only: bool, context: ssl.SSLContext | None) -> None:
-        self._public_only = public_only
-        self._context = context
-        super().__init__(pool_maxsize=POOL_SIZE)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - the signature of requests
-        """Give the pools our connections and our trust."""
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
-        self._use_own_pools(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> ProxyManager:  # noqa: ANN401 - the signature of requests
-        """Give the pools behind a proxy the same."""
-        manager: ProxyManager = super().proxy_manager_for(proxy, ssl_context=self._context, **proxy_kwargs)
-        self._use_own_pools(manager)
-        return manager
-
-    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:  # noqa: ANN401, FBT001 - the signature of requests
-        """Leave the trust as it is: requests would load its own list of authorities for every host."""
-        del url, verify, cert
-        conn.cert_reqs = "CERT_REQUIRED"
-
-    def _use_own_pools(self, manager: PoolManager) -> None:
-        manager.pool_classes_by_scheme = (
+        self._pools = (
             {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
-            if self._public_only
+            if public_only
             else {"http": _HTTPPool, "https": _HTTPSPool}
         )
+        self._settings: dict[str, Any] = {"maxsize": POOL_SIZE, "ssl_context": context, "cert_reqs": "CERT_REQUIRED"}
+        self._managers: dict[str, PoolManager] = {}
+        self._lock = threading.Lock()
+
+    def through(self, proxy: str) -> PoolManager:
+        """Give the connections through a proxy of the user's, which the first call makes; direct ones for ""."""
+        with self._lock:
+            if proxy not in self._managers:
+                manager = _proxy_manager(proxy, self._settings) if proxy else PoolManager(**self._settings)
+                manager.pool_classes_by_scheme = self._pools
+                self._managers[proxy] = manager
+            return self._managers[proxy]
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for manager in self._managers.values():
+                manager.clear()
+            self._managers.clear()
+
+
+def _proxy_manager(proxy: str, settings: Mapping[str, Any]) -> ProxyManager:
+    """Give the connections through a proxy; as curl does, one without a scheme is spoken to by HTTP.
+
+    Raises:
+        UsageError: the user named what is no HTTP proxy; the address is not shown, for it may hold a password.
+    """
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        # urllib3 sends no login that stands in the address.
+        login = unquote(parse_url(url).auth or "")
+        headers = {"Proxy-Authorization": f"Basic {encode_base64(login.encode())}"} if login else None
+        return ProxyManager(url, proxy_headers=headers, **settings)
+    except LocationValueError as error:
+        raise UsageError("the proxy cannot be used", expected="http://HOST:PORT or https://HOST:PORT") from error

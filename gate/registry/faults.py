@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
-import requests
 import urllib3.exceptions
 
 from gate.codec.strict_json import Fault, ObjectView, parse_object, printable
@@ -20,8 +19,8 @@ from gate.registry.addresses import Origin
 from gate.registry.options import MAX_ERROR_BYTES
 
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-# What requests and urllib3 raise for a request or while its body is read.
-NETWORK_ERRORS: Final = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+# What urllib3 raises for a request or while its body is read.
+NETWORK_ERRORS: Final = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 _CODES: Final = {401: "REG_AUTH", 403: "REG_DENIED", 404: "REG_NOT_FOUND", 408: "REG_TIMEOUT", 429: "REG_RATE_LIMIT"}
 _ERROR_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,40}", re.ASCII)
@@ -105,7 +104,7 @@ def _is_malformed(cause: BaseException) -> bool:
         http.client.HTTPException
         | urllib3.exceptions.InvalidHeader
         | urllib3.exceptions.InvalidChunkLength
-        | requests.exceptions.InvalidURL,
+        | urllib3.exceptions.LocationValueError,
     )
 
 

@@ -1,13 +1,14 @@
 """Requests over HTTP: one answer for one request, within a deadline, with every byte counted.
 
-Does what `requests` leaves open: redirects are followed by hand and carry no credentials to another origin, cookies and
-the environment are ignored, no content coding is accepted, retries are only for idempotent requests and listed causes.
+Over `urllib3` alone: redirects are followed by hand and carry no credentials to another origin, there are no cookies, the
+environment is not read, no content coding is accepted, retries are only for idempotent requests and listed causes.
 
 Specification: distribution-spec 1.1; formats reference, sections 3.1 and 3.5; attacks R01 to R07, R10, R11.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
@@ -16,17 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TypeVar
 
-import requests
-from urllib3.response import HTTPResponse
+from urllib3.response import BaseHTTPResponse
+from urllib3.util.timeout import Timeout
 
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
 from gate.registry.addresses import Origin, Target, check_resolved, is_loopback, parse_derived
-from gate.registry.connections import BoundedAdapter, cut_after, trust
+from gate.registry.connections import Connections, cut_after, trust
 from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
@@ -59,11 +59,11 @@ class Request:
 class Answer:
     """An answer whose body is still to be read; all of it is untrusted."""
 
-    def __init__(self, response: requests.Response, request: Request, deadline: Deadline) -> None:
+    def __init__(self, response: BaseHTTPResponse, request: Request, deadline: Deadline) -> None:
         self._response = response
         self._deadline = deadline
         self.request = request
-        self.status = response.status_code
+        self.status = response.status
 
     def header(self, name: str) -> str:
         """Give a header's text, or ""."""
@@ -77,6 +77,7 @@ class Answer:
     def close(self) -> None:
         """Give the connection up."""
         self._response.close()
+        self._response.release_conn()
 
     def chunks(self, limit_bytes: int, *, limit_code: str = "LIMIT_RESPONSE") -> Iterator[bytes]:
         """Read the body as it comes.
@@ -100,8 +101,8 @@ class Answer:
         return b"".join(self.chunks(limit_bytes))
 
     @contextmanager
-    def _reading(self) -> Iterator[HTTPResponse]:
-        raw = self._response.raw
+    def _reading(self) -> Iterator[BaseHTTPResponse]:
+        raw = self._response
         try:
             with cut_after(self._deadline.remaining(), raw.shutdown):
                 yield raw
@@ -146,15 +147,15 @@ class Transport:
         self.options = options
         self.deadline = deadline
         self._random = secrets.SystemRandom()
-        self._sessions: dict[bool, requests.Session] = {}
+        self._connections: dict[bool, Connections] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for session in self._sessions.values():
-                session.close()
-            self._sessions.clear()
+            for connections in self._connections.values():
+                connections.close()
+            self._connections.clear()
 
     def fetch(self, request: Request, limit_bytes: int) -> tuple[Answer, bytes]:
         """Send a request and read its whole body, within the time for one request; a broken body is tried again."""
@@ -218,53 +219,40 @@ class Transport:
             raise TransientError(fault, self._retry_after(answer.header("Retry-After")))
         return answer
 
-    def _respond(self, request: Request, target: Target, deadline: Deadline) -> requests.Response:
+    def _respond(self, request: Request, target: Target, deadline: Deadline) -> BaseHTTPResponse:
         stall = min(self.options.stall_seconds, deadline.remaining())
         started = deadline.clock.monotonic()
-        proxies = self._proxies(target)
-        if target.derived and not proxies:
+        proxy = self._proxy(target)
+        if target.derived and not proxy:
             check_resolved(target)
-        headers = {**request.headers, **request.credentials}
-        session = self._session(target)
-        with _opened(request.body) as body:
+        own = {"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"}
+        with _opened(request.body) as (body, lengths):
             try:
-                return session.request(
-                    request.method, target.url, headers=headers, data=body, stream=True, allow_redirects=False,
-                    timeout=(min(self.options.connect_seconds, stall), stall), proxies=proxies,
+                return self._connections_to(target).through(proxy).urlopen(
+                    request.method, target.url, headers={**own, **lengths, **request.headers, **request.credentials},
+                    body=body, redirect=False, retries=False, preload_content=False, decode_content=False,
+                    timeout=Timeout(connect=min(self.options.connect_seconds, stall), read=stall),
                 )  # fmt: skip
             except NETWORK_ERRORS as error:
                 late = deadline.expired or deadline.clock.monotonic() - started >= stall
                 raise network_fault(error, target.origin, timed_out=late) from error
 
-    def _proxies(self, target: Target) -> dict[str, str]:
-        """Give the proxy that the user named for this host; this machine never needs one."""
+    def _proxy(self, target: Target) -> str:
+        """Give the proxy that the user named for this host, or ""; this machine never needs one."""
         settings, host = self.options.proxies, target.origin.host
-        if is_loopback(host):
-            return {}
-        proxy = settings.https if target.origin.scheme == "https" else settings.http
         suffixes = tuple(f".{name.lstrip('.')}" for name in settings.bypass)
-        bypassed = "*" in settings.bypass or f".{host}".endswith(suffixes)
-        return {target.origin.scheme: proxy} if proxy and not bypassed else {}
+        if is_loopback(host) or "*" in settings.bypass or f".{host}".endswith(suffixes):
+            return ""
+        return settings.https if target.origin.scheme == "https" else settings.http
 
-    def _session(self, target: Target) -> requests.Session:
-        """Give the session for the named host or for derived ones; each is made when it is first needed."""
+    def _connections_to(self, target: Target) -> Connections:
+        """Give the connections to the named host or to derived ones; each are made when they are first needed."""
         with self._lock:
-            if target.derived not in self._sessions:
-                self._sessions[target.derived] = self._new_session(public_only=target.derived)
-            return self._sessions[target.derived]
-
-    def _new_session(self, *, public_only: bool) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.clear()
-        session.headers.update({"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"})
-        plain = self.named.scheme == "http" and not public_only and not self.options.trusted_hosts
-        context = None if plain else trust(self.options.ca_file)
-        adapter = BoundedAdapter(public_only=public_only, context=context)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        return session
+            if target.derived not in self._connections:
+                plain = self.named.scheme == "http" and not target.derived and not self.options.trusted_hosts
+                context = None if plain else trust(self.options.ca_file)
+                self._connections[target.derived] = Connections(public_only=target.derived, context=context)
+            return self._connections[target.derived]
 
     def _retry_after(self, text: str) -> float | None:
         """Give the seconds of a `Retry-After`, which is a number or a date; None where it is neither."""
@@ -279,10 +267,10 @@ class Transport:
 
 
 @contextmanager
-def _opened(body: bytes | Path | None) -> Iterator[bytes | BinaryIO | None]:
-    """Give what is sent; a file is opened anew for each try."""
+def _opened(body: bytes | Path | None) -> Iterator[tuple[bytes | BinaryIO | None, Mapping[str, str]]]:
+    """Give what is sent, and the header that says how long it is; a file is opened anew for each try."""
     if isinstance(body, Path):
         with body.open("rb") as stream:
-            yield stream
+            yield stream, {"Content-Length": str(os.fstat(stream.fileno()).st_size)}
     else:
-        yield body
+        yield body, {}

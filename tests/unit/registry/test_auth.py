@@ -119,6 +119,15 @@ def test_registry_token(server: HostileRegistry, make_client: MakeClient, reposi
     assert server.asked("GET", "/token") == []
 
 
+@pytest.mark.parametrize("token", ["a b", "a\r\nHost: other.example", "\u00fcber"])
+def test_a_stored_token_that_would_be_more_than_one_header_is_not_sent(
+    server: HostileRegistry, make_client: MakeClient, repository: Repository, token: str
+) -> None:
+    guard(server, "Bearer ready", bearer(server.url))
+    assert code_of(make_client(credentials=Stored(Credential(registry_token=token))), repository) == "REG_AUTH"
+    assert len(server.requests) == 1
+
+
 def test_r05_a_token_service_elsewhere(
     server: HostileRegistry, other: HostileRegistry, make_client: MakeClient, repository: Repository
 ) -> None:

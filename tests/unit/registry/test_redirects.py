@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-import requests
+import base64
+import contextlib
 
-from gate.errors import GateError
+import pytest
+
+from gate.errors import GateError, UsageError
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
-from gate.registry.connections import BoundedAdapter
+from gate.registry.connections import Connections
 from gate.registry.options import Credential, ProxySettings
 from tests.support.hostile import HostileRegistry, answer, sequence
 from tests.support.images import describe
@@ -118,10 +120,9 @@ def test_r05_no_credentials_after_a_way_over_another_host(
 
 def test_r04_the_connected_address_is_checked_before_a_byte_is_sent(server: HostileRegistry) -> None:
     # What a name that resolves anew comes to: the address was fine when it was looked up.
-    with requests.Session() as session:
-        session.mount("http://", BoundedAdapter(public_only=True, context=None))
-        with pytest.raises(GateError) as caught:
-            session.get(f"{server.url}/x", timeout=2)
+    connections = Connections(public_only=True, context=None)
+    with contextlib.closing(connections), pytest.raises(GateError) as caught:
+        connections.through("").urlopen("GET", f"{server.url}/x", timeout=2, retries=False)
     assert caught.value.code == "REG_SSRF"
     assert server.requests == []
 
@@ -165,3 +166,20 @@ def test_a_proxy_is_used_where_the_user_named_one(
     server.serve(PATH, BLOB)
     assert b"".join(client.blob(parse_repository(f"{server.host}/shop/web"), DESCRIPTOR)) == BLOB
     assert len(other.requests) == 1, "this machine is asked directly"
+
+
+def test_a_proxy_is_sent_its_login_however_it_is_written(other: HostileRegistry, make_client: MakeClient) -> None:
+    other.serve(f"http://registry.example{PATH}", BLOB)
+    for proxy in (f"http://us%40er:pa%3Ass@{other.host}", f"us%40er:pa%3Ass@{other.host}", other.host):
+        client = make_client(proxies=ProxySettings(http=proxy), plain_http=True, tries=1)
+        assert b"".join(client.blob(parse_repository("registry.example/shop/web"), DESCRIPTOR)) == BLOB
+    login = f"Basic {base64.b64encode(b'us@er:pa:ss').decode()}"
+    assert [seen.headers.get("proxy-authorization") for seen in other.requests] == [login, login, None]
+
+
+def test_a_proxy_of_another_kind_is_refused(make_client: MakeClient) -> None:
+    for proxy in ("socks5://user:s3cret@127.0.0.1:1", "http://user:s3cret@[::1"):
+        client = make_client(proxies=ProxySettings(http=proxy), plain_http=True, tries=1)
+        with pytest.raises(UsageError) as caught:
+            b"".join(client.blob(parse_repository("registry.example/shop/web"), DESCRIPTOR))
+        assert "s3cret" not in str(caught.value)
