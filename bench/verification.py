@@ -25,9 +25,10 @@ from bench.timing import Contestant, Cost, Times, one_core, take_turns
 from gate.codec.bundle import parse_bundle
 from gate.codec.keys import parse_public_key
 from gate.codec.trusted_root import parse_trusted_root
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner, KeySigner, Signer
-from gate.model.trust import EvidenceDemand, Trust
+from gate.model.trust import Trust
 from gate.verification.signature import verify_artifact
 from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore, public_pem
 

@@ -20,7 +20,7 @@ from gate.findings.waivers import applies_to_image, excuses, is_active
 from gate.model.decision import Decision, Outcome
 from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
 from gate.model.finding import SecretPlace
-from gate.model.image import ImageConfig
+from gate.model.image_config import ImageConfig
 from gate.model.reasons import ReasonClass, reason
 from gate.model.string_map import StringMap
 from gate.model.verdict import CheckResult, PolicySummary, Problem, ToolUse, UsedWaiver, Verdict

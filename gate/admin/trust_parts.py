@@ -25,7 +25,7 @@ from gate.errors import UsageError
 from gate.model.signer import KeyAlgorithm, PublicKey
 
 if TYPE_CHECKING:
-    from gate.model.trust import Validity
+    from gate.model.validity import Validity
 
 ROOT_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _DETAILS: Final[Mapping[KeyAlgorithm, str]] = {

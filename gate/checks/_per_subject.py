@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gate.model.digest import Digest
     from gate.model.evidence import EvidenceSet, LayerFacts, SubjectEvidence
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
 
 
 def over_subjects(evidence: EvidenceSet, ask: Callable[[SubjectEvidence], Iterable[Problem]]) -> tuple[Problem, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gate.model.digest import Digest
     from gate.model.evidence import EvidenceSet
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
     from gate.model.policy import Policy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.signers import open_signer, timestamp_option
+from gate.cli.signers import loading_beside, open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
 from gate.errors import UsageError
@@ -173,14 +174,18 @@ def check(
             )
     password = password_source(key_password_file)
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
+    opened = partial(open_signer, password=password, common=common, registry=registry, timestamp=timestamp)
+    with loading_beside("gate.pipeline.check", tuple(filter(None, (key, fail_key))), timestamp):
+        signer = opened(key) if key else None
+        fail_signer = opened(fail_key) if fail_key else None
     options = CheckOptions(
         places=replace(
             common.places(databases=db_dir, tools=tools_dir, record=record), fingerprint_key=fingerprint_key
         ),
         policy=policy,
         ad_hoc=AdHoc(fail_on=fail_on, ignore_unfixed=ignore_unfixed, vex=vex, signature_key=signature_key),
-        signer=open_signer(key, password, common, registry, timestamp) if key else None,
-        fail_signer=open_signer(fail_key, password, common, registry, timestamp) if fail_key else None,
+        signer=signer,
+        fail_signer=fail_signer,
         environments=environments or None,
         name=name,
         platforms=platforms,

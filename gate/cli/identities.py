@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gate.cli.common import with_options
 from gate.cli.types import PLACE
-from gate.codec.identity_patterns import PatternKind, check_pattern
 from gate.errors import UsageError
-from gate.model.identity import Identity, Matcher
+
+if TYPE_CHECKING:
+    from gate.model.identity import Identity
 
 _SUBJECT, _ISSUER = "--certificate-identity", "--certificate-oidc-issuer"
 identity_options: Final = with_options(
@@ -58,15 +59,23 @@ def demanded_identity(
     """
     if all(text is None for text in (identity, identity_pattern, issuer, issuer_pattern)):
         return None
+    _expect_one(_SUBJECT, identity, identity_pattern)
+    _expect_one(_ISSUER, issuer, issuer_pattern)
+    # Imported where an identity is demanded: keys need no patterns.
+    from gate.codec.identity_patterns import PatternKind, check_pattern  # noqa: PLC0415
+    from gate.model.identity import Identity, Matcher  # noqa: PLC0415
+
+    def matcher(exact: str | None, pattern: str | None, kind: PatternKind) -> Matcher:
+        return Matcher(text=exact) if exact else Matcher(text=check_pattern(pattern or "", kind), is_pattern=True)
+
     return Identity(
-        subject=_matcher(_SUBJECT, identity, identity_pattern, PatternKind.SUBJECT),
-        issuer=_matcher(_ISSUER, issuer, issuer_pattern, PatternKind.ISSUER),
+        subject=matcher(identity, identity_pattern, PatternKind.SUBJECT),
+        issuer=matcher(issuer, issuer_pattern, PatternKind.ISSUER),
     )
 
 
-def _matcher(option: str, exact: str | None, pattern: str | None, kind: PatternKind) -> Matcher:
+def _expect_one(option: str, exact: str | None, pattern: str | None) -> None:
     if (exact is None) == (pattern is None) or not (exact or pattern):
         raise UsageError(
             "it is not clear who must have signed", expected=f"one of {option} and {option}-regexp, not empty"
         )
-    return Matcher(text=exact) if exact else Matcher(text=check_pattern(pattern or "", kind), is_pattern=True)

@@ -1,14 +1,35 @@
-"""Groups whose commands are loaded when they are named: `gate --help` loads none of them."""
+"""Groups whose commands are loaded when they are named: `gate --help` loads none of them. And loading beside other work."""
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+
+@contextmanager
+def loading(module: str) -> Iterator[None]:
+    """Load a module in a thread of its own while the block computes what leaves the interpreter free.
+
+    The block should load nothing itself. What fails in the thread fails again, and is heard, where the module is used.
+    """
+    thread = threading.Thread(target=_load, args=(module,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _load(module: str) -> None:
+    with suppress(Exception):
+        import_module(module)
 
 
 class LazyGroup(click.Group):

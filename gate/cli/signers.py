@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gate.cli.environment import identity_token
+from gate.cli.lazy import loading
 from gate.signers.signer import is_identity
 from gate.signers.uri import signer_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gate.cli.common import Common
     from gate.registry.options import RegistryOptions
     from gate.signers.instance import SigstoreAccess
@@ -41,6 +46,15 @@ def open_signer(
 
     access = _sigstore(common, registry)
     return StampedSigner(signer, access.find(timestamp), access)
+
+
+def loading_beside(module: str, uris: Sequence[str], timestamp: str | None) -> AbstractContextManager[None]:
+    """Load a module while keys in files are opened: their passwords are stretched for a fifth of a second each, in C.
+
+    Other keys load clients of their own when they are opened, and two threads that load packages may see half of one.
+    """
+    only_files = bool(uris) and timestamp is None and all(Path(uri).is_file() for uri in uris)
+    return loading(module) if only_files else nullcontext()
 
 
 def _sigstore(common: Common, registry: RegistryOptions) -> SigstoreAccess:

@@ -16,7 +16,8 @@ from gate.cli.types import DIGEST, LOG_KEY, MOMENT, PLACE
 from gate.collectors.output import write_output
 from gate.collectors.trust_store import TrustStore
 from gate.errors import UsageError
-from gate.model.trust import PUBLIC, Validity
+from gate.model.trust import PUBLIC
+from gate.model.validity import Validity
 from gate.report.content import Cell, Listing
 from gate.report.lines import duration
 

@@ -16,7 +16,8 @@ from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import parse_time
 from gate.errors import ImageError
 from gate.model.digest import Digest
-from gate.model.image import HistoryEntry, ImageConfig, ImageManifest, Platform
+from gate.model.image import ImageManifest, Platform
+from gate.model.image_config import HistoryEntry, ImageConfig
 
 MAX_CONFIG_BYTES: Final = 8 * 1024 * 1024
 

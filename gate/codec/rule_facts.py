@@ -17,7 +17,7 @@ from gate.model.string_map import StringMap
 if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.model.finding import Finding, PackageKey
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
     from gate.model.provenance import Provenance, Source
     from gate.model.reference import Repository
     from gate.model.subject import Subject

@@ -24,7 +24,8 @@ from gate.codec.times import parse_time
 from gate.errors import KeyFileError, UsageError
 from gate.model.digest import Digest
 from gate.model.signer import KeyAlgorithm, PublicKey, RsaScheme
-from gate.model.trust import CertificateAuthority, TransparencyLog, TrustedRoot, Validity
+from gate.model.trust import CertificateAuthority, TransparencyLog, TrustedRoot
+from gate.model.validity import Validity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from gate.model.evidence import SecretEvidence
 from gate.secrets.configuration import ConfigurationSearch
 
 if TYPE_CHECKING:
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
     from gate.model.string_map import StringMap
     from gate.secrets.findings import Fingerprints
     from gate.secrets.rule_set import RuleSet

@@ -15,7 +15,8 @@ from gate.layers.layer_reader import LayerReader
 from gate.layers.merged_view import MergedView
 from gate.layers.meter import LayerMeter
 from gate.model.digest import Digest
-from gate.model.image import ImageConfig, ImageManifest
+from gate.model.image import ImageManifest
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 
 Place = tuple[str, Digest]

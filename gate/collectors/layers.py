@@ -16,7 +16,8 @@ from gate.layers.entry import BodyReader, ImageObserver
 from gate.layers.facts import ImageReading
 from gate.layers.inflate import coding_of
 from gate.model.evidence import LayerFacts
-from gate.model.image import Descriptor, ImageConfig, ImageManifest
+from gate.model.image import Descriptor, ImageManifest
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 
 OpenBlob = Callable[[Descriptor], Iterator[bytes]]

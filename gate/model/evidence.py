@@ -13,7 +13,8 @@ from enum import StrEnum
 from gate.model.attachment import Attachments
 from gate.model.digest import Digest
 from gate.model.finding import Package, PackageKey, SecretFinding, Tool, ToolFinding
-from gate.model.image import Descriptor, ImageConfig, ImageIndex, ImageManifest, Platform
+from gate.model.image import Descriptor, ImageIndex, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.reference import Repository
 from gate.model.subject import SkippedChild, Subject
 

@@ -7,7 +7,6 @@ by `gate.codec.oci` alone, from bytes whose digest was checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from gate.model.digest import Digest
@@ -74,36 +73,3 @@ class ImageIndex:
     subject: Descriptor | None = None
     artifact_type: str = ""
     annotations: StringMap = StringMap()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """What the builder says it did; written by the image's author and never trusted to find the base."""
-
-    created_by: str = ""
-    comment: str = ""
-    author: str = ""
-    empty_layer: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfig:
-    """The configuration that a runtime obeys. Lists keep their order; absent lists are empty."""
-
-    platform: Platform
-    diff_ids: tuple[Digest, ...]
-    created: datetime | None = None
-    author: str = ""
-    user: str = ""
-    exposed_ports: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    working_dir: str = ""
-    labels: StringMap = StringMap()
-    stop_signal: str = ""
-    healthcheck: tuple[str, ...] = ()
-    on_build: tuple[str, ...] = ()
-    shell: tuple[str, ...] = ()
-    history: tuple[HistoryEntry, ...] = ()

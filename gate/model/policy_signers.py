@@ -6,12 +6,16 @@ Values only. They stand apart from the policy because a deploy stage that demand
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gate.model.glob import Glob
-from gate.model.identity import Identity
 from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
-from gate.model.trust import Trust
+
+if TYPE_CHECKING:
+    # Who demands a key loads neither identities nor roots.
+    from gate.model.identity import Identity
+    from gate.model.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

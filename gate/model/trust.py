@@ -8,26 +8,16 @@ Specification: formats reference, section 9.1; protobuf-specs `sigstore_trustroo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gate.model.digest import Digest
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.signer import PublicKey
+from gate.model.validity import Validity
 
 PUBLIC: Final = "public"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validity:
-    """A window of time, both ends inclusive; `end` is None while it is open."""
-
-    start: datetime
-    end: datetime | None = None
-
-    def covers(self, moment: datetime) -> bool:
-        """Say whether the moment lies inside."""
-        return self.start <= moment and (self.end is None or moment <= self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +78,6 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceDemand:
-    """What must stand beside a signature: counts of distinct logs, timestamp authorities and witnesses.
-
-    `sct`: the certificate must be proven to be logged. `inclusion`: a log's promise alone is not enough, whatever the
-    format. It comes from the verifier's own configuration, never from what a bundle says of itself (attack S11).
-    """
-
-    logs: int = 0
-    timestamps: int = 0
-    sct: bool = True
-    inclusion: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """A trusted root by the name that a policy gives it, and what is demanded of signatures under it.
 
@@ -110,6 +86,6 @@ class Trust:
 
     name: str
     root: TrustedRoot
-    demand: EvidenceDemand = EvidenceDemand(logs=1)
+    demand: EvidenceDemand = field(default_factory=partial(EvidenceDemand, logs=1))
     witnesses: tuple[Witness, ...] = ()
     witnessed: int = 0

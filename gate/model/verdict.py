@@ -13,7 +13,8 @@ from gate.model.decision import Decision, Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, EvidenceOrigin, Isolation, RawReport, RequestFacts, ToolIdentity
 from gate.model.finding import Finding, SecretFinding
-from gate.model.image import Descriptor, ImageConfig
+from gate.model.image import Descriptor
+from gate.model.image_config import ImageConfig
 from gate.model.policy import Waiver
 from gate.model.reasons import EXIT_CODES, ReasonClass
 from gate.model.subject import SkippedChild, Subject

@@ -24,7 +24,8 @@ from gate.model.evidence import (
     Unobtained,
 )
 from gate.model.finding import PackageKey
-from gate.model.image import Descriptor, ImageConfig
+from gate.model.image import Descriptor
+from gate.model.image_config import ImageConfig
 from gate.pipeline.children import Family, read_family
 from gate.pipeline.subject import SCANNED, gather_subject
 from gate.pipeline.unsigned import take_up

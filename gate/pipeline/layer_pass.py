@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from gate.collectors.layer_secrets import LayerSecrets
 from gate.collectors.layers import collect_layers
 from gate.model.evidence import EvidenceKind, LayerFacts, SecretEvidence
-from gate.model.image import Descriptor, ImageConfig, ImageManifest
+from gate.model.image import Descriptor, ImageManifest
+from gate.model.image_config import ImageConfig
 from gate.model.version import VERSION
 
 if TYPE_CHECKING:

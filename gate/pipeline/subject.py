@@ -25,7 +25,8 @@ from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
 from gate.model.finding import SecretPlace, Tool
-from gate.model.image import ImageConfig, ImageIndex, ImageManifest
+from gate.model.image import ImageIndex, ImageManifest
+from gate.model.image_config import ImageConfig
 from gate.model.subject import Subject
 from gate.model.version import VERSION
 from gate.pipeline.layer_pass import ReadImage, ReadLayers, read_layers

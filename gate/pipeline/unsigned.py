@@ -23,7 +23,8 @@ from gate.errors import AttestationError, EvidenceError, ScannerError, UsageErro
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceOrigin, LayerFacts, ScanReport, SecretEvidence
 from gate.model.finding import SecretPlace, Tool
-from gate.model.image import ImageConfig, ImageManifest
+from gate.model.image import ImageManifest
+from gate.model.image_config import ImageConfig
 from gate.model.unsigned import KeptReport, ScannedSubject, UnsignedVerdict
 from gate.model.version import VERSION
 from gate.pipeline.options import BroughtVerdict

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from gate.codec.bundle import parse_bundle
 from gate.model.digest import Digest
-from gate.model.identity import Identity
 from gate.model.policy_signers import KeylessSigner, KeySigner
+from gate.model.signer import PublicKey
 from gate.pipeline.inputs import read_input
 from gate.verification.signature import verify_artifact
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from gate.model.identity import Identity
     from gate.model.policy_signers import Signer
-    from gate.model.signer import PublicKey
     from gate.model.trust import Trust
     from gate.verification.signature import VerifiedSignature
     from gate.verification.vouchers import Artifact
@@ -47,12 +47,12 @@ def verify_bundle(
     """
     parsed = parse_bundle(bundle)
     who: Signer
-    if isinstance(signer, Identity):
-        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
-    else:
+    if isinstance(signer, PublicKey):
         # A key alone needs no root; what stands beside its signature does.
         vouched = bool(parsed.entries or parsed.timestamps)
         who = KeySigner(key=signer, trust=_trust(trusted_root) if vouched or trusted_root is not None else None)
+    else:
+        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
     return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
 
 

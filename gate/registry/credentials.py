@@ -9,7 +9,6 @@ Specification: `containers-auth.json(5)`, docker-credential-helpers; formats ref
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +103,9 @@ def ask_helper(name: str, server: str, environment: Mapping[str, str]) -> Creden
     Raises:
         RegistryError: `REG_AUTH` for a helper that is missing, fails, takes too long or answers nonsense.
     """
+    # Imported where there is a helper: most logins stand in a file.
+    import subprocess  # noqa: PLC0415 - a credential helper is a program (Docker's own interface)
+
     fault = Fault(RegistryError, "REG_AUTH", f"the credential helper for {server}")
     if not _HELPER_NAME.fullmatch(name):
         raise fault.refuse("has no acceptable name", expected="letters, digits, dot, dash", seen=name)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.model.evidence import DatabaseIdentity
     from gate.model.finding import ToolFinding
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
     from gate.model.severity import Severity
     from gate.model.verdict import AcceptedSignature, JudgedFinding, JudgedSecret, ToolUse, Verdict
 

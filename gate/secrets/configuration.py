@@ -21,7 +21,7 @@ from gate.secrets.hit import Hit, Where
 from gate.secrets.search import Search
 
 if TYPE_CHECKING:
-    from gate.model.image import ImageConfig
+    from gate.model.image_config import ImageConfig
     from gate.model.string_map import StringMap
     from gate.secrets.rule_set import RuleSet
 

@@ -19,9 +19,10 @@ from gate.verification.signature import verify_statement
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.policy_signers import Signer
     from gate.model.signing import SigningServices
-    from gate.model.trust import EvidenceDemand, TrustedRoot
+    from gate.model.trust import TrustedRoot
     from gate.registry.deadline import Clock
     from gate.registry.options import RegistryOptions
 

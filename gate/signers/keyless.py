@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.codec.strict_json import printable
 from gate.errors import KeyFileError
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
 from gate.model.signing import SigningEvidence
-from gate.model.trust import PUBLIC, EvidenceDemand, Trust
+from gate.model.trust import PUBLIC, Trust
 from gate.registry.deadline import Deadline
 from gate.signers.file_key import FileSigner
 from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance

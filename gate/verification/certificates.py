@@ -25,7 +25,7 @@ from gate.codec.strict_json import Fault
 from gate.codec.times import format_time
 from gate.errors import SignatureError
 from gate.model.bundle import SignatureFormat
-from gate.model.trust import Validity
+from gate.model.validity import Validity
 from gate.verification.arithmetic import verify_bytes
 from gate.verification.log import CLOCK_TOLERANCE
 from gate.verification.windows import expect_times

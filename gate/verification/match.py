@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachment, Attachments
     from gate.model.bundle import Bundle
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.policy_signers import SignatureRule, Signer
-    from gate.model.trust import EvidenceDemand
 
 
 def match_signatures(attachments: Attachments, rule: SignatureRule, now: datetime) -> tuple[VerifiedSignature, ...]:

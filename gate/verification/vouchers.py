@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.bundle import Bundle
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.policy_signers import Signer
-    from gate.model.trust import EvidenceDemand, Trust
+    from gate.model.trust import Trust
     from gate.verification.log import VerifiedEntry
     from gate.verification.timestamps import VerifiedTime
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.times import format_time
 from gate.errors import SignatureError
-from gate.model.trust import Validity
+from gate.model.validity import Validity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,11 @@ from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, GateError, RefusedError
 from gate.model.attachment import Attachment
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner, KeySigner, Signer
 from gate.model.string_map import StringMap
-from gate.model.trust import EvidenceDemand, Trust
+from gate.model.trust import Trust
 from gate.verification.signature import VerifiedSignature, verify_image_signature
 from tests.support.fuzzing import examples, mutations
 from tests.support.signing import (

@@ -89,6 +89,7 @@ NEVER_TO_VERIFY = SERVERS | {
     "yaml",
 }
 # The evidence and the policy of a check: half of the model, and the other half is what a verifier needs.
+IDENTITY = {"cryptography.x509", "gate.codec.identity_patterns", "gate.model.identity", "gate.model.trust"}
 CHECKED = {"gate.model.evidence", "gate.model.policy", "gate.model.verdict", "gate.pipeline.check"}
 
 
@@ -112,7 +113,7 @@ def test_verify_by_key_loads_what_a_key_and_a_verdict_need(tmp_path: Path) -> No
     assert status == 1, "nothing is attached, so it is refused: ATT_MISSING"
     assert "gate.verification.demand" in modules
     assert top_level(modules) & (NEVER_TO_VERIFY | {"sigstore"}) == set()
-    assert set(modules) & (CHECKED | {"cryptography.x509"}) == set()
+    assert set(modules) & (CHECKED | IDENTITY) == set()
     scanners = {name for name in modules if name.startswith("gate.") and name.rpartition(".")[2] in {"trivy", "grype"}}
     assert scanners == set()
 
@@ -126,7 +127,7 @@ def test_verify_bundle_by_key_reads_no_certificate_and_loads_no_client(tmp_path:
     assert status == 0
     assert "gate.verification.signature" in modules
     assert top_level(modules) & (NEVER_TO_VERIFY | {"sigstore", "urllib3"}) == set()
-    assert set(modules) & (CHECKED | {"cryptography.x509"}) == set()
+    assert set(modules) & (CHECKED | IDENTITY) == set()
 
 
 def test_verify_bundle_by_identity_loads_no_client(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import pytest
 from gate.codec.attachments import parse_attachment
 from gate.errors import RefusedError
 from gate.model.attachment import Attachments
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Claim, Matcher
 from gate.model.policy_signers import KeylessSigner, SignatureRule
 from gate.model.string_map import StringMap
-from gate.model.trust import EvidenceDemand
 from gate.verification.match import match_signatures
 from gate.verification.signature import verify_statement
 from tests.support.keyless import FORMS, KeylessBench, rule_of

@@ -17,10 +17,10 @@ from gate.errors import AttestationError, RefusedError
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.decision import Decision
 from gate.model.digest import Digest
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.image import Descriptor
 from gate.model.policy_signers import KeySigner
 from gate.model.requirement import VerdictRule, VerdictSigner
-from gate.model.trust import EvidenceDemand
 from gate.pipeline.check import check as judge
 from gate.pipeline.options import CheckOptions
 from gate.pipeline.places import default_places

@@ -33,16 +33,8 @@ from gate.model.evidence import (
     ToolIdentity,
 )
 from gate.model.finding import FixState, Package, Tool, ToolFinding
-from gate.model.image import (
-    OCI_CONFIG,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    Descriptor,
-    ImageConfig,
-    ImageIndex,
-    ImageManifest,
-    Platform,
-)
+from gate.model.image import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Descriptor, ImageIndex, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject

@@ -16,11 +16,12 @@ from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import GateError
 from gate.model.attachment import SIMPLE_SIGNING, Attachment, AttachmentSource
 from gate.model.digest import Digest
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Claim, Identity, Matcher
 from gate.model.policy_signers import KeylessSigner, KeySigner, Signer
 from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
-from gate.model.trust import EvidenceDemand, Trust
+from gate.model.trust import Trust
 from gate.verification.signature import VerifiedSignature, verify_image_signature
 from tests.support.signing import IMAGE, NOW, REPOSITORY
 from tests.support.virtual_certificates import b64

@@ -15,12 +15,13 @@ from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.model.attachment import Attachments
 from gate.model.digest import Digest
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.glob import Glob
 from gate.model.identity import Claim, Identity, Matcher
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor
 from gate.model.policy_signers import KeylessSigner, SignatureRule
 from gate.model.reference import Repository, parse_reference
-from gate.model.trust import EvidenceDemand, Trust
+from gate.model.trust import Trust
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions

@@ -12,7 +12,8 @@ from gate.collectors.layers import collect_layers
 from gate.layers.entry import BodyReader
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts
-from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, ImageConfig, ImageManifest, Platform
+from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from tools.images.archive import gzip
 

@@ -23,7 +23,7 @@ from gate.decide import decide
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceSet, ThreatData
-from gate.model.image import ImageConfig
+from gate.model.image_config import ImageConfig
 from gate.model.policy import Policy
 from gate.model.verdict import Verdict
 from gate.pipeline.statements import sign_verdict

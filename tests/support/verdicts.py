@@ -12,7 +12,8 @@ from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestF
 from gate.model.finding import Finding, FixState, Package, PackageKey, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.glob import Glob
 from gate.model.identity import VerifiedIdentity
-from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
+from gate.model.image import OCI_MANIFEST, Descriptor, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.policy import Waiver
 from gate.model.reference import Repository
 from gate.model.severity import Severity

@@ -19,7 +19,7 @@ from gate.collectors.trust_store import TrustSource, TrustStore
 from gate.errors import EvidenceError, KeyFileError, UsageError
 from gate.model.digest import Digest
 from gate.model.signing import LogService
-from gate.model.trust import Validity
+from gate.model.validity import Validity
 from tests.support.signing import NOW
 from tests.support.virtual_sigstore import START, VirtualSigstore, certificate_pem
 

@@ -19,7 +19,8 @@ from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
 from gate.model.finding import Finding, FixState, Package, PackageKey, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.glob import Glob
-from gate.model.image import OCI_MANIFEST, Descriptor, ImageConfig, Platform
+from gate.model.image import OCI_MANIFEST, Descriptor, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.policy import Waiver
 from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.severity import Severity

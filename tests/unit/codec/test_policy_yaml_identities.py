@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Claim, Matcher
 from gate.model.policy_signers import KeylessSigner, KeySigner, SignatureRule
-from gate.model.trust import PUBLIC, EvidenceDemand
+from gate.model.trust import PUBLIC
 from tests.support.identity_pairs import WITNESSES
 from tests.support.policies import policy, policy_document, refusal, requirement, requirement_document
 from tests.support.virtual_sigstore import ISSUER, SUBJECT

@@ -12,7 +12,8 @@ from gate.codec.rule_facts import ProvenanceFact, SignatureFact, rule_facts
 from gate.codec.strict_json import JsonValue
 from gate.model.digest import Digest
 from gate.model.finding import Epss, Finding, FixState, Package, PackageKey, Tool, ToolFinding
-from gate.model.image import OCI_MANIFEST, HistoryEntry, ImageConfig, Platform
+from gate.model.image import OCI_MANIFEST, Platform
+from gate.model.image_config import HistoryEntry, ImageConfig
 from gate.model.provenance import PROVENANCE_V1, Provenance, Source
 from gate.model.reference import Repository
 from gate.model.severity import Severity

@@ -7,7 +7,8 @@ import pytest
 from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.secret_rules import load_rule_set
 from gate.model.finding import SecretPlace
-from gate.model.image import ImageConfig, Platform
+from gate.model.image import Platform
+from gate.model.image_config import ImageConfig
 from gate.model.string_map import StringMap
 from gate.secrets.findings import Fingerprints
 

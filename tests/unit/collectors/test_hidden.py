@@ -9,7 +9,8 @@ import pytest
 from gate.collectors.hidden import find_hidden
 from gate.errors import ImageError
 from gate.model.digest import Digest
-from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, ImageConfig, ImageManifest, Platform
+from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from tests.support.layers import PLAIN, descriptor
 from tools.images.archive import Entry, directory, file, opaque, symlink, tar, whiteout

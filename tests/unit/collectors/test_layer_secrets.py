@@ -14,7 +14,8 @@ from gate.errors import InternalError
 from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretFinding
-from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageConfig, ImageManifest, Platform
+from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.findings import Fingerprints

@@ -16,7 +16,8 @@ from gate.collectors import rules as rules_module
 from gate.collectors.rules import check_rules, evaluate_rules
 from gate.model.digest import Digest
 from gate.model.evidence import RuleResult, Unobtained
-from gate.model.image import OCI_MANIFEST, ImageConfig, Platform
+from gate.model.image import OCI_MANIFEST, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.policy import Rule
 from gate.model.subject import Subject
 

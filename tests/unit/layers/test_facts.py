@@ -19,7 +19,8 @@ from gate.layers.languages import parse_gemspec, parse_metadata, parse_package_j
 from gate.layers.passwd import parse_passwd
 from gate.model.digest import Digest
 from gate.model.finding import PackageKey
-from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageConfig, ImageManifest, Platform
+from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageManifest, Platform
+from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from tests.support.layers import NOW, PLAIN, descriptor, facts_of
 from tools.images.archive import Entry, directory, file, hardlink, tar, whiteout

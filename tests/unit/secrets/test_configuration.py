@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from gate.collectors.secret_rules import load_rule_set
 from gate.errors import InternalError
 from gate.model.finding import SecretFinding, SecretPlace
-from gate.model.image import HistoryEntry, ImageConfig, Platform
+from gate.model.image import Platform
+from gate.model.image_config import HistoryEntry, ImageConfig
 from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.secrets.configuration import ConfigurationSearch

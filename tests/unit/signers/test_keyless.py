@@ -19,9 +19,10 @@ from gate.codec.signing_config import parse_signing_config
 from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, GateError, UsageError
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
-from gate.model.trust import EvidenceDemand, Trust
+from gate.model.trust import Trust
 from gate.registry.deadline import Clock
 from gate.registry.options import RegistryOptions
 from gate.signers.instance import SigstoreAccess, SigstoreFiles

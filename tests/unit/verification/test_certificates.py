@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gate.codec.attachments import parse_attachment
 from gate.errors import GateError
 from gate.model.attachment import Attachment
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.policy_signers import KeySigner
-from gate.model.trust import EvidenceDemand
 from tests.support.identities import (
     FORMS,
     LOGGED_AT,

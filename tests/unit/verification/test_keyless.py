@@ -13,12 +13,13 @@ from gate.codec.statement import render_cosign_statement, render_statement
 from gate.codec.vsa import evidence_input, render_summary
 from gate.errors import GateError
 from gate.model.attachment import Attachment
+from gate.model.evidence_demand import EvidenceDemand
 from gate.model.glob import Glob
 from gate.model.policy_signers import KeySigner, SignatureRule, Signer
 from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, VerdictSigner
 from gate.model.statement import NamedSubject
 from gate.model.string_map import StringMap
-from gate.model.trust import EvidenceDemand, Trust, Witness
+from gate.model.trust import Trust, Witness
 from gate.verification.demand import demand_verdict, find_evidence
 from gate.verification.match import match_signatures
 from tests.support.identities import (

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gate.codec.attachments import parse_attachment
 from gate.errors import GateError
 from gate.model.attachment import Attachment
-from gate.model.trust import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand
 from gate.verification.signature import verify_statement
 from tests.support.identities import (
     FORMS,

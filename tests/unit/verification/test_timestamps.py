@@ -9,7 +9,7 @@ import pytest
 
 from gate.codec.trusted_root import parse_trusted_root
 from gate.model.attachment import Attachment
-from gate.model.trust import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand
 from tests.support.identities import (
     FORMS,
     LOGGED_AT,
