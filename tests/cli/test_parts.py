@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
+from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -12,8 +15,10 @@ from rich.console import Console
 
 from gate.cli import types
 from gate.cli.environment import download_authority, password_source, proxies, registry_options
+from gate.cli.lazy import loading
 from gate.cli.progress import shown_progress
 from gate.cli.progress_bars import TerminalProgress
+from gate.cli.signers import loading_beside
 from gate.errors import GateError, KeyFileError
 from gate.model.digest import Digest
 from gate.model.image import Platform
@@ -145,3 +150,43 @@ def test_progress_shows_steps_on_a_terminal_and_leaves_nothing() -> None:
     assert "trivy" in shown
     assert "\x1b]0;" not in shown
     assert r"pull\x1b]0;title\x07" in shown
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module that nobody has loaded."""
+    (tmp_path / "loaded_beside.py").write_text("VALUE = 1\n", encoding="ascii")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "loaded_beside"
+    sys.modules.pop("loaded_beside", None)
+
+
+def test_a_module_is_loaded_while_keys_in_files_are_opened(tmp_path: Path, module: str) -> None:
+    key = tmp_path / "gate.key"
+    key.touch()
+    with loading_beside(module, (str(key),), None):
+        pass
+    assert module in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("keys", "timestamp"), [((), None), (("{key}", "awskms:///alias/gate"), None), (("{key}",), "public")]
+)
+def test_nothing_is_loaded_while_a_client_may_be(
+    tmp_path: Path, module: str, keys: tuple[str, ...], timestamp: str | None
+) -> None:
+    key = tmp_path / "gate.key"
+    key.touch()
+    with loading_beside(module, tuple(uri.format(key=key) for uri in keys), timestamp):
+        pass
+    assert module not in sys.modules
+
+
+def test_what_cannot_be_loaded_is_heard_where_it_is_used_and_hides_no_error_of_the_key() -> None:
+    with loading("gate.no_such_module"):
+        opened = True
+    assert opened
+    with pytest.raises(KeyFileError), loading("gate.no_such_module"):
+        raise KeyFileError("the key cannot be read")
+    with pytest.raises(ModuleNotFoundError):
+        import_module("gate.no_such_module")
