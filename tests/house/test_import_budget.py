@@ -97,3 +97,20 @@ def test_verify_by_key_loads_no_sigstore_no_schema_and_no_scanner(tmp_path: Path
     assert top_level(modules) & (SERVERS | {"jsonschema", "sigstore", "pydantic", "sqlalchemy"}) == set()
     scanners = {name for name in modules if name.startswith("gate.") and name.rpartition(".")[2] in {"trivy", "grype"}}
     assert scanners == set()
+
+
+def test_a_check_loads_no_library_of_sboms(tmp_path: Path) -> None:
+    """Documents are validated in a process of their own, and only where a policy demands one."""
+    subject = image([layer([file("etc/os-release", "ID=none\n")], mtime=0)], ImageConfig(created=CREATED))
+    write_layout(tmp_path / "image", subject)
+    demanded = {"image": {"user": "non-root"}}
+    (tmp_path / "policy.yaml").write_text(
+        json.dumps({"apiVersion": "gate/v1", "kind": "Policy", "metadata": {"name": "user"}, "spec": demanded})
+    )
+    places = [f"--{name}-dir={tmp_path / name}" for name in ("cache", "tools", "db")]
+    record = f"--record={tmp_path / 'record.db'}"
+    arguments = (f"oci:{tmp_path / 'image'}", f"--policy={tmp_path / 'policy.yaml'}", *places, record)
+    status, modules = run(PROBE, "check", *arguments)
+    assert status == 1, "its user is root, so it is refused: IMG_USER_ROOT"
+    assert "gate.pipeline.gather" in modules
+    assert top_level(modules) & (SERVERS | {"cel", "cyclonedx", "jsonschema", "pydantic", "sigstore"}) == set()
