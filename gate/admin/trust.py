@@ -18,13 +18,13 @@ from gate.collectors.trust_store import (
     SIGNING_CONFIG,
     TRUSTED_ROOT,
     TrustEntry,
-    TrustSource,
     TrustStore,
     shipped,
 )
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.digest import Digest
+from gate.model.trust import TrustSource
 from gate.registry.service import Service
 
 if TYPE_CHECKING:

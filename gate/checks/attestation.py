@@ -19,6 +19,7 @@ from gate.errors import AttestationError, EvidenceError, GateError, InternalErro
 from gate.model.check import Answer, Check
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceKind
+from gate.model.policy import trusts_of
 from gate.model.predicate import AttestationKind
 from gate.model.verdict import AcceptedSignature, Problem
 from gate.verification.attestations import demand_attestation
@@ -57,6 +58,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         message="attested: " + ", ".join(rule.type for rule in policy.attestations),
         problems=tuple(answer for answer in answers if isinstance(answer, Problem)),
         signatures=tuple(dict.fromkeys(found)),
+        trusts=trusts_of(signer for rule in policy.attestations for signer in rule.signers),
         counts=(("accepted", len(found)),),
     )
 

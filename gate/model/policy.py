@@ -7,6 +7,7 @@ those without a digest are listed in `unpinned`, and then no verdict can be sign
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -75,6 +76,11 @@ class KeylessSigner:
 
 
 Signer = KeySigner | KeylessSigner
+
+
+def trusts_of(signers: Iterable[Signer]) -> tuple[Trust, ...]:
+    """Give what these signers' signatures are checked with, each once, in their order; a key may have none."""
+    return tuple(dict.fromkeys(signer.trust for signer in signers if signer.trust is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +318,18 @@ class Policy:
     unpinned: tuple[str, ...] = ()
     kev_file: tuple[str, Digest] | None = None
     epss_file: tuple[str, Digest] | None = None
+
+
+def signers_of(policy: Policy) -> Iterator[Signer]:
+    """Give every signer that a policy names, in whatever section."""
+    for rule in policy.signature or ():
+        yield from (*rule.any_of, *rule.all_of)
+    if policy.provenance is not None:
+        yield from policy.provenance.signers
+    for demanded in policy.attestations:
+        yield from demanded.signers
+    if policy.vulnerabilities is not None:
+        yield from (author.signer for author in policy.vulnerabilities.vex_authors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from gate.admin.trust import trust_status, update_trust
-from gate.collectors.trust_store import SIGNING_CONFIG, TRUSTED_ROOT, TrustEntry, TrustSource, TrustStore
+from gate.collectors.trust_store import SIGNING_CONFIG, TRUSTED_ROOT, TrustEntry, TrustStore
 from gate.errors import EvidenceError, RegistryError, StorageError, UsageError
 from gate.model.digest import Digest
+from gate.model.trust import TrustSource
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from tests.support.file_server import Served, serve_files
