@@ -20,6 +20,7 @@ import gate
 from gate.collectors import cyclonedx
 from gate.model.verdict import Decision, Verdict
 from gate.pipeline import documents
+from gate.pipeline.unsigned import read_unsigned
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
 from tests.support.installation import shop_policy
@@ -84,14 +85,20 @@ def attest(shop: Shop, tools: Tools, folder: Path, reference: str, document: str
     )
 
 
-def judged(shop: Shop, reference: str, own: Path) -> Verdict:
+def demanding(shop: Shop, own: Path) -> Path:
+    """Write a policy that demands the SBOM, and nothing for which a scanner runs."""
     pem = shop.installed.public_key_file("build").read_text(encoding="utf-8")
     demanded = [{"type": "cyclonedx", "signers": [{"key": {"pem": pem}}], "maxAge": "2d"}]
     policy = own / "policy.yaml"
     policy.write_bytes(
         shop_policy(shop.installed, vulnerabilities=None, secrets=None, image=None, attestations=demanded)
     )
-    return gate.check(reference, shop.installed.options(own, registry=shop.options, policy=policy)).verdict
+    return policy
+
+
+def judged(shop: Shop, reference: str, own: Path) -> Verdict:
+    options = shop.installed.options(own, registry=shop.options, policy=demanding(shop, own))
+    return gate.check(reference, options).verdict
 
 
 def verdict_on(shop: Shop, tools: Tools, own: Path, name: str, document: dict[str, Any]) -> Verdict:
@@ -172,6 +179,23 @@ def test_a_document_that_cannot_be_validated_in_time_is_not_judged(
         verdict = verdict_on(shop, tools, own, "slow", written["trivy"])
         assert (verdict.decision, codes(verdict)) == (Decision.ERROR, {"LIMIT_DOCUMENT"})
     assert judged(shop, shop.reference(IMAGE, "shop/slow"), own).decision is Decision.PASSED
+
+
+def test_of_two_jobs_the_one_that_signs_validates_for_itself(
+    shop: Shop, tools: Tools, own: Path, written: dict[str, dict[str, Any]]
+) -> None:
+    reference, file = shop.reference(IMAGE, "shop/two-jobs"), own / "verdict.unsigned"
+    done = attest(shop, tools, own, reference, json.dumps(written["trivy"]))
+    assert done.returncode == 0, done.stderr
+    policy = demanding(shop, own)
+    options = shop.installed.options(own, registry=shop.options, policy=policy, signer=None, unsigned_file=file)
+    assert gate.check(reference, options).verdict.decision is Decision.PASSED
+    brought = read_unsigned(file, None)
+    signing = shop.installed.options(
+        own, cold=True, registry=shop.options, policy=policy, brought=brought, platforms=brought.verdict.platforms
+    )
+    run = gate.check(reference, signing)
+    assert (run.verdict.decision, bool(run.attestations)) == (Decision.PASSED, True)
 
 
 def test_cosign_attests_no_xml_as_cyclonedx(
