@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gate.codec.strict_json import JsonValue
 
-# A document that fits into a bundle, of some 4,000 packages, takes 2 s of an idle core, and starting 0.4 s.
+# A document that fits into a bundle, of some 4,000 packages, takes 2 s of an idle core, and starting 0.1 s.
 DEFAULT_TIME_LIMIT: Final = timedelta(seconds=60)
 # Python, the library and such a document take 0.1 GiB.
 _MEMORY_BYTES: Final = 512 << 20
