@@ -23,7 +23,7 @@ from gate.model.finding import SecretPlace
 from gate.model.image_config import ImageConfig
 from gate.model.reasons import ReasonClass, reason
 from gate.model.string_map import StringMap
-from gate.model.verdict import CheckResult, PolicySummary, Problem, ToolUse, UsedWaiver, Verdict
+from gate.model.verdict import CheckResult, PolicySummary, Problem, ToolUse, UsedRoot, UsedWaiver, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,6 +85,7 @@ def decide(
         tools=_tools(evidence),
         reports=tuple(dict.fromkeys(report.report for report in _scan_reports(evidence))),
         signatures=tuple(found for answer in judged for found in answer.signatures),
+        trusted_roots=_used_roots(judged),
         config=_config(evidence),
         demonstration=any(report.database.demonstration for report in _scan_reports(evidence)),
         origin=evidence.origin,
@@ -189,6 +190,22 @@ def _waiver_state(waiver: Waiver, evidence: EvidenceSet, used: Sequence[str], no
     if not is_active(waiver, now):
         return "expired"
     return "used" if waiver.id in used else "unused"
+
+
+def _used_roots(answers: Sequence[Answer]) -> tuple[UsedRoot, ...]:
+    used = {
+        UsedRoot(
+            name=trust.name,
+            digest=trust.root.digest,
+            source=trust.source,
+            place=trust.place,
+            newest=trust.root.newest,
+            ends=trust.root.ends,
+        )
+        for answer in answers
+        for trust in answer.trusts
+    }
+    return tuple(sorted(used, key=lambda root: (root.name, str(root.digest))))
 
 
 def _scan_reports(evidence: EvidenceSet) -> tuple[ScanReport, ...]:

@@ -15,10 +15,11 @@ from gate.codec.strict_json import Fault, JsonValue, canonical_json, parse_objec
 from gate.codec.trusted_root import MAX_ROOT_BYTES, parse_trusted_root
 from gate.collectors.regular_file import open_regular
 from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT, shipped
-from gate.collectors.trust_store import TrustEntry, TrustSource, TrustStore
+from gate.collectors.trust_store import TrustEntry, TrustStore
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.digest import Digest
+from gate.model.trust import TrustSource
 from gate.registry.service import Service
 
 if TYPE_CHECKING:

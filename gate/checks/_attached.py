@@ -49,4 +49,5 @@ def accepted(signature: VerifiedSignature) -> AcceptedSignature:
         attachment=signature.digest,
         identity=identity.subject if identity is not None else "",
         issuer=identity.issuer if identity is not None else "",
+        trusted_root=signature.trusted_root,
     )

@@ -2,7 +2,8 @@
 
 Signed SBOMs (CycloneDX, SPDX), vulnerability reports, VEX, test results, and any predicate type by its exact URI. That another
 valid attestation is attached is no success (attack A01). A document is read as far as it must be believed: it is of its kind and
-not empty; of a test result, that it says PASSED. It takes nothing away from what the gate finds itself.
+not empty; of a test result, that it says PASSED; a CycloneDX document is valid under the schema of its version, which was asked
+before, in a child that can be killed (`gate.collectors.cyclonedx`). It takes nothing away from what the gate finds itself.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ from gate.checks._attached import accepted, attachments_of, refusal
 from gate.codec.attested_document import read_attested
 from gate.codec.strict_json import printable
 from gate.codec.times import format_time
-from gate.errors import AttestationError, EvidenceError, GateError
+from gate.errors import AttestationError, EvidenceError, GateError, InternalError
 from gate.model.check import Answer, Check
+from gate.model.digest import Digest
 from gate.model.evidence import EvidenceKind
+from gate.model.policy_signers import trusts_of
 from gate.model.predicate import AttestationKind
 from gate.model.verdict import AcceptedSignature, Problem
 from gate.verification.attestations import demand_attestation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from gate.codec.attested_document import AttestedDocument
     from gate.model.attachment import Attachments
-    from gate.model.evidence import EvidenceSet
+    from gate.model.evidence import DocumentAnswer, EvidenceSet
     from gate.model.policy import AttestationRule, Policy
     from gate.verification.signature import VerifiedStatement
 
@@ -41,37 +45,80 @@ def _asked(policy: Policy) -> bool:
 
 def _needs(policy: Policy) -> frozenset[EvidenceKind]:
     del policy
-    return frozenset({EvidenceKind.ATTACHMENTS})
+    return frozenset({EvidenceKind.ATTACHMENTS, EvidenceKind.DOCUMENTS})
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     attachments = attachments_of(evidence)
     if isinstance(attachments, Problem):
         return Answer(message="", problems=(attachments,))
-    answers = [_demand(attachments, rule, now) for rule in policy.attestations]
+    answers = [_demand(attachments, rule, now, evidence.documents) for rule in policy.attestations]
     found = tuple(answer for answer in answers if isinstance(answer, AcceptedSignature))
     return Answer(
         message="attested: " + ", ".join(rule.type for rule in policy.attestations),
         problems=tuple(answer for answer in answers if isinstance(answer, Problem)),
         signatures=tuple(dict.fromkeys(found)),
+        trusts=trusts_of(signer for rule in policy.attestations for signer in rule.signers),
         counts=(("accepted", len(found)),),
     )
 
 
-def _demand(attachments: Attachments, rule: AttestationRule, now: datetime) -> AcceptedSignature | Problem:
+def _demand(
+    attachments: Attachments, rule: AttestationRule, now: datetime, documents: tuple[DocumentAnswer, ...]
+) -> AcceptedSignature | Problem:
+    known = {document.payload: document for document in documents}
+    try:
+        return demand_document(
+            attachments, rule, now, lambda verified: known.get(Digest.of(verified.signature.payload))
+        )
+    except GateError as error:
+        return refusal(error, _wanted(rule))
+
+
+def demand_document(
+    attachments: Attachments,
+    rule: AttestationRule,
+    now: datetime,
+    validated: Callable[[VerifiedStatement], DocumentAnswer | None],
+) -> AcceptedSignature:
+    """Give the first attestation that meets an entry of the policy.
+
+    `validated` is asked about a CycloneDX document only when all else holds, so that whoever gathers evidence validates exactly
+    those documents on which the answer hangs.
+
+    Raises:
+        GateError: the reason of the candidate that came furthest.
+    """
+
     def judge(verified: VerifiedStatement) -> AcceptedSignature:
         document = read_attested(verified.statement)
         _expect_success(document)
         if rule.max_age is not None:
             _expect_age(_time_of(verified, document), rule.max_age, now)
+        if document.kind is AttestationKind.CYCLONEDX:
+            _expect_valid(validated(verified))
         return accepted(verified.signature)
 
-    signers = " or ".join(str(signer) for signer in rule.signers)
-    wanted = f"{rule.type} by {signers}"
-    try:
-        return demand_attestation(attachments, rule.signers, now, accepts=rule.accepts, wanted=wanted, judge=judge)
-    except GateError as error:
-        return refusal(error, wanted)
+    return demand_attestation(attachments, rule.signers, now, accepts=rule.accepts, wanted=_wanted(rule), judge=judge)
+
+
+def _wanted(rule: AttestationRule) -> str:
+    return f"{rule.type} by " + " or ".join(str(signer) for signer in rule.signers)
+
+
+def _expect_valid(document: DocumentAnswer | None) -> None:
+    if document is None:
+        raise InternalError("an attested document was to be validated, and nobody did")
+    if document.unobtained is not None:
+        why = document.unobtained
+        raise EvidenceError(why.reason, code=why.code, expected=why.expected, seen=why.seen, next_step=why.next_step)
+    if document.violation:
+        raise AttestationError(
+            "the document breaks the schema of its format",
+            code="ATT_MALFORMED",
+            expected="valid CycloneDX",
+            seen=printable(document.violation, 300),
+        )
 
 
 def _expect_success(document: AttestedDocument) -> None:

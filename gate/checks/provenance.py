@@ -14,6 +14,7 @@ from gate.checks._attached import accepted, attachments_of, refusal
 from gate.errors import GateError
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind
+from gate.model.policy_signers import trusts_of
 from gate.model.verdict import Problem
 from gate.verification.provenance import demand_provenance
 
@@ -45,11 +46,12 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         problem = refusal(error)
         unsigned = error.code == "PROV_MISSING" and evidence.skipped
         seen = f"{problem.seen}; {_UNSIGNED}" if unsigned else problem.seen
-        return Answer(message="", problems=(replace(problem, seen=seen),))
+        return Answer(message="", problems=(replace(problem, seen=seen),), trusts=trusts_of(policy.provenance.signers))
     source = found.source
     return Answer(
         message=f"built by {found.provenance.builder} from {source.uri}@{source.commit or 'no commit'}",
         signatures=(accepted(found.signature),),
+        trusts=trusts_of(policy.provenance.signers),
         build_level=found.level,
         counts=(("level", found.level),),
     )

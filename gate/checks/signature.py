@@ -13,6 +13,7 @@ from gate.checks._attached import accepted, attachments_of, refusal
 from gate.errors import GateError
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind
+from gate.model.policy_signers import trusts_of
 from gate.model.verdict import Problem
 from gate.verification.match import match_signatures
 
@@ -46,7 +47,11 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     signatures = tuple(dict.fromkeys(signature for found, _ in results for signature in found))
     problems = tuple(problem for _, problem in results if problem is not None)
     return Answer(
-        message=_message(signatures), problems=problems, signatures=signatures, counts=(("accepted", len(signatures)),)
+        message=_message(signatures),
+        problems=problems,
+        signatures=signatures,
+        trusts=trusts_of(signer for rule in rules for signer in (*rule.any_of, *rule.all_of)),
+        counts=(("accepted", len(signatures)),),
     )
 
 

@@ -1,8 +1,9 @@
 """What a demanded attestation holds: SBOM, vulnerability report, VEX or test result, read as far as it must be believed.
 
-Refuses a document that is not of its kind, and an SBOM that lists nothing. It does not judge what the document says of the
-software: the gate scans for itself, and an SBOM takes nothing away from what was found (attack L05). Only statements whose
-signature was verified come here.
+Refuses a document that is not of its kind, an SBOM that lists nothing, and a CycloneDX one in which a reference names two
+things. It does not judge what the document says of the software: the gate scans for itself, and an SBOM takes nothing away from
+what was found (attack L05). Only statements whose signature was verified come here. Whether a CycloneDX document meets the
+schema of its version takes seconds and is asked elsewhere (`gate.collectors.cyclonedx`).
 
 Specification: CycloneDX 1.2 to 1.7 (JSON), SPDX 2.2 and 2.3 (JSON), OpenVEX 0.2.0, in-toto vulns and test-result predicates;
 formats reference, section 10.7.
@@ -18,10 +19,12 @@ from gate.codec.times import parse_time
 from gate.model.predicate import AttestationKind, kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from gate.codec.statement import Statement
     from gate.codec.strict_json import ObjectView
+    from gate.errors import GateError
 
 MAX_COMPONENTS: Final = 200_000
 _CYCLONEDX_VERSION: Final = re.compile(r"1\.[2-7]", re.ASCII)
@@ -48,8 +51,12 @@ def read_attested(statement: Statement) -> AttestedDocument:
     Raises:
         AttestationError: `ATT_MALFORMED`.
     """
-    predicate = statement.view.object("predicate")
     kind = kind_of(statement.predicate_type)
+    if kind is AttestationKind.CYCLONEDX and isinstance(statement.view.fields.get("predicate"), str):
+        raise statement.view.refuse(
+            "predicate", "is a text", expected="CycloneDX as a JSON object", seen="XML, or another text"
+        )
+    predicate = statement.view.object("predicate")
     match kind:
         case AttestationKind.CYCLONEDX:
             return _cyclonedx(predicate)
@@ -71,12 +78,45 @@ def read_attested(statement: Statement) -> AttestedDocument:
 def _cyclonedx(predicate: ObjectView) -> AttestedDocument:
     _literally(predicate, "bomFormat", re.compile("CycloneDX"))
     _literally(predicate, "specVersion", _CYCLONEDX_VERSION)
-    metadata = predicate.optional_object("metadata")
+    items, metadata = _listed(predicate, "components"), predicate.optional_object("metadata")
+    _expect_distinct_references(predicate, metadata)
     return AttestedDocument(
         kind=AttestationKind.CYCLONEDX,
         created=_time(metadata, "timestamp") if metadata is not None else None,
-        items=_listed(predicate, "components"),
+        items=items,
     )
+
+
+def _expect_distinct_references(predicate: ObjectView, metadata: ObjectView | None) -> None:
+    """Demand that each `bom-ref` names one thing, as the specification does and its schema cannot say.
+
+    With one reference for two components a document says two things of what each depends on. What the document is about may be
+    listed once more among the components, as auditwheel does, if it is the same there.
+    """
+    named: dict[str, ObjectView] = {}
+    for view in _described(predicate):
+        reference = view.optional_text("bom-ref")
+        if reference in named:
+            raise _names_a_second(view, reference)
+        named |= {reference: view} if reference else {}
+    subject = metadata.optional_object("component") if metadata is not None else None
+    again = named.get(subject.optional_text("bom-ref")) if subject is not None else None
+    if subject is None or again is None:
+        return
+    if any(subject.fields.get(key) != again.fields.get(key) for key in ("name", "version")):
+        raise _names_a_second(again, subject.text("bom-ref"))
+
+
+def _names_a_second(view: ObjectView, reference: str) -> GateError:
+    return view.refuse("bom-ref", "names a second thing", expected="each reference once", seen=reference)
+
+
+def _described(view: ObjectView) -> Iterator[ObjectView]:
+    """Give what a document or a component lists, at every depth."""
+    for key in ("components", "services"):
+        for item in view.optional_objects(key):
+            yield item
+            yield from _described(item)
 
 
 def _spdx(predicate: ObjectView) -> AttestedDocument:

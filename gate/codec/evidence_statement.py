@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         JudgedFinding,
         JudgedSecret,
         ToolUse,
+        UsedRoot,
         UsedWaiver,
         Verdict,
     )
@@ -97,9 +98,10 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
             for item in verdict.reports
         ],
         "signatures": [
-            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or ""), **_identity(item)}
+            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or ""), **_trusted(item)}
             for item in verdict.signatures
         ],
+        "trustedRoots": [_root(root) for root in verdict.trusted_roots],
         "image": _image(verdict),
         "demonstration": verdict.demonstration,
         "gatheredBy": _origin(verdict),
@@ -114,8 +116,22 @@ def _origin(verdict: Verdict) -> dict[str, JsonValue]:
     return {"file": str(origin.file), "gatheredAt": format_time(origin.gathered_at), "gate": origin.gate}
 
 
-def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:
-    return {"identity": signature.identity, "issuer": signature.issuer} if signature.identity else {}
+def _trusted(signature: AcceptedSignature) -> dict[str, JsonValue]:
+    """Give who signed and under which root, of what there is."""
+    root = str(signature.trusted_root or "")
+    fields = (("identity", signature.identity), ("issuer", signature.issuer), ("trustedRoot", root))
+    return {name: value for name, value in fields if value}
+
+
+def _root(root: UsedRoot) -> dict[str, JsonValue]:
+    return {
+        "name": root.name,
+        "digest": str(root.digest),
+        "source": root.source.value,
+        "place": root.place,
+        "newestEntryFrom": format_time(root.newest) if root.newest is not None else "",
+        "ends": format_time(root.ends) if root.ends is not None else "",
+    }
 
 
 def _subjects(verdict: Verdict) -> list[JsonValue]:

@@ -48,6 +48,7 @@ def parse_evidence(statement: Statement, *, types: Sequence[str]) -> EvidenceSum
         outcomes=tuple((check.text("id"), check.text("outcome")) for check in predicate.objects("checks")),
         tools=tuple(_read_tool(tool) for tool in predicate.objects("tools")),
         reports=tuple(report.digest("digest") for report in predicate.objects("reports")),
+        trusted_roots=tuple(root.digest("digest") for root in predicate.optional_objects("trustedRoots")),
     )
 
 

@@ -25,6 +25,14 @@ _HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAX_PATH_BYTES: Final = 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedRoot:
+    """The trusted root of the public Sigstore instance, and the package that ships it, with its version."""
+
+    content: bytes
+    package: str
+
+
 class PolicyFiles(Protocol):
     """Whoever can read files of the policy's folder."""
 
@@ -36,7 +44,7 @@ class PolicyFiles(Protocol):
         """
         ...
 
-    def public_root(self) -> bytes:
+    def public_root(self) -> ShippedRoot:
         """Give the trusted root of the public Sigstore instance, which stands in no policy's folder.
 
         Raises:

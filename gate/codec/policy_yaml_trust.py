@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -22,10 +23,10 @@ from gate.codec.policy_yaml_patterns import distinct, read_count, read_trust_nam
 from gate.codec.yaml_node import Node
 from gate.errors import UsageError
 from gate.model.evidence_demand import EvidenceDemand
-from gate.model.trust import PUBLIC, Trust, Witness
+from gate.model.trust import PUBLIC, Trust, TrustSource, Witness
 
 if TYPE_CHECKING:
-    from gate.codec.policy_yaml_files import FileReader
+    from gate.codec.policy_yaml_files import FileReader, ShippedRoot
     from gate.codec.yaml_node import Fields
     from gate.model.trust import TrustedRoot
 
@@ -45,9 +46,10 @@ def read_trust(node: Node, files: FileReader) -> dict[str, Trust]:
     return found
 
 
-def public_trust(root: bytes) -> Trust:
+def public_trust(shipped: ShippedRoot) -> Trust:
     """Give the trust that is there without being written."""
-    return Trust(name=PUBLIC, root=_parsed(root))
+    root = _parsed(shipped.content)
+    return Trust(name=PUBLIC, root=root, source=TrustSource.SHIPPED, place=shipped.package)
 
 
 def _trust(name: str, node: Node, files: FileReader) -> Trust:
@@ -63,11 +65,12 @@ def _trust(name: str, node: Node, files: FileReader) -> Trust:
         raise node.refuse(
             "demands nothing that says when a certificate was used", expected="log or timestamps of at least 1"
         )
-    trust = Trust(name=name, root=fields.demand("trustedRoot", partial(_root, files=files)), demand=demand)
+    root, place = fields.demand("trustedRoot", partial(_root, files=files))
+    trust = Trust(name=name, root=root, place=place, demand=demand)
     if "witnesses" not in fields:
         return trust
     witnesses, witnessed = fields.demand("witnesses", _witnesses)
-    return Trust(name=name, root=trust.root, demand=demand, witnesses=witnesses, witnessed=witnessed)
+    return replace(trust, witnesses=witnesses, witnessed=witnessed)
 
 
 def _expect_nothing_loosened(fields: Fields) -> None:
@@ -76,10 +79,10 @@ def _expect_nothing_loosened(fields: Fields) -> None:
             raise fields.values[key].refuse("may not be changed for the public instance", expected=f"no {key} here")
 
 
-def _root(node: Node, files: FileReader) -> TrustedRoot:
+def _root(node: Node, files: FileReader) -> tuple[TrustedRoot, str]:
     file = files.node(node)
     try:
-        return _parsed(file.data)
+        return _parsed(file.data), file.path
     except UsageError as error:
         raise node.refuse(error.message, code=error.code, expected=error.expected, seen=error.seen) from error
 

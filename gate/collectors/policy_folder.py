@@ -11,10 +11,13 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import printable
 from gate.errors import EvidenceError, PolicyError
+
+if TYPE_CHECKING:
+    from gate.codec.policy_yaml_files import ShippedRoot
 
 # The largest file that a policy points to is the daily EPSS file: 9 MB in 2025.
 MAX_FILE_BYTES: Final = 128 * 1024 * 1024
@@ -45,7 +48,7 @@ class PolicyFolder:
         except (OSError, RuntimeError, ValueError) as error:
             raise _refusal(path, _reason(error)) from error
 
-    def public_root(self) -> bytes:
+    def public_root(self) -> ShippedRoot:
         """Give the trusted root of the public Sigstore instance, as the `sigstore` package of this installation ships it.
 
         A policy that wants another one, such as what `gate trust update` fetched, names its file under `spec.trust`: then
@@ -55,12 +58,15 @@ class PolicyFolder:
             EvidenceError: `ROOT_MISSING`.
         """
         # Imported late: policies with keys alone need none.
+        from importlib.metadata import version  # noqa: PLC0415
+
+        from gate.codec.policy_yaml_files import ShippedRoot as Shipped  # noqa: PLC0415
         from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped  # noqa: PLC0415
 
         root = shipped(TRUSTED_ROOT)
         if root is None:
             raise EvidenceError("the sigstore package carries no trusted root", code="ROOT_MISSING")
-        return root
+        return Shipped(content=root, package=f"sigstore {version('sigstore')}")
 
 
 def document_name(path: Path) -> str:

@@ -1,19 +1,19 @@
-"""Evaluate CEL rules: the child process that `gate.collectors.rules` starts and may kill at any moment.
+"""Evaluate CEL rules: the task of `gate.collectors.rules`, which runs it under limits and may kill it at any moment.
 
-Run by its path with `python -I`; it imports nothing of the gate, so that it starts fast and holds nothing worth stealing.
-Reads one JSON object from standard input (`mode`: `evaluate` or `compile`, `rules`: a list of id and expression, `facts`,
-`limits`), and writes one JSON line a rule as soon as it is known: what stands there when the child dies still counts.
+It imports nothing of the gate, so that it starts fast and holds nothing worth stealing. Reads one JSON object from standard
+input (`mode`: `evaluate` or `compile`, `rules`: a list of id and expression, `facts`), and writes one JSON line a rule as soon
+as it is known: what stands there when the child dies still counts.
 
-Refuses to be trusted: processor time, memory and output are limited before an expression is looked at. Messages name what the
-expression says (a variable, a key), never a value of the image: an environment variable may be a secret.
+Messages name what the expression says (a variable, a key), never a value of the image: an environment variable may be a secret.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from typing import Any
+
+import cel
 
 _UNDEFINED = "Undefined variable or function: "
 # What an expression did wrong, by the exception that the library raises (checks reference, section 6.6).
@@ -31,25 +31,6 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 _ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
-def limit(cpu_seconds: int, memory_bytes: int, output_bytes: int) -> None:
-    """Take from this process what a rule does not need."""
-    wanted = (
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, output_bytes),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    )
-    for kind, most in wanted:
-        _, hard = resource.getrlimit(kind)
-        new = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            resource.setrlimit(kind, (new, new))
-        except (OSError, ValueError):
-            # macOS does not limit address space: processor time and the parent's clock still end the child there.
-            continue
-
-
 def describe(error: BaseException, expression: str) -> str:
     """Say what went wrong without a value of the evidence."""
     text = str(error)
@@ -61,7 +42,7 @@ def describe(error: BaseException, expression: str) -> str:
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "it cannot be evaluated")
 
 
-def evaluate(cel: Any, expression: str, facts: dict[str, Any], mode: str) -> dict[str, Any]:  # noqa: ANN401 - a module
+def evaluate(expression: str, facts: dict[str, Any], mode: str) -> dict[str, Any]:
     """Give `value` (true, false or null) and `error` of one rule."""
     try:
         program = cel.compile(expression)
@@ -83,12 +64,8 @@ def evaluate(cel: Any, expression: str, facts: dict[str, Any], mode: str) -> dic
 def main() -> None:
     """Answer one request."""
     request = json.load(sys.stdin)
-    limits = request["limits"]
-    limit(limits["cpuSeconds"], limits["memoryBytes"], limits["outputBytes"])
-    import cel  # noqa: PLC0415 - native code is loaded when the limits already hold
-
     for rule in request["rules"]:
-        answer = evaluate(cel, rule["cel"], request["facts"], request["mode"])
+        answer = evaluate(rule["cel"], request["facts"], request["mode"])
         sys.stdout.write(json.dumps({"id": rule["id"], **answer}) + "\n")
         sys.stdout.flush()
 

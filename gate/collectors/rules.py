@@ -1,24 +1,20 @@
 """Evaluate a policy's own rules (CEL) in a child process that can be killed, and give the results as evidence.
 
 The library has no cost limit: three nested `map` over 200 items ran for 39 s (checks reference, section 6.6). So a child
-gets expressions and facts, limits itself before it reads them, and is killed when the time is over; what it had answered
-counts, and every rule without an answer is an error, never a pass. Nothing here judges: that is the check `rules`.
-
-Refuses to hand the child anything but expressions and facts: no environment, no descriptor but its three streams.
+gets expressions and facts, limits itself before it reads them, and is killed when the time is over
+(`gate.collectors.limited_task`); what it had answered counts, and every rule without an answer is an error, never a pass.
+Nothing here judges: that is the check `rules`.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import Fault, parse_object
+from gate.collectors.limited_task import TaskLimits, run_task
 from gate.errors import EvidenceError, GateError
 from gate.model.evidence import RuleResult, Unobtained
 
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_TIME_LIMIT: Final = timedelta(seconds=5)
 _MEMORY_BYTES: Final = 1 << 30
 _LINE_BYTES: Final = 2048
-_CHILD: Final = Path(__file__).with_name("rule_child.py")
+_TASK: Final = "rule_child.py"
 _FAULT: Final = Fault(EvidenceError, "POL_EVAL", "the answer of the rules' child")
 
 
@@ -57,60 +53,22 @@ def _run(
 ) -> tuple[RuleResult, ...] | Unobtained:
     if not rules:
         return ()
-    request = {
-        "mode": mode,
-        "rules": [{"id": rule.id, "cel": rule.cel} for rule in rules],
-        "facts": dict(facts),
-        "limits": {
-            # The kernel counts whole seconds; the parent's clock is the exact limit.
-            "cpuSeconds": int(time_limit.total_seconds()) + 1,
-            "memoryBytes": _MEMORY_BYTES,
-            "outputBytes": _LINE_BYTES * len(rules),
-        },
-    }
+    request = {"mode": mode, "rules": [{"id": rule.id, "cel": rule.cel} for rule in rules], "facts": dict(facts)}
     try:
-        output, reason = _answers_of_child(json.dumps(request).encode(), time_limit)
+        output, reason = _answers_of_child(json.dumps(request).encode(), len(rules), time_limit)
     except OSError as error:
         return Unobtained(code="POL_EVAL", reason="the rules cannot be evaluated", seen=str(error.strerror))
     answered = _answers(output)
     return tuple(answered.get(rule.id) or RuleResult(id=rule.id, value=None, error=reason) for rule in rules)
 
 
-def _answers_of_child(request: bytes, time_limit: timedelta) -> tuple[bytes, str]:
-    """Give what the child wrote, and why a rule that it did not answer has no result.
-
-    Request and answer are files, not pipes: neither side can block the other, and the kernel bounds the answer's size.
-    """
-    with tempfile.TemporaryFile() as question, tempfile.TemporaryFile() as answer:
-        question.write(request)
-        question.seek(0)
-        reason = _wait(_start(question, answer), time_limit)
-        answer.seek(0)
-        return answer.read(), reason
-
-
-def _start(question: IO[bytes], answer: IO[bytes]) -> subprocess.Popen[bytes]:
-    # -I: neither the working directory nor PYTHONPATH nor the user's site can slip a module in.
-    return subprocess.Popen(  # noqa: S603 - the interpreter that runs this, and a file of this package
-        [sys.executable, "-I", "-B", str(_CHILD)],
-        stdin=question,
-        stdout=answer,
-        stderr=subprocess.DEVNULL,
-        env={"LANG": "C.UTF-8"},
-        cwd="/",
-        start_new_session=True,
-    )
-
-
-def _wait(child: subprocess.Popen[bytes], time_limit: timedelta) -> str:
-    try:
-        code = child.wait(time_limit.total_seconds())
-    except subprocess.TimeoutExpired:
-        return f"the rules took longer than {time_limit.total_seconds():g} s together"
-    finally:
-        child.kill()
-        child.wait()
-    return f"the rules' process ended with code {code}"
+def _answers_of_child(request: bytes, count: int, time_limit: timedelta) -> tuple[bytes, str]:
+    """Give what the child wrote, and why a rule that it did not answer has no result."""
+    limits = TaskLimits(time=time_limit, memory_bytes=_MEMORY_BYTES, output_bytes=_LINE_BYTES * count)
+    ended = run_task(_TASK, request, limits)
+    if ended.exit_code is None:
+        return ended.output, f"the rules took longer than {time_limit.total_seconds():g} s together"
+    return ended.output, f"the rules' process ended with code {ended.exit_code}"
 
 
 def _answers(output: bytes) -> dict[str, RuleResult]:

@@ -21,7 +21,6 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +31,7 @@ from gate.collectors.regular_file import open_regular
 from gate.collectors.shipped_trust import PUBLIC_TUF, SIGNING_CONFIG, TRUSTED_ROOT, shipped
 from gate.errors import EvidenceError, StorageError, UsageError
 from gate.model.digest import Digest
-from gate.model.trust import PUBLIC
+from gate.model.trust import PUBLIC, TrustSource
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "the entry of a trusted root")
-
-
-class TrustSource(StrEnum):
-    """Where a root came from."""
-
-    SHIPPED = "shipped"
-    TUF = "tuf"
-    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

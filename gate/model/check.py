@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gate.model.evidence import EvidenceKind, EvidenceSet
 from gate.model.policy import Policy
+from gate.model.trust import Trust
 from gate.model.verdict import AcceptedSignature, Disagreement, JudgedFinding, JudgedSecret, Problem
 
 
@@ -16,7 +17,7 @@ class Answer:
     """What a check says before waivers: `message` is the sentence for the case that no problem is left.
 
     The outcome is not part of it: `decide` computes it from the classes of the problems' codes, in one place for all
-    checks.
+    checks. `trusts` are what attachments were judged with, whatever came of it.
     """
 
     message: str
@@ -26,6 +27,7 @@ class Answer:
     secrets: tuple[JudgedSecret, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     signatures: tuple[AcceptedSignature, ...] = ()
+    trusts: tuple[Trust, ...] = ()
     build_level: int = 0
     notes: tuple[str, ...] = ()
 

@@ -29,6 +29,7 @@ class EvidenceKind(StrEnum):
     SECRETS = "secrets"
     RULES = "rules"
     ATTACHMENTS = "attachments"
+    DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +247,18 @@ class SubjectEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentAnswer:
+    """What an attested document came to under the schema of its format; `payload` is the digest of the signed statement.
+
+    `violation` names the place and the rule that is broken, "" where none is; `unobtained` says why nobody could tell.
+    """
+
+    payload: Digest
+    violation: str = ""
+    unobtained: Unobtained | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
     """What was asked: the reference as text, the repository it is judged as, its tag as a remark, platforms asked for.
 
@@ -296,7 +309,8 @@ class EvidenceSet:
     `root` is the manifest or index that was asked for; None where the reference was refused before anything was fetched or
     nothing could be fetched (`fault` then says why). `fault` is about the image as a whole; a fault of one child stands in
     its own `SubjectEvidence.manifest`. `attachments` hang on the digest that was asked for, the index's or the manifest's:
-    a signature on an index covers its children, one on a child covers nothing else. `origin` is given where the scans were made
+    a signature on an index covers its children, one on a child covers nothing else. `documents` are answers about those of them
+    that the policy demands and whose format has a schema. `origin` is given where the scans were made
     by another job than the one that decides.
     """
 
@@ -306,6 +320,7 @@ class EvidenceSet:
     subjects: tuple[SubjectEvidence, ...] = ()
     skipped: tuple[SkippedChild, ...] = ()
     attachments: Attachments | Unobtained | None = None
+    documents: tuple[DocumentAnswer, ...] = ()
     fault: Unobtained | None = None
     first_seen: FirstSeen = FirstSeen()
     threat_data: ThreatData = ThreatData()

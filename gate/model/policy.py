@@ -7,6 +7,7 @@ those without a digest are listed in `unpinned`, and then no verdict can be sign
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -264,3 +265,15 @@ class Policy:
     unpinned: tuple[str, ...] = ()
     kev_file: tuple[str, Digest] | None = None
     epss_file: tuple[str, Digest] | None = None
+
+
+def signers_of(policy: Policy) -> Iterator[Signer]:
+    """Give every signer that a policy names, in whatever section."""
+    for rule in policy.signature or ():
+        yield from (*rule.any_of, *rule.all_of)
+    if policy.provenance is not None:
+        yield from policy.provenance.signers
+    for demanded in policy.attestations:
+        yield from demanded.signers
+    if policy.vulnerabilities is not None:
+        yield from (author.signer for author in policy.vulnerabilities.vex_authors)

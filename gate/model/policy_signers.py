@@ -13,6 +13,8 @@ from gate.model.signer import PublicKey
 from gate.model.string_map import StringMap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     # Who demands a key loads neither identities nor roots.
     from gate.model.identity import Identity
     from gate.model.trust import Trust
@@ -45,6 +47,11 @@ class KeylessSigner:
 
 
 Signer = KeySigner | KeylessSigner
+
+
+def trusts_of(signers: Iterable[Signer]) -> tuple[Trust, ...]:
+    """Give what these signers' signatures are checked with, each once, in their order; a key may have none."""
+    return tuple(dict.fromkeys(signer.trust for signer in signers if signer.trust is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -273,6 +273,8 @@ _LIMITS = (
     _fail("LIMIT_BUNDLE", "A bundle is larger, or has more entries, than allowed.", _ASK_SIGNER),
     _fail("LIMIT_SIGNATURES", "More attachments hang on this digest than are looked at.",
           "Remove superseded signatures and attestations from the repository."),
+    _error("LIMIT_DOCUMENT", "An attested document cannot be validated within its limits of time and memory.",
+           "Attest a smaller document (packages without their files), or check again on a machine that is less busy."),
 )
 
 _POLICIES = (

@@ -102,7 +102,8 @@ class EvidenceTool:
 class EvidenceSummary:
     """What is read back from evidence of the gate, to tell whether a verdict rests on the same inputs.
 
-    `outcomes` are pairs of check id and outcome; `reports` are the digests of the raw scanner reports.
+    `outcomes` are pairs of check id and outcome; `reports` are the digests of the raw scanner reports, `trusted_roots` those of
+    the roots that signatures were judged with.
     """
 
     result: VerificationResult
@@ -112,3 +113,4 @@ class EvidenceSummary:
     outcomes: tuple[tuple[str, str], ...]
     tools: tuple[EvidenceTool, ...]
     reports: tuple[Digest, ...]
+    trusted_roots: tuple[Digest, ...] = ()

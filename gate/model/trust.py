@@ -9,7 +9,10 @@ Specification: formats reference, section 9.1; protobuf-specs `sigstore_trustroo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from gate.model.digest import Digest
@@ -18,6 +21,14 @@ from gate.model.signer import PublicKey
 from gate.model.validity import Validity
 
 PUBLIC: Final = "public"
+
+
+class TrustSource(StrEnum):
+    """Where a root came from."""
+
+    SHIPPED = "shipped"
+    TUF = "tuf"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,23 @@ class TrustedRoot:
     timestamp_authorities: tuple[CertificateAuthority, ...] = ()
     skipped: int = 0
 
+    @property
+    def newest(self) -> datetime | None:
+        """Give since when its newest entry counts: no copy of the root is older. None where it holds nothing."""
+        logs = chain(self.logs, self.certificate_logs)
+        authorities = chain(self.certificate_authorities, self.timestamp_authorities)
+        return max(
+            (entry.validity.start for entry in chain[TransparencyLog | CertificateAuthority](logs, authorities)),
+            default=None,
+        )
+
+    @property
+    def ends(self) -> datetime | None:
+        """Give when the last of its certificate authorities ends, after which nobody can sign anew; None while one is open."""
+        ends = [authority.validity.end for authority in self.certificate_authorities]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
@@ -81,11 +109,14 @@ class Witness:
 class Trust:
     """A trusted root by the name that a policy gives it, and what is demanded of signatures under it.
 
-    `witnessed` of the `witnesses` must have cosigned the checkpoint of every log entry.
+    `witnessed` of the `witnesses` must have cosigned the checkpoint of every log entry. `place` says where exactly the root came
+    from: the path of a file as the policy writes it, or the package that ships it, with its version.
     """
 
     name: str
     root: TrustedRoot
+    source: TrustSource = TrustSource.FILE
+    place: str = ""
     demand: EvidenceDemand = field(default_factory=partial(EvidenceDemand, logs=1))
     witnesses: tuple[Witness, ...] = ()
     witnessed: int = 0

@@ -18,6 +18,7 @@ from gate.model.image_config import ImageConfig
 from gate.model.policy import Waiver
 from gate.model.reasons import EXIT_CODES, ReasonClass
 from gate.model.subject import SkippedChild, Subject
+from gate.model.trust import TrustSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class AcceptedSignature:
     """A signature that met the policy: by which key, in which manifest it stood.
 
     By a certificate, `key_id` is that of its passing key, and `identity` and `issuer` are who signed; else both are empty.
+    `trusted_root` is the digest of the root that it was verified with; None for a key that the policy gives none.
     """
 
     key_id: str
@@ -128,11 +130,28 @@ class AcceptedSignature:
     attachment: Digest | None = None
     identity: str = ""
     issuer: str = ""
+    trusted_root: Digest | None = None
 
     @property
     def signer(self) -> str:
         """Say in a few words who signed."""
         return f"{self.identity} by {self.issuer}" if self.identity else self.key_id[:19]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedRoot:
+    """A trusted root that what is attached was judged with: `name` and `place` as in `Trust`, `digest` of its bytes.
+
+    Nothing says when a pinned or shipped file was fetched: `newest` is since when its newest entry counts, `ends` when nobody
+    can sign under it any more.
+    """
+
+    name: str
+    digest: Digest
+    source: TrustSource
+    place: str
+    newest: datetime | None = None
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +170,7 @@ class Verdict:
     `root` is None where nothing was fetched; such a verdict has no subject and is never attested. `checks` holds every check
     of this release, sorted by id. `config` is of the first subject what reports show; never text in which secrets are found.
     `demonstration` marks a verdict that was made with demonstration data. `build_level` is the SLSA build level that was proven.
-    `origin` says that another job scanned.
+    `origin` says that another job scanned. `trusted_roots` are those of the policy's entries that apply to this image, sorted.
     """
 
     request: RequestFacts
@@ -171,6 +190,7 @@ class Verdict:
     tools: tuple[ToolUse, ...] = ()
     reports: tuple[RawReport, ...] = ()
     signatures: tuple[AcceptedSignature, ...] = ()
+    trusted_roots: tuple[UsedRoot, ...] = ()
     config: ImageConfig | None = None
     demonstration: bool = False
     build_level: int = 0

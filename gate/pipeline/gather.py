@@ -27,6 +27,7 @@ from gate.model.finding import PackageKey
 from gate.model.image import Descriptor
 from gate.model.image_config import ImageConfig
 from gate.pipeline.children import Family, read_family
+from gate.pipeline.documents import validate_documents
 from gate.pipeline.subject import SCANNED, gather_subject
 from gate.pipeline.unsigned import take_up
 from gate.pipeline.workshop import attempt
@@ -69,6 +70,11 @@ def gather(
         fetched = _subjects(source, family, policy, needs - SCANNED, workshop)
         subjects = take_up(fetched, brought, workshop.evidence)
     evidence = replace(begun, root=family.root, index=family.index, skipped=family.skipped, subjects=subjects)
+    if EvidenceKind.DOCUMENTS in needs:
+        # The moment of `decide`, which knows whole seconds: both must look at the same documents.
+        moment = workshop.now.replace(microsecond=0)
+        documents = validate_documents(evidence.attachments, policy, moment, workshop.deadline)
+        evidence = replace(evidence, documents=documents)
     return _with_rules(evidence, policy, workshop) if EvidenceKind.RULES in needs else evidence
 
 

@@ -1,8 +1,9 @@
 """When an earlier verdict may be given again: everything that it depends on is unchanged, and half its life is not over.
 
-The key covers the image, the policy, the tools and databases by digest, the environments, the keys, the place, and what others
-attached to the image. The gate's own verdicts are left out of it, or each would invalidate itself; they can neither be a
-signature of an image nor a VEX document, so nothing that decides is left out.
+The key covers the image, the policy, the tools and databases by digest, the environments, the keys, the place, the trusted
+roots, and what others attached to the image. A root that the policy pins is in the policy's digest; the public one, which the
+`sigstore` package ships, is not. The gate's own verdicts are left out of the key, or each would invalidate itself; they can
+neither be a signature of an image nor a VEX document, so nothing that decides is left out.
 
 A policy that points to unpinned files, or that was laid over on the command line, has no digest that covers what it says:
 a verdict under it is never given again.
@@ -21,6 +22,8 @@ from gate.model.attachment import FAILED_VERDICT, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
+from gate.model.policy import signers_of
+from gate.model.policy_signers import trusts_of
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.version import VERSION
 from gate.pipeline.recording import read_intent, read_summary, read_verdict
@@ -75,6 +78,7 @@ def inputs_of(
         "databases": ["" if isinstance(item, Unobtained) else str(item.identity.digest) for item in databases],
         "secrets": [str(workshop.secret_material.digest), workshop.fingerprints.key_id],
         "keys": [*keys],
+        "trustedRoots": [*sorted({str(trust.root.digest) for trust in trusts_of(signers_of(loaded.policy))})],
         "target": target,
         "attached": _attached(attached, loaded.policy.attest),
     }

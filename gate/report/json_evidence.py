@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gate.model.finding import ToolFinding
     from gate.model.image_config import ImageConfig
     from gate.model.severity import Severity
-    from gate.model.verdict import AcceptedSignature, JudgedFinding, JudgedSecret, ToolUse, Verdict
+    from gate.model.verdict import AcceptedSignature, JudgedFinding, JudgedSecret, ToolUse, UsedRoot, Verdict
 
 
 def findings_of(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[JsonValue]:
@@ -46,7 +46,7 @@ def waivers_of(verdict: Verdict) -> Iterator[JsonValue]:
 
 
 def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
-    """Give what the verdict rests on: subjects, tools, databases, signatures, disagreements, and its own moment."""
+    """Give what the verdict rests on: subjects, tools, databases, signatures, trusted roots, and its own moment."""
     return {
         "evaluatedAt": format_time(verdict.evaluated_at),
         "demonstration": verdict.demonstration,
@@ -78,9 +78,10 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
             for report in verdict.reports
         ],
         "signatures": [
-            {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment), **_identity(found)}
+            {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment), **_trusted(found)}
             for found in verdict.signatures
         ],
+        "trustedRoots": [_root(root) for root in verdict.trusted_roots],
         "disagreements": [
             {"subject": str(row.subject), "finding": row.finding, "package": row.package, "detail": row.detail}
             for row in verdict.disagreements
@@ -99,8 +100,22 @@ def _built_and_scanned(verdict: Verdict) -> dict[str, JsonValue]:
     return fields
 
 
-def _identity(signature: AcceptedSignature) -> dict[str, JsonValue]:
-    return {"identity": signature.identity, "issuer": signature.issuer} if signature.identity else {}
+def _trusted(signature: AcceptedSignature) -> dict[str, JsonValue]:
+    """Give who signed and under which root, of what there is."""
+    root = _text(signature.trusted_root)
+    fields = (("identity", signature.identity), ("issuer", signature.issuer), ("trustedRoot", root))
+    return {name: value for name, value in fields if value}
+
+
+def _root(root: UsedRoot) -> JsonValue:
+    return {
+        "name": root.name,
+        "digest": str(root.digest),
+        "source": root.source.value,
+        "place": root.place,
+        "newestEntryFrom": format_time(root.newest) if root.newest is not None else None,
+        "ends": format_time(root.ends) if root.ends is not None else None,
+    }
 
 
 def _text(value: object) -> str | None:

@@ -55,7 +55,8 @@ _ORDER: Final = (
     "ATT_ENVIRONMENT",
     "SIG_ANNOTATION",
     "SIG_NO_SINGLE_MATCH",
-    # Not a refusal: a signer that could not be judged at all outweighs what others refuse.
+    # Not refusals: what could not be judged at all outweighs what others refuse.
+    "LIMIT_DOCUMENT",
     "ROOT_EMPTY",
 )
 _STEP: Final = {code: step for step, code in enumerate(_ORDER)}

@@ -65,7 +65,7 @@ class VerifiedSignature:
     `key` is the policy's key, or that of the certificate whose signer is `identity`. `payload` is the exact signed content:
     Cosign's JSON, a statement, or nothing for a signature over the artifact itself. `annotations` are signed. `times` are
     those of trusted logs and authorities, ascending, never the signer's word. `digest` is that of the attachment's bytes,
-    `manifest` that of the manifest which holds it.
+    `manifest` that of the manifest which holds it, `trusted_root` that of the root which judged it, if any did.
     """
 
     key: PublicKey
@@ -79,6 +79,7 @@ class VerifiedSignature:
     times: tuple[datetime, ...] = ()
     entries: tuple[VerifiedEntry, ...] = ()
     timestamps: tuple[VerifiedTime, ...] = ()
+    trusted_root: Digest | None = None
 
     @property
     def signer(self) -> str:
@@ -198,7 +199,7 @@ def _verify_by_key(
     found = verify_vouchers(bundle, signer.trust, key.spki, artifact, now, demand)  # 3 to 6
     expect_key_in_window(key, found.times or (now,))  # 7; steps 8 and 9 are about certificates
     _verify_content(bundle, key, artifact)  # 10, and 11 for a message
-    return _verified(bundle, key, found)
+    return _verified(bundle, key, found, signer)
 
 
 def _verify_by_identity(
@@ -226,10 +227,10 @@ def _verify_by_identity(
         verify_logged(leaf, issuer, root, now)  # 8
     identity = verify_identity(leaf, signer.identity)  # 9
     _verify_content(bundle, key, artifact)  # 10, and 11 for a message
-    return replace(_verified(bundle, key, found), identity=identity)
+    return replace(_verified(bundle, key, found, signer), identity=identity)
 
 
-def _verified(bundle: Bundle, key: PublicKey, found: Vouchers) -> VerifiedSignature:
+def _verified(bundle: Bundle, key: PublicKey, found: Vouchers, signer: Signer) -> VerifiedSignature:
     return VerifiedSignature(
         key=key,
         format=bundle.format,
@@ -239,6 +240,7 @@ def _verified(bundle: Bundle, key: PublicKey, found: Vouchers) -> VerifiedSignat
         times=found.times,
         entries=found.entries,
         timestamps=found.timestamps,
+        trusted_root=signer.trust.root.digest if signer.trust is not None else None,
     )
 
 

@@ -118,6 +118,23 @@ def test_verify_by_key_loads_what_a_key_and_a_verdict_need(tmp_path: Path) -> No
     assert scanners == set()
 
 
+def test_a_check_loads_no_library_of_sboms(tmp_path: Path) -> None:
+    """Documents are validated in a process of their own, and only where a policy demands one."""
+    subject = image([layer([file("etc/os-release", "ID=none\n")], mtime=0)], ImageConfig(created=CREATED))
+    write_layout(tmp_path / "image", subject)
+    demanded = {"image": {"user": "non-root"}}
+    (tmp_path / "policy.yaml").write_text(
+        json.dumps({"apiVersion": "gate/v1", "kind": "Policy", "metadata": {"name": "user"}, "spec": demanded})
+    )
+    places = [f"--{name}-dir={tmp_path / name}" for name in ("cache", "tools", "db")]
+    record = f"--record={tmp_path / 'record.db'}"
+    arguments = (f"oci:{tmp_path / 'image'}", f"--policy={tmp_path / 'policy.yaml'}", *places, record)
+    status, modules = run(PROBE, "check", *arguments)
+    assert status == 1, "its user is root, so it is refused: IMG_USER_ROOT"
+    assert "gate.pipeline.gather" in modules
+    assert top_level(modules) & (SERVERS | {"cel", "cyclonedx", "jsonschema", "pydantic", "sigstore"}) == set()
+
+
 def test_verify_bundle_by_key_reads_no_certificate_and_loads_no_client(tmp_path: Path) -> None:
     made = VirtualSigstore()
     (tmp_path / "bundle").write_bytes(made.sign_artifact(b"artifact", by_key=True).bundle())

@@ -7,25 +7,33 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
 
+import jsonschema
 import pytest
 
 from gate.admin.keys import generate_key_pair
 from gate.codec.attachments import parse_attachment
 from gate.codec.keys import parse_public_key
+from gate.codec.times import format_time
+from gate.collectors import trust_store
 from gate.errors import AttestationError, RefusedError
-from gate.model.attachment import FAILED_VERDICT
+from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence_demand import EvidenceDemand
 from gate.model.image import Descriptor
 from gate.model.policy_signers import KeySigner
 from gate.model.requirement import VerdictRule, VerdictSigner
+from gate.model.trust import TrustSource
 from gate.pipeline.check import check as judge
 from gate.pipeline.options import CheckOptions
 from gate.pipeline.places import default_places
+from gate.report.json_report import report_schema
 from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
+from gate.verification.signature import signed_statement
 from gate.verification.verdict import VerdictDemand
 from tests.support.command import run_gate
 from tests.support.installation import PASSWORD
@@ -33,12 +41,13 @@ from tests.support.keyless import FORMS, KeylessBench, rule_of
 from tests.support.programs import Tools
 from tests.support.registries import run_olareg
 from tests.support.sigstore_server import REQUEST_TOKEN, Reply, run_sigstore
-from tests.support.virtual_sigstore import ISSUER, SUBJECT
+from tests.support.virtual_sigstore import ISSUER, START, SUBJECT, VirtualSigstore
 
 pytestmark = pytest.mark.real_tools
 
 VERIFIER = "https://gate.shop.example/ci"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
+EVIDENCE = "https://gate.example/evidence/v1"
 LOGS = (1, 2)
 POLICY = f"""
 apiVersion: gate/v1
@@ -282,6 +291,69 @@ def test_a_stamped_key_meets_a_policy_that_demands_a_timestamp(bench: KeylessBen
     assert [len(bundle.timestamps) for bundle in bundles] == [1, 1]
 
 
+def signed_policy(bench: KeylessBench, name: str, **words: str) -> str:
+    """Write a policy that demands Cosign's identity under the root of the tests, and give its name."""
+    wanted = {"ROOT": Digest.of((bench.folder / "root.json").read_bytes()).hex, "IDENTITY": SUBJECT}
+    text = SIGNED
+    for word, value in {**wanted, "REF": "refs/heads/main", "TIMES": "1", **words}.items():
+        text = text.replace(word, value)
+    (bench.folder / name).write_text(text, encoding="utf-8")
+    return name
+
+
+@pytest.mark.parametrize("form", ["log1", "log2"])
+def test_report_and_signed_evidence_say_which_root_judged(bench: KeylessBench, image: Descriptor, form: str) -> None:
+    reference = bench.reference(image)
+    bench.cosign_signs(reference, form)
+    policy = signed_policy(bench, "rooted.yaml")
+    done = gate(bench, "check", reference, "--key", "gate-fail.key", "-p", policy, "-f", "json")
+    expect(done, 0)
+    digest = str(Digest.of((bench.folder / "root.json").read_bytes()))
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(report_schema())).validate(document)
+    told = document["images"][0]["evidence"]
+    (root,) = told["trustedRoots"]
+    assert (root["name"], root["digest"], root["source"], root["place"]) == ("company", digest, "file", "root.json")
+    assert (root["newestEntryFrom"], root["ends"]) == (format_time(START), None)
+    (signature,) = told["signatures"]
+    assert (signature["identity"], signature["trustedRoot"]) == (SUBJECT, digest)
+    (evidence,) = [found for found in map(statement_of, bench.attachments(reference).items) if found[0] == EVIDENCE]
+    assert evidence[1]["trustedRoots"] == [root | {"ends": ""}]
+    assert [item["trustedRoot"] for item in evidence[1]["signatures"]] == [digest]
+
+
+def statement_of(item: Attachment) -> tuple[str, dict[str, Any]]:
+    """Give predicate type and predicate of an attachment."""
+    found = signed_statement(parse_attachment(item))
+    return found.predicate_type, dict(found.view.object("predicate").fields)
+
+
+def test_a_shipped_root_that_changed_leads_to_a_new_decision(
+    bench: KeylessBench, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No byte of the policy changes with it: only the root's own digest tells the two runs apart."""
+    bench.cosign_signs(reference, "log2")
+    policy = bench.folder / "public.yaml"
+    unnamed = (bench.folder / signed_policy(bench, "public.yaml")).read_text(encoding="utf-8").splitlines()
+    lines = (line.replace(", trust: company", "") for line in unnamed if not line.startswith("  trust:"))
+    policy.write_text("\n".join(lines), encoding="utf-8")
+    options = CheckOptions(places=default_places({"HOME": str(bench.folder)}), policy=policy)
+    roots = {"first": bench.server.trusted_root(), "other": VirtualSigstore(seed=1).trusted_root()}
+
+    def judged_under(name: str) -> tuple[bool, Decision, set[str]]:
+        monkeypatch.setattr(trust_store, "shipped", lambda *_: roots[name])
+        run = judge(reference, options)
+        (root,) = run.verdict.trusted_roots
+        assert (root.name, root.source, root.digest) == ("public", TrustSource.SHIPPED, Digest.of(roots[name]))
+        assert root.place == f"sigstore {version('sigstore')}"
+        return run.reused, run.verdict.decision, {code for item in run.verdict.checks for code in item.codes}
+
+    assert judged_under("first") == (False, Decision.PASSED, set())
+    assert judged_under("first") == (True, Decision.PASSED, set())
+    assert judged_under("other") == (False, Decision.REFUSED, {"SIG_TSA_UNTRUSTED"})
+    assert judged_under("first") == (True, Decision.PASSED, set())
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_gate_check_demands_the_identity_that_its_policy_names(bench: KeylessBench, reference: str, form: str) -> None:
     bench.cosign_signs(reference, form)
@@ -296,11 +368,7 @@ def test_gate_check_demands_the_identity_that_its_policy_names(bench: KeylessBen
     )
     places = default_places({"HOME": str(bench.folder)})
     for changes, codes in cases:
-        text = SIGNED.replace("ROOT", Digest.of((bench.folder / "root.json").read_bytes()).hex)
-        for word, value in {**right, **changes}.items():
-            text = text.replace(word, value)
-        policy = bench.folder / "signed.yaml"
-        policy.write_text(text, encoding="utf-8")
+        policy = bench.folder / signed_policy(bench, "signed.yaml", **{**right, **changes})
         verdict = judge(reference, CheckOptions(places=places, policy=policy)).verdict
         assert verdict.decision is (Decision.REFUSED if codes else Decision.PASSED)
         assert {item.id: item.codes for item in verdict.checks}["signature"] == codes

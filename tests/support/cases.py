@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ from gate.model.digest import Digest
 from gate.model.evidence import EvidenceSet, ThreatData
 from gate.model.policy import Policy
 from gate.model.verdict import CheckResult, Verdict
+from gate.pipeline.documents import validate_documents
+from gate.registry.deadline import Deadline
 from tests.support.evidence import good_evidence, index_evidence
 from tests.support.policies import FILES, MemoryFiles, as_bytes, policy_document
 from tests.support.signing import (
@@ -109,7 +111,7 @@ class Case:
     def _judge(self, spec: dict[str, Any], overlay: dict[str, Any], now: datetime) -> Verdict:
         policy = self._policy(spec)
         evidence = laid_over(self._base(policy), overlay, self.folder)
-        return decide(evidence, policy, now)
+        return decide(with_documents(evidence, policy, now), policy, now)
 
     def _policy(self, spec: dict[str, Any]) -> Policy:
         return parse_policy(
@@ -123,6 +125,12 @@ class Case:
     def _base(self, policy: Policy) -> EvidenceSet:
         base = index_evidence() if self.content.get("base") == "index" else good_evidence()
         return replace(base, threat_data=_threat_data(policy, self._files()))
+
+
+def with_documents(evidence: EvidenceSet, policy: Policy, now: datetime) -> EvidenceSet:
+    """Give the evidence with what the real child answers about the documents that the policy demands."""
+    deadline = Deadline.after(timedelta(minutes=5))
+    return replace(evidence, documents=validate_documents(evidence.attachments, policy, now, deadline))
 
 
 def cases_of(check: str) -> list[Case]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gate.codec.policy_yaml import parse_policy
+from gate.codec.policy_yaml_files import ShippedRoot
 from gate.codec.requirement_yaml import parse_requirement
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
@@ -36,8 +37,8 @@ class MemoryFiles:
             raise PolicyError("no such file", code="POL_FILE")
         return self.content[path]
 
-    def public_root(self) -> bytes:
-        return SIGSTORE_ROOT
+    def public_root(self) -> ShippedRoot:
+        return ShippedRoot(content=SIGSTORE_ROOT, package="sigstore 0.0")
 
 
 KEY_A, KEY_B = {"file": "keys/a.pub"}, {"file": "keys/b.pub"}

@@ -27,7 +27,7 @@ from gate.model.image_config import ImageConfig
 from gate.model.policy import Policy
 from gate.model.verdict import Verdict
 from gate.pipeline.statements import sign_verdict
-from tests.support.cases import FIXTURES
+from tests.support.cases import FIXTURES, with_documents
 from tests.support.layers import GZIP, descriptor, read_blobs
 from tests.support.policies import FILES, MemoryFiles, policy
 from tests.support.signing import GATE, NOW, REPOSITORY
@@ -85,7 +85,8 @@ def judge(document: Document, evidence: EvidenceSet) -> Verdict:
         replace(subject, rules=evaluate_rules(loaded.rules, facts(evidence, position)) if loaded.rules else None)
         for position, subject in enumerate(evidence.subjects)
     )
-    return decide(replace(evidence, subjects=subjects, threat_data=threats(loaded)), loaded, NOW)
+    gathered = replace(evidence, subjects=subjects, threat_data=threats(loaded))
+    return decide(with_documents(gathered, loaded, NOW), loaded, NOW)
 
 
 def facts(evidence: EvidenceSet, position: int) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def searched(document: Document, _: EvidenceSet) -> object:
 def statement(document: Document, evidence: EvidenceSet) -> object:
     """Give what is signed, without the digest of the policy, which any byte changes."""
     loaded = policy(document, FOLDER)
-    verdict = decide(evidence, replace(loaded, digest=Digest.of(b"policy")), NOW)
+    verdict = decide(with_documents(evidence, loaded, NOW), replace(loaded, digest=Digest.of(b"policy")), NOW)
     made = sign_verdict(verdict, REPOSITORY, loaded.attest, signer=GATE, started=NOW, finished=NOW)
     return made.summary.envelope.payload.replace(made.evidence.envelope.payload, b""), made.publications[
         0

@@ -279,9 +279,54 @@ def test_no_check_asked_is_no_pass() -> None:
 
 
 def test_needed_evidence_is_that_of_the_asked_checks_alone() -> None:
-    assert needed_evidence(FULL) == frozenset(EvidenceKind)
+    assert needed_evidence(FULL) == frozenset(EvidenceKind) - {EvidenceKind.DOCUMENTS}
+    attested = {"attestations": [{"type": "cyclonedx", "signers": [{"key": {"file": "keys/a.pub"}}]}]}
+    wanted = policy(policy_document(**attested))
+    assert needed_evidence(wanted) == {EvidenceKind.ATTACHMENTS, EvidenceKind.DOCUMENTS}
     assert needed_evidence(policy(policy_document(references={"registries": ["**"]}))) == frozenset()
     assert needed_evidence(policy(policy_document(signature=FULL_SPEC["signature"]))) == {EvidenceKind.ATTACHMENTS}
+
+
+ROOTS = {"trust": {name: {"trustedRoot": {"file": f"trust/{name}.json"}} for name in ("sigstore", "other")}}
+
+
+def keyless(trust: str) -> dict[str, Any]:
+    return {"keyless": {"issuer": "https://token.example", "subject": "build@shop.example", "trust": trust}}
+
+
+def roots_of(evidence: EvidenceSet, **spec: Any) -> list[tuple[str, str, str]]:  # noqa: ANN401 - sections of a policy
+    made = decide(evidence, policy(policy_document(**ROOTS, **spec)), NOW)
+    return [(root.name, root.source, root.place) for root in made.trusted_roots]
+
+
+def test_the_roots_of_entries_that_apply_are_named_and_no_others() -> None:
+    entries = [
+        {"images": "registry.example/shop/**", "anyOf": [keyless("sigstore"), {"key": {"file": "keys/a.pub"}}]},
+        {"images": "registry.example/elsewhere/**", "anyOf": [keyless("other")]},
+    ]
+    sigstore, other = ("sigstore", "file", "trust/sigstore.json"), ("other", "file", "trust/other.json")
+    assert roots_of(good_evidence(), signature=entries) == [sigstore]
+    attested = [{"type": "spdx", "signers": [keyless("other")]}]
+    assert roots_of(good_evidence(), signature=entries, attestations=attested) == [other, sigstore]
+    built = {"signers": [keyless("other")], "builder": ["https://builds.example/b"]}
+    assert roots_of(good_evidence(), provenance=built) == [other]
+    vex = [{"signers": [keyless("sigstore")], "products": ["pkg:deb/debian/*"]}]
+    assert roots_of(good_evidence(), vulnerabilities={"vex": vex}) == [sigstore]
+    by_key = [{"images": "**", "anyOf": [{"key": {"file": "keys/a.pub"}}]}]
+    assert roots_of(good_evidence(), signature=by_key) == []
+
+
+def test_where_nobody_could_look_no_root_judged() -> None:
+    gone = replace(good_evidence(), attachments=Unobtained(code="REG_DENIED", reason="no"))
+    vex = {"vex": [{"signers": [keyless("sigstore")], "products": ["pkg:deb/debian/*"]}]}
+    asked = {
+        "signature": [{"images": "**", "anyOf": [keyless("sigstore")]}],
+        "provenance": {"signers": [keyless("other")], "builder": ["https://builds.example/b"]},
+        "attestations": [{"type": "spdx", "signers": [keyless("other")]}],
+        "vulnerabilities": vex,
+    }
+    assert roots_of(gone, **asked) == []
+    assert len(roots_of(good_evidence(), **asked)) == 2
 
 
 def test_a_tag_is_refused_with_that_reason_alone() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from gate.admin.trust import trust_status, update_trust
 from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT
-from gate.collectors.trust_store import TrustEntry, TrustSource, TrustStore
+from gate.collectors.trust_store import TrustEntry, TrustStore
 from gate.errors import EvidenceError, RegistryError, StorageError, UsageError
 from gate.model.digest import Digest
+from gate.model.trust import TrustSource
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from tests.support.file_server import Served, serve_files

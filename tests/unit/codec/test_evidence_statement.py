@@ -27,6 +27,7 @@ from gate.model.severity import Severity
 from gate.model.statement import NamedSubject, VerificationResult
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject
+from gate.model.trust import TrustSource
 from gate.model.verdict import (
     AcceptedSignature,
     CheckResult,
@@ -35,6 +36,7 @@ from gate.model.verdict import (
     PolicySummary,
     Problem,
     ToolUse,
+    UsedRoot,
     UsedWaiver,
     Verdict,
 )
@@ -132,6 +134,33 @@ def test_every_field_of_the_format_reference_is_written() -> None:
     assert fields["image"] == {
         "created": "2026-03-01T12:00:00Z", "user": "10001", "revision": "0" * 40, "source": "", "baseDigest": "",
     }  # fmt: skip
+
+
+def test_the_roots_that_judged_are_named_and_read_back() -> None:
+    """Beside a signature by identity the root's digest stands; beside one by a key that has none, nothing."""
+    pinned = UsedRoot(
+        name="company", digest=OTHER, source=TrustSource.FILE, place="trust/company.json", newest=NOW, ends=NOW
+    )
+    shipped = UsedRoot(name="public", digest=CHILD, source=TrustSource.SHIPPED, place="sigstore 4.1.0")
+    by_identity = AcceptedSignature(key_id="k", format="bundle", identity="a", issuer="b", trusted_root=OTHER)
+    verdict = made(trusted_roots=(pinned, shipped), signatures=(*made().signatures, by_identity))
+    fields = predicate(verdict)
+    assert fields["trustedRoots"] == [
+        {
+            "name": "company", "digest": str(OTHER), "source": "file", "place": "trust/company.json",
+            "newestEntryFrom": "2026-03-01T12:00:00Z", "ends": "2026-03-01T12:00:00Z",
+        },
+        {
+            "name": "public", "digest": str(CHILD), "source": "shipped", "place": "sigstore 4.1.0",
+            "newestEntryFrom": "", "ends": "",
+        },
+    ]  # fmt: skip
+    assert fields["signatures"] == [
+        {"key": GATE.public_key.key_id, "format": "bundle", "bundle": str(OTHER)},
+        {"key": "k", "format": "bundle", "bundle": "", "identity": "a", "issuer": "b", "trustedRoot": str(OTHER)},
+    ]
+    read = parse_evidence(parse_statement(rendered(verdict)), types=(DEFAULT_EVIDENCE_TYPE,))
+    assert read.trusted_roots == (OTHER, CHILD)
 
 
 def test_the_statement_names_the_subjects_and_is_read_back() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gate.codec.policy_yaml import parse_policy
+from gate.codec.policy_yaml_files import ShippedRoot
 from gate.errors import KeyFileError, PolicyError
 from gate.model.policy_signers import KeySigner
 from gate.model.signer import KeyAlgorithm
@@ -114,7 +115,7 @@ def test_a_path_that_leaves_the_folder_is_never_read(path: str) -> None:
         def read(self, path: str) -> bytes:
             raise AssertionError(path)
 
-        def public_root(self) -> bytes:
+        def public_root(self) -> ShippedRoot:
             raise AssertionError("the public root")
 
     document = as_bytes(signature(anyOf=[{"key": {"file": path}}]))

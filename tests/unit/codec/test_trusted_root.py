@@ -50,6 +50,18 @@ def test_a_root_is_read_whole() -> None:
     assert (root.logs[0].validity.start, root.logs[0].validity.end, root.skipped) == (START, None, 0)
 
 
+def test_a_root_says_how_old_and_how_long_it_is() -> None:
+    root = parse_trusted_root(VS.trusted_root())
+    assert (root.newest, root.ends) == (START, None)
+    ended, open_ended = (VS.authority_entry(start=START + DAY, end=end) for end in (END, None))
+    later = parse_trusted_root(VS.trusted_root(certificateAuthorities=[ended, VS.authority_entry(end=END - DAY)]))
+    assert (later.newest, later.ends) == (START + DAY, END)
+    assert parse_trusted_root(VS.trusted_root(certificateAuthorities=[ended, open_ended])).ends is None
+    kinds = ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities")
+    empty = parse_trusted_root(VS.trusted_root(**{kind: [] for kind in kinds}))
+    assert (empty.newest, empty.ends) == (None, None)
+
+
 def test_the_root_inside_a_client_configuration_is_read() -> None:
     media_type = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
     config = {"mediaType": media_type, "trustedRoot": FIELDS, "signingConfig": {}}

@@ -1,13 +1,11 @@
-"""The child's own code, run here: its limits are tested by `test_rules`, where it is a process."""
+"""The child's own code, run here; as a process it is in `test_rules`, its limits in `test_limited_task`."""
 
 from __future__ import annotations
 
 import io
 import json
-import resource
 import sys
 
-import cel
 import pytest
 
 from gate.collectors import rule_child
@@ -15,11 +13,11 @@ from gate.collectors.rule_child import describe, evaluate
 
 
 def test_a_rule_is_evaluated_over_the_facts() -> None:
-    assert evaluate(cel, "a > 1", {"a": 2}, "evaluate") == {"value": True, "error": ""}
-    assert evaluate(cel, "a > 1", {"a": 1}, "evaluate") == {"value": False, "error": ""}
-    assert evaluate(cel, "a > 1", {}, "compile") == {"value": None, "error": ""}
-    assert evaluate(cel, "a >", {}, "compile")["error"] == "the expression cannot be parsed at character 4"
-    assert evaluate(cel, "a", {"a": 1}, "evaluate") == {"value": None, "error": "it gives int, not true or false"}
+    assert evaluate("a > 1", {"a": 2}, "evaluate") == {"value": True, "error": ""}
+    assert evaluate("a > 1", {"a": 1}, "evaluate") == {"value": False, "error": ""}
+    assert evaluate("a > 1", {}, "compile") == {"value": None, "error": ""}
+    assert evaluate("a >", {}, "compile")["error"] == "the expression cannot be parsed at character 4"
+    assert evaluate("a", {"a": 1}, "evaluate") == {"value": None, "error": "it gives int, not true or false"}
 
 
 @pytest.mark.parametrize(
@@ -43,24 +41,12 @@ def test_a_message_holds_only_what_the_expression_says(error: Exception, express
     assert describe(error, expression) == words
 
 
-def test_a_request_is_answered_line_by_line_under_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted: dict[int, tuple[int, int]] = {}
-
-    def record(kind: int, limits: tuple[int, int]) -> None:
-        if kind == resource.RLIMIT_AS:
-            raise ValueError("as on macOS")
-        wanted[kind] = limits
-
-    monkeypatch.setattr(resource, "setrlimit", record)
-    limits = {"cpuSeconds": 3, "memoryBytes": 1 << 30, "outputBytes": 4096}
+def test_a_request_is_answered_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = [{"id": "a", "cel": "x"}, {"id": "b", "cel": "x +"}]
-    request = {"mode": "evaluate", "rules": rules, "facts": {"x": True}, "limits": limits}
+    request = {"mode": "evaluate", "rules": rules, "facts": {"x": True}}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
     answer = io.StringIO()
     monkeypatch.setattr(sys, "stdout", answer)
     rule_child.main()
     lines = [json.loads(line) for line in answer.getvalue().splitlines()]
     assert [(line["id"], line["value"]) for line in lines] == [("a", True), ("b", None)]
-    assert wanted[resource.RLIMIT_CPU] == (3, 3)
-    assert wanted[resource.RLIMIT_CORE] == (0, 0)
-    assert wanted[resource.RLIMIT_FSIZE] == (4096, 4096)

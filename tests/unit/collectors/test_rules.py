@@ -122,7 +122,7 @@ def test_p09_a_hostile_rule_is_killed_and_nothing_after_it_passes(cel: str) -> N
 
 def test_p09_what_was_answered_before_the_child_died_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     output = b'{"id":"before","value":true,"error":""}\n{"id":"hostile","val'
-    monkeypatch.setattr(rules_module, "_answers_of_child", lambda _request, _limit: (output, "it was killed"))
+    monkeypatch.setattr(rules_module, "_answers_of_child", lambda *_: (output, "it was killed"))
     assert evaluate_rules([rule("true", "before"), rule("x", "hostile")], FACTS) == (
         RuleResult(id="before", value=True),
         RuleResult(id="hostile", value=None, error="it was killed"),
@@ -167,13 +167,13 @@ def test_a_child_that_dies_passes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_an_answer_that_is_not_whole_passes_nothing(output: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_module, "_answers_of_child", lambda _request, _limit: (output, "it ended"))
+    monkeypatch.setattr(rules_module, "_answers_of_child", lambda *_: (output, "it ended"))
     assert evaluate_rules([rule("true")], FACTS) == (RuleResult(id="r", value=None, error="it ended"),)
 
 
 def test_twin_a_whole_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = b'{"id":"r","value":true,"error":""}\n'
-    monkeypatch.setattr(rules_module, "_answers_of_child", lambda _request, _limit: (answer, "it ended"))
+    monkeypatch.setattr(rules_module, "_answers_of_child", lambda *_: (answer, "it ended"))
     assert evaluate_rules([rule("true")], FACTS) == (RuleResult(id="r", value=True),)
 
 

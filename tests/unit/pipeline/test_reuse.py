@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gate.codec.policy_yaml import parse_policy
+from gate.codec.policy_yaml_files import ShippedRoot
 from gate.codec.vsa import levels_for, render_summary, resource_uri
+from gate.collectors.policy_folder import PolicyFolder
 from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
@@ -27,6 +31,7 @@ from gate.pipeline.workshop import Workshop, open_workshop
 from gate.registry.deadline import Deadline
 from gate.signers.signing import sign_statement
 from gate.store.record import Record, open_record
+from tests.support.policies import FILES, SIGSTORE_ROOT, MemoryFiles, as_bytes, policy_document
 from tests.support.signing import (
     FAIL_KEY,
     GATE,
@@ -40,8 +45,10 @@ from tests.support.signing import (
     image_tag_layer,
 )
 from tests.support.verdicts import make_verdict
+from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore
 
-SUBJECT = f"{REPOSITORY}@{IMAGE}"
+SUBJECT_KEY = f"{REPOSITORY}@{IMAGE}"
+OTHER_ROOT = VirtualSigstore(seed=1).trusted_root()
 SETTINGS = AttestSettings()
 
 
@@ -81,29 +88,57 @@ def test_each_input_is_part_of_the_key(places: Places, workshop: Workshop, loade
     nothing = attached()
     other_policy = replace(loaded, policy=replace(loaded.policy, digest=Digest.of(b"another")))
     keys = [
-        inputs_of(SUBJECT, loaded, options, workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, nothing, str(REPOSITORY)),
         inputs_of("another", loaded, options, workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT, other_policy, options, workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, options, workshop, nothing, "oci:/image"),
-        inputs_of(SUBJECT, loaded, replace(options, signer=STRANGER), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, replace(options, fail_signer=FAIL_KEY), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, replace(options, environments=()), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, replace(options, environments=("a",)), workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, other_policy, options, workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, nothing, "oci:/image"),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, signer=STRANGER), workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, fail_signer=FAIL_KEY), workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=()), workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=("a",)), workshop, nothing, str(REPOSITORY)),
         inputs_of(
-            SUBJECT,
+            SUBJECT_KEY,
             loaded,
             replace(options, platforms=(Platform("linux", "arm64"),)),
             workshop,
             nothing,
             str(REPOSITORY),
         ),
-        inputs_of(SUBJECT, loaded, options, workshop, attached(image_bundle()), str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, options, workshop, attached(image_tag_layer()), str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, options, workshop, attached(image_tag_layer(STRANGER)), str(REPOSITORY)),
-        inputs_of(SUBJECT, loaded, options, workshop, Unobtained(code="REG_DENIED", reason="no"), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_bundle()), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_tag_layer()), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_tag_layer(STRANGER)), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, workshop, Unobtained(code="REG_DENIED", reason="no"), str(REPOSITORY)),
     ]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 64 for key in keys)
+
+
+def test_the_root_of_every_signer_is_part_of_the_key(places: Places, workshop: Workshop, tmp_path: Path) -> None:
+    """Also one that stands in no digest of the policy, because a package ships it."""
+    keyless = {"keyless": {"issuer": ISSUER, "subject": SUBJECT}}
+    sections: dict[str, dict[str, Any]] = {
+        "signature": {"signature": [{"images": "**", "anyOf": [keyless]}]},
+        "all": {"signature": [{"images": "**", "allOf": [keyless]}]},
+        "provenance": {"provenance": {"signers": [keyless], "builder": ["https://builds.example/b"]}},
+        "attestations": {"attestations": [{"type": "spdx", "signers": [keyless]}]},
+        "vex": {"vulnerabilities": {"vex": [{"signers": [keyless], "products": ["pkg:deb/debian/*"]}]}},
+        "key": {"signature": [{"images": "**", "anyOf": [{"key": {"file": "keys/a.pub"}}]}]},
+    }
+
+    def key(spec: dict[str, Any], root: bytes) -> str:
+        @dataclass(frozen=True)
+        class Shipped(MemoryFiles):
+            def public_root(self) -> ShippedRoot:
+                return ShippedRoot(content=root, package="sigstore 0.0")
+
+        parsed = parse_policy(as_bytes(policy_document(**spec)), name="p", files=Shipped(FILES.content))
+        loaded = LoadedPolicy(policy=parsed, content=b"", folder=PolicyFolder(tmp_path))
+        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), workshop, None, "")
+
+    for name, spec in sections.items():
+        first, again, other = (key(spec, root) for root in (SIGSTORE_ROOT, SIGSTORE_ROOT, OTHER_ROOT))
+        assert first == again, name
+        assert (first == other) is (name == "key"), name
 
 
 def test_verdicts_of_the_gate_and_the_order_of_a_listing_are_no_part_of_it(
@@ -111,7 +146,7 @@ def test_verdicts_of_the_gate_and_the_order_of_a_listing_are_no_part_of_it(
 ) -> None:
     def key(*items: Attachment) -> str:
         found: Attachments = attached(*items)
-        return inputs_of(SUBJECT, loaded, CheckOptions(places=places), workshop, found, "")
+        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), workshop, found, "")
 
     signatures = (image_bundle(), image_bundle(STRANGER))
     assert key(*signatures) == key(*reversed(signatures)) == key(*signatures, signatures[0])
@@ -124,7 +159,7 @@ def test_verdicts_of_the_gate_and_the_order_of_a_listing_are_no_part_of_it(
 
 def test_what_no_digest_covers_has_no_key(places: Places, workshop: Workshop, loaded: LoadedPolicy) -> None:
     unpinned = replace(loaded, obstacle="the policy points to files without a digest")
-    assert inputs_of(SUBJECT, unpinned, CheckOptions(places=places), workshop, None, "") == ""
+    assert inputs_of(SUBJECT_KEY, unpinned, CheckOptions(places=places), workshop, None, "") == ""
     record = open_record(places.record, places.evidence)
     try:
         keep(record, make_verdict(), inputs="")
