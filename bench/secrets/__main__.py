@@ -1,7 +1,7 @@
 """Measure the search for secrets beside its peers: `python -m bench.secrets [--part measured] [--stock FOLDER] [--write]`.
 
-`--write` puts the table into docs/checks/secret.md. `--stock` names a folder for file systems of stock software: every finding
-of the gate there is printed, to be looked at by eye, without its value.
+`--write` puts the table into docs/checks/secret.md. `--stock` names a folder for images of stock software: every finding of the
+gate there is printed, to be looked at by eye, without its value.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from bench.secrets.peers import Result, present, run
+from bench.secrets.alarms import Alarms, alarms_of_gate, alarms_of_peer, files_with_keys
+from bench.secrets.peers import Peer, present, run
 from bench.secrets.rates import Rates, rates_of
 from bench.secrets.stock import build_stock
+from bench.secrets.stock_images import STOCK, UNSEEN
 from tools.secrets_corpus.generate import FILES_FOLDER, Part, write_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,11 +44,7 @@ def main() -> None:
             print(f"{name}: {result.seconds:.0f} s", flush=True)
             if chosen.details:
                 _tell(rates[name])
-    if chosen.stock:
-        print(f"stock software: {', '.join(build_stock(chosen.stock))}", flush=True)
-    stock = {name: run(peer, chosen.stock) for name, peer in peers.items()} if chosen.stock else {}
-    for name, result in stock.items():
-        _tell_stock(name, result)
+    stock = _measure_stock(chosen.stock, peers) if chosen.stock else {}
     text = _table(rates, stock)
     print(text)
     if chosen.write:
@@ -59,14 +57,23 @@ def _tell(rates: Rates) -> None:
     print("  false alarms: " + ", ".join(f"{name} {count}" for name, count in rates.alarms_by_kind))
 
 
-def _tell_stock(name: str, result: Result) -> None:
-    print(f"{name}: {len(result.findings)} findings in stock file systems, {result.seconds:.0f} s")
-    if name == "gate":
-        for one in result.findings:
-            print(f"  {one.rule}: {one.path} ({one.place})")
+def _measure_stock(folder: Path, peers: dict[str, Peer]) -> dict[str, tuple[Alarms, ...]]:
+    """Give what each tool says of the images that were looked at, and of those that nobody looked at before."""
+    measured: dict[str, tuple[Alarms, ...]] = dict.fromkeys(peers, ())
+    for images in (STOCK, UNSEEN):
+        names = build_stock(folder, images)
+        keys = files_with_keys(folder, names)
+        for name, peer in peers.items():
+            of_gate = name == "gate"
+            alarms = alarms_of_gate(folder, names, keys) if of_gate else alarms_of_peer(peer, folder, names, keys)
+            measured[name] += (alarms,)
+            print(f"{name}: {alarms}; {alarms.unopened} places not opened", flush=True)
+            for line in alarms.lines if of_gate else ():
+                print(f"  {line}")
+    return measured
 
 
-def _table(rates: dict[str, Rates], stock: dict[str, Result]) -> str:
+def _table(rates: dict[str, Rates], stock: dict[str, tuple[Alarms, ...]]) -> str:
     head = [
         "tool",
         "recall",
@@ -74,7 +81,7 @@ def _table(rates: dict[str, Rates], stock: dict[str, Result]) -> str:
         "F1",
         "worst kind",
         "worst place",
-        *(["findings in stock software"] if stock else []),
+        *(["findings in ten stock images", "in five that nobody had looked at"] if stock else []),
     ]
     rows = [
         [
@@ -84,7 +91,7 @@ def _table(rates: dict[str, Rates], stock: dict[str, Result]) -> str:
             f"{one.f1:.3f}",
             f"{one.worst_kind[0]} {one.worst_kind[1]:.2f}",
             f"{one.worst_carrier[0]} {one.worst_carrier[1]:.2f}",
-            *([str(len(stock[name].findings))] if stock else []),
+            *(map(str, stock[name]) if stock else ()),
         ]
         for name, one in rates.items()
     ]

@@ -1,92 +1,140 @@
-"""File systems of stock software, made from the registries by their own clients: where nothing, or little, may be found.
+"""Images of stock software, made from the registries by their own clients: where nothing, or little, may be found.
 
-A folder each, unpacked, so that tools which open no archives read the same. What a client is missing for is said and left out.
+Each is an OCI layout (`images/NAME`), which the gate reads as it reads every image, and the same files unpacked (`files/NAME`),
+for tools that read folders. What a client is missing for is said and left out.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-WHEELS: Final = (
-    "cryptography", "botocore", "boto3", "django", "paramiko", "twisted", "tornado", "urllib3", "certifi", "requests", "pip",
-    "setuptools", "numpy", "ansible-core",
+from bench.secrets.stock_images import StockImage
+from tools.images.layout import ImageConfig, image, layer_of_tar, write_layout
+
+IMAGES_FOLDER: Final = "images"
+FILES_FOLDER: Final = "files"
+_CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_SUITE: Final = "bookworm"
+_PIP: Final = (
+    sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=311",
+    "--implementation=cp", "--platform=manylinux_2_28_x86_64", "--platform=manylinux2014_x86_64",
 )  # fmt: skip
-NPM: Final = ("aws-sdk", "express", "lodash", "typescript", "node-forge", "jsonwebtoken")
-JARS: Final = (
-    "org.springframework:spring-core:6.2.0",
-    "org.bouncycastle:bcprov-jdk18on:1.79",
-    "com.amazonaws:aws-java-sdk-core:1.12.780",
-    "io.netty:netty-handler:4.1.115.Final",
-    "org.apache.tomcat.embed:tomcat-embed-core:10.1.33",
-    "org.postgresql:postgresql:42.7.4",
-)
-DEBIAN: Final = "python3,openssl,curl,ca-certificates,openssh-client,perl,nodejs"
+_COMPILE: Final = ("-q", "-q", "--invalidation-mode", "unchecked-hash")
 
 
-def build_stock(folder: Path) -> tuple[str, ...]:
-    """Make what is not there yet, and give the names of the file systems."""
-    kept = folder.with_name(folder.name + ".downloads")
+def build_stock(folder: Path, images: Iterable[StockImage]) -> tuple[str, ...]:
+    """Make what is not there yet, and give the names of the images that are there."""
+    made = []
+    for one in images:
+        missing = _missing(one)
+        if missing:
+            print(f"stock: {missing} is not here, so {one.name} is left out")
+            continue
+        if not (folder / IMAGES_FOLDER / one.name).exists():
+            print(f"stock: making {one.name}", flush=True)
+            _make(folder, folder / "downloads" / one.name, one)
+        made.append(one.name)
+    return tuple(made)
+
+
+def _missing(one: StockImage) -> str:
+    wanted = {"mmdebstrap": True, "npm": bool(one.npm), "mvn": bool(one.jars), "go": bool(one.modules)}
+    return ", ".join(program for program, is_wanted in wanted.items() if is_wanted and shutil.which(program) is None)
+
+
+def _make(folder: Path, kept: Path, one: StockImage) -> None:
     kept.mkdir(parents=True, exist_ok=True)
-    for name, program, make in (
-        ("debian", "mmdebstrap", _debian),
-        ("python", sys.executable, _python),
-        ("npm", "npm", _npm),
-        ("java", "mvn", _java),
-    ):
-        if shutil.which(program) is None:
-            print(f"stock: {program} is not here, so {name} is left out")
-        elif not (folder / name).exists():
-            _make(folder / name, kept / name, make)
-    return tuple(sorted(path.name for path in folder.iterdir()))
-
-
-def _make(folder: Path, kept: Path, make: Callable[[Path, Path], None]) -> None:
-    kept.mkdir(exist_ok=True)
-    unfinished = folder.with_name(folder.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    make(kept, unfinished)
-    unfinished.rename(folder)
-
-
-def _debian(kept: Path, folder: Path) -> None:
-    archive = kept / "slim.tar"
-    if not archive.exists():
-        _run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={DEBIAN}", "bookworm", str(archive)])
-    with tarfile.open(archive) as tar:
+    base = _debian(kept, one)
+    added = kept / "added"
+    shutil.rmtree(added, ignore_errors=True)
+    _install(kept, added, one)
+    files = folder / FILES_FOLDER / one.name
+    shutil.rmtree(files, ignore_errors=True)
+    with tarfile.open(base) as tar:
         # Devices cannot be made by everybody, and hold nothing.
-        members = [member for member in tar if member.isreg() or member.isdir()]
-        tar.extractall(folder, members, filter="tar")
+        tar.extractall(files, [member for member in tar if member.isreg() or member.isdir()], filter="tar")
+    shutil.copytree(added, files, dirs_exist_ok=True)
+    layers = [layer_of_tar(path.read_bytes(), level=1) for path in (base, *_packed(kept, added))]
+    unfinished = folder / IMAGES_FOLDER / f".{one.name}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    write_layout(unfinished, image(layers, ImageConfig(created=_CREATED)))
+    unfinished.rename(folder / IMAGES_FOLDER / one.name)
 
 
-def _python(kept: Path, folder: Path) -> None:
-    if not any(kept.iterdir()):
-        _run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(kept), *WHEELS])
-    for path in sorted(kept.glob("*.whl")):
-        _unzip(path, folder / path.name.partition("-")[0])
+def _debian(kept: Path, one: StockImage) -> Path:
+    archive = kept / "debian.tar"
+    if not archive.exists():
+        include = f"--include={','.join(one.debian)}"
+        unfinished = kept / "unfinished.tar"
+        _run(["mmdebstrap", "--quiet", f"--variant={one.variant}", include, _SUITE, str(unfinished)])
+        unfinished.rename(archive)
+    return archive
 
 
-def _npm(kept: Path, folder: Path) -> None:
-    if not any(kept.iterdir()):
-        _run(["npm", "pack", "--silent", "--pack-destination", str(kept), *NPM])
-    for path in sorted(kept.glob("*.tgz")):
-        with tarfile.open(path) as tar:
-            tar.extractall(folder / path.stem, filter="data")
+def _install(kept: Path, root: Path, one: StockImage) -> None:
+    """Lay out what the registries of languages add, as their installers would."""
+    root.mkdir()
+    if one.wheels:
+        packages = root / "usr/local/lib/python3.11/dist-packages"
+        wheels = _downloaded(kept / "wheels", [[*_PIP, *one.wheels]])
+        for path in wheels:
+            _unzip(path, packages)
+        # As pip does: what stands in a docstring stands in the compiled file, too.
+        compiled = [*_COMPILE, "-s", str(root), "-p", "/", str(packages)]
+        subprocess.run([sys.executable, "-m", "compileall", *compiled], check=False, stdout=subprocess.DEVNULL)
+    if one.npm:
+        command = ["npm", "pack", "--silent", "--pack-destination", str(kept / "npm"), *one.npm]
+        for path in _downloaded(kept / "npm", [command]):
+            with tarfile.open(path) as tar:
+                tar.extractall(root / "app/node_modules" / path.stem.rpartition("-")[0], filter="data")
+    if one.jars:
+        copy = ["mvn", "-q", "-B", "dependency:copy", f"-DoutputDirectory={kept / 'jars'}"]
+        for path in _downloaded(kept / "jars", [[*copy, f"-Dartifact={jar}"] for jar in one.jars]):
+            (root / "app/lib").mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / "app/lib" / path.name)
+    if one.modules:
+        cache = kept / "modules"
+        if not cache.exists():
+            _run(["go", "mod", "download", *one.modules], GOMODCACHE=str(cache), GOFLAGS="-modcacherw")
+        shutil.copytree(cache, root / "root/go/pkg/mod")
 
 
-def _java(kept: Path, folder: Path) -> None:
-    if not any(kept.iterdir()):
-        for coordinate in JARS:
-            _run(["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={kept}"])
-    for path in sorted(kept.glob("*.jar")):
-        _unzip(path, folder / path.stem)
+def _downloaded(folder: Path, commands: list[list[str]]) -> list[Path]:
+    """Give what the commands put into the folder; they run once."""
+    if not (folder / ".complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for command in commands:
+            _run([*command, "--dest", str(folder)] if "pip" in command else command)
+        (folder / ".complete").touch()
+    return sorted(path for path in folder.iterdir() if path.name != ".complete")
+
+
+def _packed(kept: Path, added: Path) -> list[Path]:
+    """Give the layer of what was added, the same bytes for the same files; none where nothing was."""
+    if not any(added.iterdir()):
+        return []
+    archive = kept / "added.tar"
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(added.rglob("*")):
+            tar.add(path, path.relative_to(added).as_posix(), recursive=False, filter=_plain)
+    return [archive]
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = int(_CREATED.timestamp())
+    return member
 
 
 def _unzip(path: Path, folder: Path) -> None:
@@ -94,5 +142,5 @@ def _unzip(path: Path, folder: Path) -> None:
         archive.extractall(folder)  # noqa: S202 - zipfile keeps members inside the folder
 
 
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True)
+def _run(command: list[str], **environment: str) -> None:
+    subprocess.run(command, check=True, env={**os.environ, **environment})

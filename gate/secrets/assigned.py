@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Final
 
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.assignments import find_assignment, kind_of
+from gate.secrets.documentation import Documentation
 from gate.secrets.encoded import decoded
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.places import NO_OFFSET, Assignment
 from gate.secrets.rule_set import Occurrences
 from gate.secrets.structure import find_quoted, find_settings, is_configuration, is_prose
-from gate.secrets.validators import entropy, is_placeholder, is_words
+from gate.secrets.validators import entropy, is_placeholder, is_type_name
 
-_MAX_HITS: Final = 200
+MAX_ASSIGNED: Final = 200
 _CODE_MIN: Final = 8
 _CODE_ENTROPY: Final = 3.0
 _PROSE_MIN: Final = 20
@@ -49,12 +51,13 @@ def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit
     if is_settings:
         found = chain(find_settings(path, text, seen.settings()), found)
     is_kubernetes = bool(_KUBERNETES.search(text))
+    readers = _Readers(block, path)
     count = 0
     for one in found:
         if kind_of(one.name) is None or is_placeholder(one.value):
             continue
         value = _opened(one) if is_kubernetes else one.value
-        if not (_is_setting(value) if is_settings else _is_in_code(value, prose=is_prose(path))):
+        if not (_is_setting(value) if is_settings else _is_in_code(value) and readers.may_have(value, one.offset)):
             continue
         hit = find_assignment(one.name, value)
         if hit is None:
@@ -62,7 +65,7 @@ def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit
         place = _Place(block, is_settings)
         yield _hit((hit.rule, hit.title, hit.severity), one, value, where, place=place)
         count += 1
-        if count >= _MAX_HITS:
+        if count >= MAX_ASSIGNED:
             return
 
 
@@ -78,16 +81,31 @@ def _is_setting(value: str) -> bool:
     return " " not in value and not value.startswith(("{", "[", "<", "&", "*", "!", "$", "%(")) and value.isprintable()
 
 
-def _is_in_code(value: str, *, prose: bool) -> bool:
-    if len(value) < _CODE_MIN or _NO_LITERAL.search(value) or is_words(value):
+def _is_in_code(value: str) -> bool:
+    if len(value) < _CODE_MIN or _NO_LITERAL.search(value) or is_type_name(value):
         return False
-    if prose:
-        classes = (r"[0-9]", r"[a-z]", r"[A-Z]")
-        return (
-            len(value) >= _PROSE_MIN and entropy(value) >= _PROSE_ENTROPY and all(re.search(c, value) for c in classes)
-        )
     is_mixed = bool(re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value))
     return is_mixed and not _UUID.fullmatch(value) and entropy(value) >= _CODE_ENTROPY
+
+
+class _Readers:
+    """What a text for readers may hold: one that speaks about passwords holds samples of them."""
+
+    def __init__(self, block: bytes, path: str) -> None:
+        self._is_prose = is_prose(path)
+        self._block = block
+        self._path = path
+
+    @cached_property
+    def _documentation(self) -> Documentation:
+        return Documentation(self._block.decode("latin-1"), self._path)
+
+    def may_have(self, value: str, at: int) -> bool:
+        """Say whether a value at this place counts: where it is written for readers it must look random."""
+        if not self._is_prose and not self._documentation.holds(at):
+            return True
+        is_long = len(value) >= _PROSE_MIN and entropy(value) >= _PROSE_ENTROPY
+        return is_long and all(re.search(one, value) for one in (r"[0-9]", r"[a-z]", r"[A-Z]"))
 
 
 def _hit(rule: tuple[str, str, Severity], one: Assignment, value: str, where: Where, *, place: _Place) -> Hit:

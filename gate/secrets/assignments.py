@@ -13,7 +13,9 @@ from functools import lru_cache
 from typing import Final
 
 from gate.model.severity import Severity
-from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference
+from gate.secrets.encrypted import is_encrypted
+from gate.secrets.json_web_tokens import jwt_is_sample
+from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference, names_itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,24 @@ _PUBLIC_TOKENS: Final = frozenset(
         "next", "continuation", "page", "pagination", "previous", "output", "input", "client", "request", "idempotency", "change",
         "creation", "purchase", "update", "lock", "registration", "verification", "export", "import", "grant", "lifecycle",
         "resume", "sync", "cursor", "start", "stop", "end", "cancellation", "csrf", "xsrf", "bos", "eos", "pad", "sep", "cls",
-        "mask", "unk", "special", "copy",
+        "mask", "unk", "special", "copy", "public",
     }
 )  # fmt: skip
 _PASSWORD_ENDS: Final = ("password", "passwd")
+
+# What names a place and a way to it holds a secret only where a password or key stands in it.
+_CONNECTION = re.compile(r"(?:dsn|connection[_.-]?string)$", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r"(?:pass(?:word|wd)?|pwd|secret|key|token|signature|sig)\s{0,4}=|//[^/@\s]*:[^/@\s]+@|//[0-9a-f]{32}@",
+    re.IGNORECASE,
+)
 
 # The rules as text, for their digest.
 ASSIGNMENT_TEXTS: Final = (
     _NAME.pattern,
     _VALUE.pattern,
+    _CONNECTION.pattern,
+    _CREDENTIAL.pattern,
     *(" ".join(sorted(words)) for words in (_PASSWORDS, _TOKENS, _PUBLIC_TOKENS)),
     *(" ".join(pair) for pair in sorted(_PAIRS)),
 )
@@ -80,7 +91,11 @@ def find_assignment(name: str, value: str) -> Assigned | None:
     kind = kind_of(name)
     if kind is None or not _MIN_CHARACTERS <= len(value) <= _MAX_CHARACTERS:
         return None
-    if is_placeholder(value) or is_reference(value):
+    if is_placeholder(value) or is_reference(value) or names_itself(name, value):
+        return None
+    if is_encrypted(value) or jwt_is_sample(value):
+        return None
+    if _CONNECTION.search(name) and not _CREDENTIAL.search(value):
         return None
     if kind == "password":
         return Assigned("password-assignment", "Password that is assigned to a name", Severity.HIGH, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Final
 import zstandard
 from isal import igzip_lib
 
+from gate.errors import ImageError
 from gate.secrets.budget import cannot_open
 from gate.secrets.container import CHUNK_BYTES, HEAD_BYTES, Kind, Opened, Opener, SeekableBody
 from gate.secrets.hit import Where
@@ -49,6 +51,14 @@ def _gzip_words(body: SeekableBody) -> bytes:
     """Give the header's file name and comment, each ended by NUL (attack X09)."""
     head = body.read(HEAD_BYTES)
     return head[10:] if len(head) > 10 and head[3] & 0b11100 else b""
+
+
+def is_whole_gzip(data: bytes) -> bool:
+    """Say whether a short text is a gzip stream to its end."""
+    try:
+        return all(True for _ in _gunzip(io.BytesIO(data)))
+    except ImageError:
+        return False
 
 
 def _gunzip(body: SeekableBody) -> Iterator[bytes]:

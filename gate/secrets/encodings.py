@@ -89,8 +89,10 @@ def _only(*patterns: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
 
 
 _BASE64_TEXT = compile_pattern(rf"(?:{_QUAD}{_SPACE}){{6,}}(?:[A-Za-z0-9+/_-]{{1,3}}={{0,2}})?")
+# What begins in the middle of a run is a digest or a picture by chance; a literal line feed ends with a letter.
 _BASE64_ANY = compile_pattern(
-    rf"(?:{'|'.join(_BINARY_BEGINNINGS.values())})[A-Za-z0-9+/_-]{{16,}}(?:{_SPACE}[A-Za-z0-9+/_-]{{16,}})*={{0,2}}"
+    rf"(?:^|[^A-Za-z0-9+/]|\\[nrt])((?:{'|'.join(_BINARY_BEGINNINGS.values())})"
+    rf"[A-Za-z0-9+/_-]{{16,}}(?:{_SPACE}[A-Za-z0-9+/_-]{{16,}})*={{0,2}})"
 )
 _SPACES = re.compile(rb"\\[nr]|\s+")
 _HEX_TEXT = compile_pattern(r"(?:[2-7][0-9a-fA-F]|0[9aAdD]){14,}")
@@ -116,7 +118,8 @@ _AFTER: Final = 4096
 def _runs(pattern: Pattern, decode: Callable[[bytes], bytes]) -> Callable[[bytes], Iterator[tuple[int, bytes]]]:
     def decode_all(block: bytes) -> Iterator[tuple[int, bytes]]:
         for found in pattern.find(block):
-            yield found.start, decode(block[found.start : found.end])
+            start, end = found.value
+            yield start, decode(block[start:end])
 
     return decode_all
 

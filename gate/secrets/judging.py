@@ -12,6 +12,8 @@ from typing import Final
 
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.encoded import decoded
+from gate.secrets.encrypted import is_encrypted
+from gate.secrets.json_web_tokens import jwt_algorithm, jwt_is_over, jwt_is_sample
 from gate.secrets.patterns import compile_pattern
 from gate.secrets.private_keys import private_key_kind
 from gate.secrets.rule import ValidatorUse
@@ -24,10 +26,10 @@ from gate.secrets.validators import (
     is_crypt_hash,
     is_placeholder,
     is_reference,
+    is_sample_account,
     is_sample_host,
+    is_sample_user,
     is_words,
-    jwt_algorithm,
-    jwt_is_over,
 )
 
 _BEFORE: Final = 512
@@ -47,7 +49,7 @@ Validator = Callable[[Candidate, str], Judgement]
 
 def judge(candidate: Candidate, validators: Iterable[ValidatorUse]) -> Judgement:
     """Give what all validators come to: one that rejects decides, then one that doubts, then one that is certain."""
-    if is_placeholder(_text(candidate)):
+    if is_placeholder(_text(candidate)) or is_encrypted(_text(candidate)):
         return Judgement.REJECT
     said = Judgement.PLAIN
     for use in validators:
@@ -73,7 +75,7 @@ def _demand(test: Callable[[str], bool]) -> Validator:
 
 def _jwt(candidate: Candidate, _: str) -> Judgement:
     algorithm = jwt_algorithm(_text(candidate))
-    if algorithm is None:
+    if algorithm is None or jwt_is_sample(_text(candidate)):
         return Judgement.REJECT
     is_worthless = algorithm.lower() == "none" or jwt_is_over(_text(candidate))
     return Judgement.DOUBTFUL if is_worthless else Judgement.PLAIN
@@ -98,8 +100,14 @@ def _aws_pair(candidate: Candidate, _: str) -> Judgement:
 
 
 def _url_password(candidate: Candidate, _: str) -> Judgement:
-    host = candidate.groups.get("host", b"").decode("latin-1")
-    return Judgement.REJECT if is_sample_host(host) or len(candidate.value) < 3 else Judgement.PLAIN
+    user, host = (candidate.groups.get(name, b"").decode("latin-1") for name in ("user", "host"))
+    is_sample = is_sample_host(host) or is_sample_account(user, _text(candidate))
+    return Judgement.REJECT if is_sample or len(candidate.value) < 3 else Judgement.PLAIN
+
+
+def _real_user(candidate: Candidate, _: str) -> Judgement:
+    user = candidate.groups.get("user", b"").decode("latin-1")
+    return Judgement.REJECT if is_sample_user(user) else Judgement.PLAIN
 
 
 def _basic_auth(candidate: Candidate, _: str) -> Judgement:
@@ -194,6 +202,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "aws-pair": _aws_pair,
     "aws-secret": _demand(is_aws_secret),
     "url-password": _url_password,
+    "real-user": _real_user,
     "basic-auth": _basic_auth,
     "crypt-hash": _demand(is_crypt_hash),
     "macaroon": _macaroon,

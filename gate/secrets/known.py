@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KIND: Final = "KnownSecrets"
 ENTRY_KEYS: Final = ("value", "file", "package", "reason")
 _MAX_ENTRIES: Final = 20_000
+# A shorter value can be somebody's password besides: in the file of a manual it is public, in a configuration it is not.
+MIN_VALUE_BYTES: Final = 20
 _ARMOUR = re.compile(rb"-----[A-Z0-9 ]{0,60}-----|\\[nr]|[^A-Za-z0-9+/=]")
 
 
@@ -37,8 +39,9 @@ class KnownSecrets:
         return Digest.of("\n".join(sorted(map(str, (*self.values, "", *self.files)))).encode())
 
     def holds(self, hit: Hit) -> bool:
-        """Say whether what was found is public."""
-        return hit.file_digest in self.files or (bool(self.values) and value_digest(hit.value) in self.values)
+        """Say whether what was found is public: its file as a whole, or a value that nobody comes to by himself."""
+        is_long = bool(self.values) and len(hit.value) >= MIN_VALUE_BYTES
+        return hit.file_digest in self.files or (is_long and value_digest(hit.value) in self.values)
 
 
 def value_digest(value: bytes) -> Digest:

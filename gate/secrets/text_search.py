@@ -13,7 +13,7 @@ from typing import Final
 
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
-from gate.secrets.assigned import find_assigned
+from gate.secrets.assigned import MAX_ASSIGNED, find_assigned
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.judging import judge
@@ -30,17 +30,22 @@ MAX_ENCODINGS: Final = 3
 _MAX_HITS_OF_RULE: Final = 200
 _KEYWORD_REACH: Final = 256
 _MIN_DECODED: Final = 8
+# A name's end, what assigns, and a quote: enough to tell one assignment from another.
+_ASSIGNING_BYTES: Final = 12
 _OF_BYTES: Final = frozenset({"base64", "hex"})
 # Opens what was decoded, where it is a container by its first bytes; None where it is none.
 OpenDecoded = Callable[[bytes, Where], bool]
+# Takes a place with more findings than are kept: behind many that are public could be one that is not (attack X03).
+NoteFull = Callable[[Where], None]
 
 
 class TextSearch:
     """Search blocks with one set of rules; `open_decoded` takes containers that an encoding held."""
 
-    def __init__(self, rules: RuleSet, open_decoded: OpenDecoded) -> None:
+    def __init__(self, rules: RuleSet, open_decoded: OpenDecoded, note_full: NoteFull) -> None:
         self._rules = rules
         self._open_decoded = open_decoded
+        self._note_full = note_full
 
     def search(self, block: bytes, where: Where, *, low: int = 0, high: int | None = None) -> Iterator[Hit]:
         """Yield the secrets that begin from `low` to before `high`; offsets and lines count from the block's beginning."""
@@ -53,7 +58,9 @@ class TextSearch:
             return
         hits = [hit for hit in self._by_rule(block, where, seen) if low <= hit.offset < high]
         if needs_names:
-            assigned = find_assigned(block, where, seen)
+            assigned = tuple(find_assigned(block, where, seen))
+            if len(assigned) >= MAX_ASSIGNED:
+                self._note_full(where)
             hits += [hit for hit in assigned if low <= hit.offset < high and not _is_explained(hit, hits)]
         yield from hits
         if encodings < MAX_ENCODINGS:
@@ -72,6 +79,7 @@ class TextSearch:
                     hits.append(hit)
                     count += 1
                     if count >= _MAX_HITS_OF_RULE:
+                        self._note_full(where)
                         break
         return _strongest(hits)
 
@@ -95,7 +103,10 @@ class TextSearch:
             begins = [0, *accumulate(len(text) + 1 for _, text in runs)]
             joined = b"\n".join(text for _, text in runs)
             for hit in self._search(joined, inside, 0, len(joined), encodings + 1):
-                start = runs[bisect.bisect_right(begins, hit.offset) - 1][0]
+                number = bisect.bisect_right(begins, hit.offset) - 1
+                if _stands_in_clear(hit, joined, begins[number], block):
+                    continue
+                start = runs[number][0]
                 # Counted for a finding alone: for each of many runs it would be quadratic in the block.
                 yield _moved(hit, start, block.count(b"\n", 0, start) + 1)
 
@@ -130,6 +141,12 @@ def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:
         line=line_of(block, found.value[0]),
         prefix=shown,
     )
+
+
+def _stands_in_clear(hit: Hit, decoded: bytes, begin: int, block: bytes) -> bool:
+    """Say whether an assignment is the same without its encoding: then it was judged with what stands around it."""
+    low = max(begin, hit.offset - _ASSIGNING_BYTES)
+    return bool(hit.key_path) and decoded[low : hit.offset + len(hit.value)] in block
 
 
 def _has_keyword(rule: Rule, found: Found, block: bytes) -> bool:

@@ -33,6 +33,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "aws-pair": Parameter.NONE,
         "aws-secret": Parameter.NONE,
         "url-password": Parameter.NONE,
+        "real-user": Parameter.NONE,
         "basic-auth": Parameter.NONE,
         "crypt-hash": Parameter.NONE,
         "macaroon": Parameter.TEXT,

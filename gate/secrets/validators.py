@@ -6,14 +6,12 @@ Pure functions over one candidate. Specification: checks reference, section 8.3.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections import Counter
 from typing import Final
 from zlib import crc32
 
-from gate.secrets.encoded import decoded
 from gate.secrets.private_keys import private_key_kind
 
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -25,21 +23,39 @@ _PLACEHOLDER = re.compile(
       \$\{?[A-Za-z_]\w*(?::-[^}]*)?\}? | \$\(.*\) | %\w+%? | %\(\w+\)s   # a variable of a shell, of Windows, of Python
     | .*(?:\{\{|\}\}|<[^<>]*>|\$\{).*                                   # templates
     | (.)\1* | [*x.#_-]+                                                # one character over and over
-    | (?:your|my|the)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?
-    | (?:your|my|insert|replace|example|dummy|fake)[_-].* | .*[_-](?:here|example|placeholder)
+    | (?:your|my|the|some|any|new|old|strong|secure)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?
+    | (?:api[_-]?)?key[_-]?1234?5?6?7?8?9?0?                           # a key that counts
+    | (?:your|insert|replace|example|dummy|fake)[_-].* | my[_-][a-z _.-]*
+    | (?:[a-z]{2,20}|[0-9]{1,3})(?:[ _.-](?:[a-z]{2,20}|[0-9]{1,3}))*[_-](?:here|example|placeholder)
+    | [a-z_-]*example                                                   # words alone: a token may end with any letters
     | true|false|null|none|nil|undefined|yes|no|disabled|enabled|required|optional|redacted|hidden|string|str|int|bool
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w./@+-]*|[A-Za-z]:\\[\w.\\ -]*", re.ASCII)
-_URL_WITHOUT_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^@]*", re.DOTALL)
+_URL_WITHOUT_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://@?[^@]*", re.DOTALL)
 _ARN = re.compile(r"arn:aws[a-z-]*:.*", re.DOTALL)
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)", re.DOTALL)
 _SAMPLE_HOST = re.compile(
-    r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)", re.IGNORECASE
+    r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)"
+    r"|(?:my|your|some|the|proxy|remote)?[_-]?host(?:_?name)?",
+    re.IGNORECASE,
 )
-# Printed in vendors' documentation: the suffix of AWS's sample keys, the signature of jwt.io's sample token.
-_LONG_AGO: Final = 1_735_689_600  # 2025-01-01
+# Accounts of manuals: Oracle's first one and its kin, with the password that they always have.
+_SAMPLE_ACCOUNT = re.compile(r"scott:tiger.{0,8}|foo:bar|dotenv:key_\d+", re.IGNORECASE | re.DOTALL)
+# A name of an account that says only that one stands here, and the same at a host that says it.
+_SAMPLE_USER = re.compile(
+    r"""["'`]?(?:user_?name|foo|bar|baz)["'`]?(?:@["'`]?[\w%.-]{1,60}["'`]?)?|["'`]?user["'`]?@["'`]?host(?:_?name)?["'`]?""",
+    re.IGNORECASE,
+)
+# Kubernetes' and others' versions in the names of types, and a number behind the last of several words.
+_TYPE_VERSION = re.compile(
+    r"(?<![A-Za-z])[vV]\d{1,2}(?:(?:alpha|beta|Alpha|Beta)\d{1,2})?(?=[A-Z])|(?<=[A-Za-z]{3})[-_]\d{1,2}$"
+)
+_GENERIC = re.compile(r"[A-Za-z]{2,20}\[([\w., ]{2,80})\]")
+_WORDED = re.compile(r"[A-Za-z]{2,30}(?:[ _.-][A-Za-z]{2,30})+", re.ASCII)
+_LAST_WORD = re.compile(r"(password|passwd|passphrase|secret|token|key)[_-]?\d{0,2}$", re.IGNORECASE)
+_COUNTED_TOKEN = re.compile(r"[A-Za-z]{0,12}token[_-]?\d{1,4}", re.IGNORECASE)
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}", re.ASCII)
 _AWS_SECRET_ENTROPY: Final = 4.0
 _CRYPT = re.compile(
@@ -51,7 +67,8 @@ _LETTERS = re.compile(r"[A-Za-z][A-Za-z_./: -]*", re.ASCII)
 _CAPITAL = re.compile(r"[a-z][A-Z]", re.ASCII)
 # A longer value is no stand-in, and the patterns below are not linear.
 _MAX_PLACEHOLDER: Final = 512
-_DOCUMENTED: Final = ("EXAMPLE", "EXAMPLEKEY", "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")
+# AWS's sample keys: an id, a secret, and a shorter secret; whole, so that the word behind another token says nothing.
+_AWS_SAMPLE = re.compile(r"[A-Z0-9]{9,14}EXAMPLE|[A-Za-z0-9/+]{30}EXAMPLEKEY|[A-Za-z0-9/+]{33}EXAMPLE")
 
 
 def has_base62_checksum(value: str) -> bool:
@@ -97,29 +114,6 @@ def _bech32_state(prefix: str, numbers: list[int]) -> int:
     return state
 
 
-def jwt_algorithm(value: str) -> str | None:
-    """Give `alg` of a JSON Web Token's header; None where the text is none."""
-    header = decoded(value.partition(".")[0])
-    try:
-        parsed = json.loads(header) if header else None
-    except (ValueError, RecursionError):
-        return None
-    algorithm = parsed.get("alg") if isinstance(parsed, dict) else None
-    return algorithm if isinstance(algorithm, str) else None
-
-
-def jwt_is_over(value: str) -> bool:
-    """Say whether a token's own end was before the year in which this was written: nobody can use it any more."""
-    claims = decoded(value.split(".")[1]) if value.count(".") >= 2 else b""
-    try:
-        parsed = json.loads(claims) if claims else None
-    except (ValueError, RecursionError):
-        return False
-    end = parsed.get("exp") if isinstance(parsed, dict) else None
-    # No clock: the same bytes give the same findings on every day.
-    return isinstance(end, int | float) and end < _LONG_AGO
-
-
 def is_private_key(body: str) -> bool:
     """Say whether the text between PEM lines is a key and no constant of a library that mentions one."""
     return private_key_kind(body) is not None
@@ -152,7 +146,7 @@ def is_placeholder(value: str) -> bool:
     """Say whether a value stands for a secret that is not here: a variable, a template, a word of documentation."""
     if len(value) > _MAX_PLACEHOLDER:
         return False
-    return bool(_PLACEHOLDER.fullmatch(value)) or value.endswith(_DOCUMENTED) or _is_counted(value)
+    return bool(_PLACEHOLDER.fullmatch(value) or _AWS_SAMPLE.fullmatch(value)) or _is_counted(value)
 
 
 def _is_counted(value: str) -> bool:
@@ -171,6 +165,34 @@ def is_reference(value: str) -> bool:
 def is_sample_host(host: str) -> bool:
     """Say whether a host is of this machine or reserved for documentation (RFC 2606)."""
     return bool(_SAMPLE_HOST.fullmatch(host))
+
+
+def is_sample_account(user: str, password: str) -> bool:
+    """Say whether a user and a password are a pair that manuals print for an account of nobody."""
+    return bool(_SAMPLE_ACCOUNT.fullmatch(f"{user}:{password}"))
+
+
+def is_sample_user(user: str) -> bool:
+    """Say whether an account is named as manuals name one that does not exist: `username@hostname`, `'bar'@'%'`."""
+    return bool(_SAMPLE_USER.fullmatch(user))
+
+
+def is_type_name(value: str) -> bool:
+    """Say whether a value is the name of a type: words with a version before them, in a list or alone."""
+    generic = _GENERIC.fullmatch(value)
+    return is_words(_TYPE_VERSION.sub("", generic[1] if generic else value))
+
+
+def names_itself(name: str, value: str) -> bool:
+    """Say whether a value only says what stands in its place: words of which the last is that of its own name.
+
+    `client_secret: provider-app-client-secret`, `token: newtoken123`. A password may not count: many do.
+    """
+    wanted = _LAST_WORD.search(name)
+    last = wanted[1].lower() if wanted else ""
+    if last == "token" and _COUNTED_TOKEN.fullmatch(value):
+        return True
+    return bool(last) and bool(_WORDED.fullmatch(value)) and re.split(r"[ _.-]", value)[-1].lower() == last
 
 
 def entropy(value: str) -> float:

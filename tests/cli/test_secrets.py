@@ -56,6 +56,19 @@ def test_x01_an_image_with_a_deleted_file(run: Run) -> None:
     assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "srv/a", True)])
 
 
+def test_x04_a_forged_history_makes_no_layer_a_base(run: Run) -> None:
+    """Trivy takes what stands before an empty `CMD` of the history for a base image, and skips its secrets."""
+    layers = [layer([file("srv/a", TOKEN)], mtime=0, created_by="ADD rootfs.tar / # buildkit"), layer([], mtime=0)]
+    config = ImageConfig(
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        extra_history=('CMD ["bash"]', 'CMD ["/app"]'),
+        labels=(("org.opencontainers.image.base.name", "docker.io/library/debian:12"),),
+    )
+    write_layout(Path("image"), image(layers, config))
+    result = run("secrets", "scan", "oci:image", "-f", "json")
+    assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "srv/a", False)])
+
+
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_x10_no_part_of_a_secret_is_printed_or_kept(form: str, run: Run, tmp_path: Path) -> None:
     password = "tr0ub4dor-and-three"

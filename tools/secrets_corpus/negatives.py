@@ -58,6 +58,11 @@ VALUES: Final = (
     Kind("token-type", "TOKEN_TYPE", "Bearer"),
     Kind("auth-method", "AUTH_METHOD", "client_secret_basic"),
     Kind("header-name", "TOKEN_HEADER", "X-Shop-Token"),
+    Kind("sops-value", "DB_PASSWORD", "ENC[AES256_GCM,data:{{bytes64:14}},iv:{{bytes64:32}},tag:{{bytes64:16}},type:str]"),
+    Kind("ejson-value", "API_TOKEN", "EJ[1:{{bytes64:32}}:{{bytes64:24}}:{{bytes64:34}}]"),
+    Kind("transit-value", "SESSION_SECRET", "vault:v1:{{bytes64:44}}"),
+    Kind("public-token", "PUBLIC_KEY_TOKEN", "{{hex:16}}"),
+    Kind("named-by-itself", "CLIENT_SECRET", "shop-client-secret"),
     Kind("ssh-public", "AUTHORIZED", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA{{base64:43}} ada"),
 )  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 
 import pytest
 
@@ -155,6 +157,43 @@ def test_a_public_key_of_tests_is_left_out_by_digest_and_counted() -> None:
     changed = content + b"\n"
     assert evidence([file("usr/share/k.pem", changed)], known=by_value).findings == ()
     assert [one.rule for one in evidence([file("usr/share/k.pem", changed)], known=by_file).findings] == ["private-key"]
+
+
+def test_x03_a_short_value_is_public_in_its_file_alone() -> None:
+    short, long = "tr0ub4dor-and-3", "tr0ub4dor-and-three-more"
+    for password, is_public in ((short, False), (long, True)):
+        content = f"DB_PASSWORD={password}\n"
+        by_value = known(value=str(value_digest(password.encode())))
+        assert (evidence([file("srv/.env", content)], known=by_value).findings == ()) is is_public
+        by_file = known(file=str(Digest.of(content.encode())))
+        assert evidence([file("srv/.env", content)], known=by_file).findings == ()
+
+
+def test_x03_what_a_package_database_claims_makes_nothing_public() -> None:
+    """The checksums in an image are its author's words: neither owner nor digest there takes a finding away."""
+    content = MAKER.fill("{{pem:rsa}}")
+    md5 = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+    sha = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=").decode()
+    entries = [
+        file("usr/share/doc/a/examples/test.key", content),
+        file("var/lib/dpkg/info/a.md5sums", f"{md5}  usr/share/doc/a/examples/test.key\n"),
+        file("var/lib/dpkg/info/a.list", "/usr/share/doc/a/examples/test.key\n"),
+        file("usr/lib/python3/dist-packages/a.dist-info/RECORD", f"examples/test.key,sha256={sha},{len(content)}\n"),
+    ]
+    assert [one.location for one in found(entries)] == ["usr/share/doc/a/examples/test.key"]
+
+
+def test_x03_many_public_keys_before_a_secret_one_do_not_hide_it() -> None:
+    public = MAKER.fill("{{pem:ec}}")
+    # The same letters, and each time another value: blanks at the end of a line are none of its letters.
+    varied = "\n".join(public.replace("\n", " " * number + "\n") for number in range(1, 220))
+    secret = MAKER.fill("{{pem:ec}}")
+    listed = known(value=str(value_digest(public.encode())))
+    alone = evidence([file("srv/keys", public)], known=listed)
+    assert (alone.findings, alone.unopened) == ((), ())
+    seen = evidence([file("srv/keys", f"{varied}\n{secret}")], known=listed)
+    assert (seen.findings, seen.known) == ((), 200)
+    assert [reason for _, reason in seen.unopened] == ["it has more findings than are kept"]
 
 
 def test_evidence_of_layers_that_were_not_read_is_none() -> None:
