@@ -29,19 +29,22 @@ _KEYS: Final = frozenset(
 class Alarms:
     """Of one tool over some images: findings, those in files without a key, places that it could not open.
 
-    `unfinished` names the images that it did not come to the end of; `lines` are the findings, without a value.
+    `finished` names the images that it came to the end of, `unfinished` the others; `lines` are the findings, without a value.
     """
 
     findings: int
     false: int
     unopened: int
+    finished: tuple[str, ...]
     unfinished: tuple[str, ...]
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
         """Give a cell of the table."""
-        late = f", without {', '.join(self.unfinished)}" if self.unfinished else ""
-        return f"{self.findings}, {self.false} of them false{late}"
+        if not self.finished:
+            return "not finished"
+        only = f" ({', '.join(self.finished)} alone was finished)" if self.unfinished else ""
+        return f"{self.findings}, {self.false} false{only}"
 
 
 def files_with_keys(folder: Path, names: tuple[str, ...]) -> frozenset[str]:
@@ -74,7 +77,7 @@ def alarms_of_gate(folder: Path, names: tuple[str, ...], keys: frozenset[str]) -
                 found.append((f"{name}/{row['location']}", row["rule"]))
             else:
                 unopened += 1
-    return _alarms(found, keys, unopened=unopened)
+    return _alarms(found, keys, names, unopened=unopened)
 
 
 def alarms_of_peer(peer: Peer, folder: Path, names: tuple[str, ...], keys: frozenset[str]) -> Alarms:
@@ -87,16 +90,22 @@ def alarms_of_peer(peer: Peer, folder: Path, names: tuple[str, ...], keys: froze
             late.append(name)
             continue
         found += [(f"{name}/{one.path}", one.rule) for one in result.findings]
-    return _alarms(found, keys, unfinished=tuple(late))
+    return _alarms(found, keys, tuple(name for name in names if name not in late), unfinished=tuple(late))
 
 
 def _alarms(
-    found: list[tuple[str, str]], keys: frozenset[str], *, unopened: int = 0, unfinished: tuple[str, ...] = ()
+    found: list[tuple[str, str]],
+    keys: frozenset[str],
+    finished: tuple[str, ...],
+    *,
+    unopened: int = 0,
+    unfinished: tuple[str, ...] = (),
 ) -> Alarms:
     return Alarms(
         findings=len(found),
         false=sum(path not in keys for path, _ in found),
         unopened=unopened,
+        finished=finished,
         unfinished=unfinished,
         lines=tuple(f"{'key' if path in keys else 'FALSE'} {rule} {path}" for path, rule in found),
     )
