@@ -20,6 +20,7 @@ from bench.secrets.stock import FILES_FOLDER, IMAGES_FOLDER
 _KEYS: Final = frozenset(
     {
         "private-key", "encrypted-private-key", "pgp-private-key", "putty-private-key", "wireguard-key", "java-keystore",
+        "openvpn-static-key",
         "pkcs12-key", "aws-access-key-id", "aws-secret-access-key",
     }
 )  # fmt: skip
@@ -61,16 +62,8 @@ def alarms_of_gate(folder: Path, names: tuple[str, ...], keys: frozenset[str]) -
     """Scan the images as a user would."""
     found, unopened = [], 0
     for name in names:
-        command = [
-            sys.executable,
-            "-m",
-            "gate",
-            "secrets",
-            "scan",
-            f"oci:{folder / IMAGES_FOLDER / name}",
-            "-f",
-            "json",
-        ]
+        program = str(Path(sys.executable).with_name("gate"))
+        command = [program, "secrets", "scan", f"oci:{folder / IMAGES_FOLDER / name}", "-f", "json", "--timeout", "30m"]
         done = subprocess.run(command, check=False, stdout=subprocess.PIPE)
         for row in json.loads(done.stdout)["secrets"]:
             if row["state"] == "found":

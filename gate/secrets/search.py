@@ -203,6 +203,9 @@ class FileSearch:
             with self._spool:
                 self._search.open_body(self._spool, self._kind, self._where)
         if self._is_outermost:
+            if not self._base and len(self._buffer) == self._size:
+                # It came in pieces, and is here as a whole all the same: its digest may be that of a public file.
+                self._search.name_file(bytes(self._buffer))
             self._search.end()
 
     def _begin(self, head: bytes, all_of_it: bytearray) -> None:

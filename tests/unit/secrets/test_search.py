@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from gate.collectors.secret_rules import load_rule_set
+from gate.model.digest import Digest
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.budget import Budget
@@ -256,3 +257,9 @@ def test_a_hit_shows_no_byte_of_itself() -> None:
     hit = only(LINE)
     assert TOKEN.decode() not in repr(hit)
     assert (hit.prefix, repr(hit)) == ("ghp_", f"Hit({RULE})")
+
+
+@pytest.mark.parametrize("piece", [None, 7, 64])
+def test_a_finding_names_the_digest_of_its_file_however_it_came(piece: int | None) -> None:
+    content = b"first line\n" * 20 + LINE
+    assert only(content, piece=piece).file_digest == Digest.of(content)
