@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from gate.model.finding import Severity
+from gate.model.severity import Severity
 from tests.unit.secrets.test_search import search
 
 CLAIMS = {"sub": "248289761001", "iat": 1_700_000_000}
