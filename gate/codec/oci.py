@@ -171,6 +171,11 @@ def names_build_attestation(child: Descriptor, index: ImageIndex) -> bool:
     )
 
 
+def attested_image(child: Descriptor) -> str:
+    """Give the digest, as text, of the image that a build attestation says it is about; "" where it names none."""
+    return child.annotations.get(_REFERENCE_DIGEST) or ""
+
+
 def check_children(children: tuple[Descriptor, ...]) -> None:
     """Refuse runnable children of one index of which a runtime could pick either, and an index without any.
 

@@ -160,7 +160,7 @@ _FINDINGS = (
           "Revoke the secret, remove it from every layer, and give it at run time instead."),
     _fail("SECRET_LAYER", "A layer holds a plaintext secret that a later layer hides.",
           "Revoke the secret; build so that it is never written into a layer (`RUN --mount=type=secret`)."),
-    _fail("SECRET_CONFIG", "The image's configuration or history holds a plaintext secret.",
+    _fail("SECRET_CONFIG", "The image's configuration, its history, or what its build attached holds a plaintext secret.",
           "Revoke the secret; use a build secret instead of ARG or ENV."),
     _fail("SECRET_INCOMPLETE", "Something in the image could not be opened to look for secrets.",
           "Remove it, or set `secrets.unopened: ignore` and say why."),

@@ -8,15 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gate.codec.oci import check_children, is_build_attestation, names_build_attestation, parse_index, parse_manifest
+from gate.codec.oci import (
+    attested_image,
+    check_children,
+    is_build_attestation,
+    names_build_attestation,
+    parse_index,
+    parse_manifest,
+)
 from gate.codec.platforms import same_platform
-from gate.model.image import INDEX_TYPES, Descriptor, ImageIndex, Platform
+from gate.model.image import INDEX_TYPES, Descriptor, ImageIndex, ImageManifest, Platform
 from gate.model.subject import SkippedChild
 
 if TYPE_CHECKING:
     from gate.collectors.image_source import FetchedManifest, ImageSource
+
+_OTHER_PLATFORM: Final = "platform"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildAttestation:
+    """A child that carries a build's statements, one a layer; `about` is the digest of the image that it names."""
+
+    child: Descriptor
+    manifest: ImageManifest
+    about: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +45,19 @@ class Family:
     index: ImageIndex | None
     judged: tuple[Descriptor, ...]
     skipped: tuple[SkippedChild, ...] = ()
+    attestations: tuple[BuildAttestation, ...] = ()
+
+    def attached_to(self, child: Descriptor) -> tuple[BuildAttestation, ...]:
+        """Give what a build attached to a judged image; the first one also has what speaks of none of the images.
+
+        What speaks of an image that nobody asked for is as little a subject as that image.
+        """
+        images = {str(one.digest) for one in self.judged}
+        images |= {str(one.digest) for one in self.skipped if one.reason == _OTHER_PLATFORM}
+        is_first = child.digest == self.judged[0].digest
+        return tuple(
+            one for one in self.attestations if one.about == str(child.digest) or (is_first and one.about not in images)
+        )
 
 
 def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platform, ...]) -> Family:
@@ -40,32 +71,37 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     if root.media_type not in INDEX_TYPES:
         return Family(root=descriptor, index=None, judged=(descriptor,))
     index = parse_index(root.content, media_type=root.media_type)
+    attestations = tuple(_attestations(source, index))
     judged: list[Descriptor] = []
     skipped: list[SkippedChild] = []
-    for child, reason in _sorted_out(source, index, wanted):
+    for child, reason in _sorted_out(index, [one.child for one in attestations], wanted):
         if reason:
             skipped.append(SkippedChild(digest=child.digest, platform=str(child.platform or ""), reason=reason))
         else:
             judged.append(child)
     if judged or not wanted:
         check_children(tuple(judged))
-    return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped))
+    return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped), attestations=attestations)
+
+
+def _attestations(source: ImageSource, index: ImageIndex) -> Iterator[BuildAttestation]:
+    for child in index.manifests:
+        if names_build_attestation(child, index):
+            manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+            if is_build_attestation(child, manifest, index):
+                yield BuildAttestation(child=child, manifest=manifest, about=attested_image(child))
 
 
 def _sorted_out(
-    source: ImageSource, index: ImageIndex, wanted: tuple[Platform, ...]
+    index: ImageIndex, attestations: list[Descriptor], wanted: tuple[Platform, ...]
 ) -> Iterator[tuple[Descriptor, str]]:
     for child in index.manifests:
-        if names_build_attestation(child, index) and _is_attestation(source, child, index):
+        # The whole descriptor: the same manifest can be listed once more as an image.
+        if child in attestations:
             yield child, "attestation"
         elif wanted and not any(
             child.platform is not None and same_platform(platform, child.platform) for platform in wanted
         ):
-            yield child, "platform"
+            yield child, _OTHER_PLATFORM
         else:
             yield child, ""
-
-
-def _is_attestation(source: ImageSource, child: Descriptor, index: ImageIndex) -> bool:
-    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
-    return is_build_attestation(child, manifest, index)

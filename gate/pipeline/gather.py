@@ -7,6 +7,7 @@ and a fault of the image as a whole is evidence too.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gate.codec.rule_facts import ProvenanceFact, SignatureFact, rule_facts
@@ -29,13 +30,14 @@ from gate.model.image_config import ImageConfig
 from gate.pipeline.children import Family, read_family
 from gate.pipeline.documents import validate_documents
 from gate.pipeline.subject import SCANNED, gather_subject
+from gate.pipeline.surroundings import surroundings_of
 from gate.pipeline.unsigned import take_up
 from gate.pipeline.workshop import attempt
 from gate.verification.match import match_signatures
 from gate.verification.provenance import demand_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gate.codec.strict_json import JsonValue
     from gate.collectors.image_source import FetchedManifest, ImageSource
@@ -65,9 +67,9 @@ def gather(
     if isinstance(family, Unobtained):
         return replace(begun, root=_descriptor(root), fault=family)
     if brought is None:
-        subjects = tuple(_subjects(source, family, policy, needs, workshop))
+        subjects = tuple(_subjects(source, family, begun.attachments, policy, needs, workshop))
     else:
-        fetched = _subjects(source, family, policy, needs - SCANNED, workshop)
+        fetched = _subjects(source, family, begun.attachments, policy, needs - SCANNED, workshop)
         subjects = take_up(fetched, brought, workshop.evidence)
     evidence = replace(begun, root=family.root, index=family.index, skipped=family.skipped, subjects=subjects)
     if EvidenceKind.DOCUMENTS in needs:
@@ -83,11 +85,24 @@ def _descriptor(root: FetchedManifest) -> Descriptor:
 
 
 def _subjects(
-    source: ImageSource, family: Family, policy: Policy, needs: frozenset[EvidenceKind], workshop: Workshop
+    source: ImageSource,
+    family: Family,
+    attachments: Attachments | Unobtained | None,
+    policy: Policy,
+    needs: frozenset[EvidenceKind],
+    workshop: Workshop,
 ) -> Iterable[SubjectEvidence]:
     """Gather one child after the other: the two scanners of one image already use every core of a small machine."""
     for child in family.judged:
-        yield gather_subject(source, child, family.index, needs, policy.limits, workshop)
+        around = surroundings_of(family, child, partial(_kept, source, workshop), attachments)
+        yield gather_subject(source, child, around, needs, policy.limits, workshop)
+
+
+def _kept(source: ImageSource, workshop: Workshop, blob: Descriptor) -> Iterator[bytes]:
+    """Give a blob from the store, in which it is kept, so that it is there offline as the layers are."""
+    if not workshop.store.contains(blob):
+        workshop.store.put(blob, source.blob(blob))
+    return workshop.store.chunks(blob)
 
 
 def _with_rules(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> EvidenceSet:

@@ -29,6 +29,7 @@ from gate.model.limits import LayerLimits
 from gate.model.policy import SecretRuleFile
 from gate.model.reference import parse_reference
 from gate.pipeline.children import read_family
+from gate.pipeline.surroundings import surroundings_of
 from gate.pipeline.workshop import fingerprint_key
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Deadline
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
     from gate.pipeline.places import Places
+    from gate.pipeline.surroundings import Surroundings
     from gate.registry.options import RegistryOptions
     from gate.secrets.hit import Hit, Where
     from gate.secrets.known import KnownSecrets
@@ -94,7 +96,11 @@ def scan_secrets(
         source = open_source(parse_reference(subject), client)
         family = read_family(source, source.root(), ())
         return tuple(
-            ScannedPart(evidence=_scan_image(source, child, tools), image=child.digest) for child in family.judged
+            ScannedPart(
+                evidence=_scan_image(source, child, surroundings_of(family, child, source.blob), tools),
+                image=child.digest,
+            )
+            for child in family.judged
         )
 
 
@@ -113,13 +119,21 @@ def _unreadable(path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(f"{str(path)!a} cannot be read", code="IMG_UNREADABLE", expected="a readable file", seen=seen)
 
 
-def _scan_image(source: ImageSource, child: Descriptor, tools: _Tools) -> SecretEvidence:
+def _scan_image(source: ImageSource, child: Descriptor, around: Surroundings, tools: _Tools) -> SecretEvidence:
     manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
     check_runnable(manifest)
     content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
     config = parse_config(content)
     check_config(config, manifest, child.platform)
-    around = collect_configuration_secrets(config, manifest.annotations, tools.rules, tools.fingerprints)
+    own = collect_configuration_secrets(
+        config,
+        manifest.annotations,
+        tools.rules,
+        tools.fingerprints,
+        others=(*(one.annotations for one in (child, manifest.config, *manifest.layers)), *around.annotations),
+        statements=around.statements,
+        check_deadline=tools.check_deadline,
+    )
     layers = [layer.digest for layer in manifest.layers]
     observer = LayerSecrets(tools.rules, tools.known, tools.fingerprints, layers, tools.check_deadline)
     collect_layers(
@@ -132,7 +146,11 @@ def _scan_image(source: ImageSource, child: Descriptor, tools: _Tools) -> Secret
         observers=(observer,),
     )
     found = observer.evidence
-    return replace(found, findings=(*around.findings, *found.findings))
+    return replace(
+        found,
+        findings=(*own.findings, *found.findings),
+        unopened=tuple(dict.fromkeys((*own.unopened, *found.unopened))),
+    )
 
 
 class _PathSearch:

@@ -25,7 +25,7 @@ from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
 from gate.model.finding import SecretPlace, Tool
-from gate.model.image import ImageIndex, ImageManifest
+from gate.model.image import ImageManifest
 from gate.model.image_config import ImageConfig
 from gate.model.subject import Subject
 from gate.model.version import VERSION
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gate.collectors.tool_pins import PinnedTool
     from gate.model.image import Descriptor
     from gate.model.limits import LayerLimits
+    from gate.pipeline.surroundings import Surroundings
 
 T = TypeVar("T")
 SCANNED: Final = frozenset({EvidenceKind.LAYERS, EvidenceKind.TRIVY, EvidenceKind.GRYPE})
@@ -49,12 +50,12 @@ _SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 def gather_subject(
     source: ImageSource,
     child: Descriptor,
-    index: ImageIndex | None,
+    around: Surroundings,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
     workshop: Workshop,
 ) -> SubjectEvidence:
-    """Gather what the policy's checks need of one image; `index` is the one that lists it, if any."""
+    """Gather what the policy's checks need of one image; `around` is searched for secrets with it."""
     subject = Subject(media_type=child.media_type, digest=child.digest, size=child.size, platform=child.platform)
     manifest = attempt(lambda: _read_manifest(source, child))
     if isinstance(manifest, Unobtained):
@@ -67,7 +68,7 @@ def gather_subject(
     )
     image = ReadImage(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
-        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, index, workshop)))
+        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, around, workshop)))
     return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
 
 
@@ -91,14 +92,16 @@ def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEviden
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _configuration_secrets(image: ReadImage, index: ImageIndex | None, workshop: Workshop) -> SecretEvidence:
+def _configuration_secrets(image: ReadImage, around: Surroundings, workshop: Workshop) -> SecretEvidence:
     described = (image.descriptor, image.manifest.config, *image.manifest.layers)
-    others = (
-        *(descriptor.annotations for descriptor in described),
-        *((index.annotations,) if index is not None else ()),
-    )
     return collect_configuration_secrets(
-        image.config, image.manifest.annotations, workshop.secret_material.rules, workshop.fingerprints, others=others
+        image.config,
+        image.manifest.annotations,
+        workshop.secret_material.rules,
+        workshop.fingerprints,
+        others=(*(descriptor.annotations for descriptor in described), *around.annotations),
+        statements=around.statements,
+        check_deadline=lambda: workshop.deadline.check("the configuration was searched for secrets"),
     )
 
 

@@ -44,7 +44,14 @@ MAX_WAIT: Final = timedelta(hours=24)
 _CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 # Where secrets are searched in what the signing job fetched itself.
 _FETCHED_HERE: Final = frozenset(
-    {SecretPlace.ENV, SecretPlace.LABEL, SecretPlace.HISTORY, SecretPlace.COMMAND, SecretPlace.ANNOTATION}
+    {
+        SecretPlace.ENV,
+        SecretPlace.LABEL,
+        SecretPlace.HISTORY,
+        SecretPlace.COMMAND,
+        SecretPlace.ANNOTATION,
+        SecretPlace.ATTESTATION,
+    }
 )
 # What both parsers say in the same words as a report of evidence.
 _SAID: Final = ("target_diff_ids", "distribution", "packages", "os_packages", "findings", "suppressed")

@@ -8,7 +8,7 @@ Environment, labels, entrypoint, command, shell, healthcheck, ONBUILD, every his
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
@@ -19,6 +19,7 @@ from gate.secrets.budget import Budget
 from gate.secrets.findings import Fingerprints, Mask, finding_of
 from gate.secrets.hit import Hit, Where
 from gate.secrets.search import Search
+from gate.secrets.statements import MAX_PARSED_BYTES, AttachedStatement, build_texts, payload_of
 
 if TYPE_CHECKING:
     from gate.model.image_config import ImageConfig
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # One is enough to refuse; so many that a report stays readable and comparing them stays cheap.
 _MAX_HITS: Final = 100
+_MAX_UNOPENED: Final = 100
+_STATEMENT_FILE: Final = "statement.json"
 _SHOWABLE_NAME = re.compile(r"[A-Za-z0-9_./-]{1,120}", re.ASCII)
 
 
@@ -43,10 +46,19 @@ class _Text:
 class ConfigurationSearch:
     """Search the texts around an image's files with one set of rules; all texts are untrusted."""
 
-    def __init__(self, rules: RuleSet, fingerprints: Fingerprints) -> None:
+    def __init__(
+        self, rules: RuleSet, fingerprints: Fingerprints, check_deadline: Callable[[], None] = lambda: None
+    ) -> None:
         self._hits: list[Hit] = []
-        self._search = Search(rules, Budget(), self._hits.append, lambda where, reason: None)  # noqa: ARG005 - no files
+        self._unopened: dict[tuple[str, str], None] = {}
+        self._search = Search(rules, Budget(check_deadline), self._hits.append, self._not_opened)
         self._fingerprints = fingerprints
+        self._place = ""
+
+    @property
+    def unopened(self) -> tuple[tuple[str, str], ...]:
+        """Give the places in which something could not be opened, with the reason; no word of what stands there."""
+        return tuple(self._unopened)
 
     def of_config(self, config: ImageConfig, annotations: StringMap) -> tuple[SecretFinding, ...]:
         """Give the secrets of a configuration and of its manifest's annotations, each once a place, in order."""
@@ -56,17 +68,60 @@ class ConfigurationSearch:
         """Give the secrets of further annotations: those of an index and of descriptors."""
         return self._all(chain.from_iterable(_pairs(SecretPlace.ANNOTATION, pairs) for pairs in annotations))
 
-    def of_attestation(self, name: str, content: bytes) -> tuple[SecretFinding, ...]:
-        """Give the secrets of what a builder attached: provenance holds build arguments (SLSA v0.2 and v1), an SBOM paths."""
+    def of_statement(self, statement: AttachedStatement) -> tuple[SecretFinding, ...]:
+        """Give the secrets of what hangs on an image: provenance holds build arguments, an SBOM names of files.
+
+        The location is the manifest that carries it, and the chain begins with its digest. Raises what its source raises.
+        """
+        self._place = f"{SecretPlace.ATTESTATION.value} {statement.manifest}"
+        if statement.is_unparsed_provenance:
+            self._note_unopened("provenance of this size is searched as plain text only")
+        content = self._streamed(statement)
+        payload = payload_of(content)
+        outside = list(self._hits)
+        inside = self._of_payload(payload) if payload is not None else []
+        by_form = [hit for hit in (*inside, *outside) if not _is_by_name(hit)]
+        named = chain(_of_build(content if payload is None else payload), filter(_is_by_name, (*inside, *outside)))
+        found = by_form + [hit for hit in named if not any(_explains(one, hit) for one in by_form[:_MAX_HITS])]
+        return tuple(_distinct(self._of_manifest(hit, statement) for hit in found[:_MAX_HITS]))
+
+    def _streamed(self, statement: AttachedStatement) -> bytes:
+        """Search a statement as a file of JSON, and give it where it is small enough to be parsed."""
         self._hits.clear()
-        self._search.whole_text(f"{name}.json", content)
-        found = (finding_of(hit, self._fingerprints, SecretPlace.ATTESTATION, name, Mask([hit])) for hit in self._hits)
-        return tuple(_distinct(found))
+        is_small, kept = statement.size <= MAX_PARSED_BYTES, bytearray()
+        file = self._search.begin(_STATEMENT_FILE, statement.size)
+        for chunk in statement.open():
+            if is_small:
+                kept += chunk
+            else:
+                file.feed(memoryview(chunk))
+        if kept:
+            file.feed(memoryview(bytes(kept)))
+        file.finish()
+        return bytes(kept)
+
+    def _of_payload(self, payload: bytes) -> list[Hit]:
+        self._hits.clear()
+        self._search.whole_text(_STATEMENT_FILE, payload)
+        return [replace(hit, where=replace(hit.where, chain=("payload", *hit.where.chain))) for hit in self._hits]
+
+    def _of_manifest(self, hit: Hit, statement: AttachedStatement) -> SecretFinding:
+        location = str(statement.manifest)
+        finding = finding_of(hit, self._fingerprints, SecretPlace.ATTESTATION, location, Mask([hit]))
+        return replace(finding, chain=(str(statement.digest), *finding.chain), file_digest=statement.digest)
 
     def _all(self, texts: Iterable[_Text]) -> tuple[SecretFinding, ...]:
         return tuple(_distinct(self._finding(text, hit) for text in texts for hit in self._found(text)))
 
+    def _not_opened(self, where: Where, reason: str) -> None:  # noqa: ARG002 - a name in it could be a secret
+        self._note_unopened(reason)
+
+    def _note_unopened(self, reason: str) -> None:
+        if len(self._unopened) < _MAX_UNOPENED:
+            self._unopened[self._place, reason] = None
+
     def _found(self, text: _Text) -> list[Hit]:
+        self._place = f"{text.place.value} {text.number}"
         by_form = [hit for part in (text.text, text.name) for hit in self._by_rules(part)][:_MAX_HITS]
         assigned = find_assignment(text.name, text.text) if text.name else None
         by_name = chain([assigned] if assigned else [], find_assignments(text.text))
@@ -78,7 +133,7 @@ class ConfigurationSearch:
         self._hits.clear()
         self._search.whole_text("", text.encode("utf-8", "surrogatepass"))
         # What code assigns in quotes is judged by names below, where even a weak password counts.
-        return [hit for hit in self._hits if not hit.rule.endswith("-assignment")]
+        return [hit for hit in self._hits if not _is_by_name(hit)]
 
     def _finding(self, text: _Text, hit: Hit) -> SecretFinding:
         finding = finding_of(hit, self._fingerprints, text.place, self._location(text, hit), Mask([hit]))
@@ -109,6 +164,18 @@ def _hit_of(one: Assigned) -> Hit:
         where=Where(""),
         offset=0,
     )
+
+
+def _of_build(content: bytes) -> Iterator[Hit]:
+    """Yield what a provenance statement assigns to names, in its keys and in the commands that it tells of."""
+    for path, name, text in build_texts(content):
+        by_name = find_assignment(name, text) if name else None
+        for one in chain([by_name] if by_name else [], find_assignments(text)):
+            yield replace(_hit_of(one), key_path=path)
+
+
+def _is_by_name(hit: Hit) -> bool:
+    return hit.rule.endswith("-assignment")
 
 
 def _explains(one: Hit, other: Hit) -> bool:

@@ -12,10 +12,11 @@ import pytest
 from gate.secrets.examples import ExampleMaker
 from tests.cli.conftest import Run
 from tools.images.archive import file, whiteout
-from tools.images.layout import ImageConfig, image, layer, write_layout
+from tools.images.layout import ImageConfig, Json, attestation_child, image, index, layer, write_layout
 
 TOKEN = ExampleMaker("cli").fill("ghp_{{base62-crc32:30}}")
 RULE = "github-personal-token"
+PROVENANCE = "https://slsa.dev/provenance/v0.2"
 
 
 def rows(output: str) -> list[tuple[str, str | None, str, bool | None]]:
@@ -67,6 +68,27 @@ def test_x04_a_forged_history_makes_no_layer_a_base(run: Run) -> None:
     write_layout(Path("image"), image(layers, config))
     result = run("secrets", "scan", "oci:image", "-f", "json")
     assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "srv/a", False)])
+
+
+def test_x02_an_index_whose_build_attached_its_arguments(run: Run) -> None:
+    def write(folder: str, token: str) -> None:
+        child = image([layer([file("srv/a", "a")], mtime=0)], ImageConfig(created=datetime(2026, 1, 1, tzinfo=UTC)))
+        args = {"build-arg:NPM_TOKEN": token, "build-arg:VERSION": "1.2.3"}
+        provenance: Json = {
+            "_type": "https://in-toto.io/Statement/v0.1",
+            "predicateType": PROVENANCE,
+            "predicate": {"invocation": {"parameters": {"frontend": "dockerfile.v0", "args": args}}},
+        }
+        write_layout(Path(folder), index([child, attestation_child(child, [(PROVENANCE, provenance)])]))
+
+    write("leaking", TOKEN)
+    result = run("secrets", "scan", "oci:leaking", "-f", "json")
+    ((state, rule, location, hidden),) = rows(result.stdout)
+    assert (result.exit_code, state, rule, hidden) == (1, "found", RULE, False)
+    assert location.startswith("sha256:")
+    write("plain", "$NPM_TOKEN")
+    plain = run("secrets", "scan", "oci:plain", "-f", "json")
+    assert (plain.exit_code, rows(plain.stdout)) == (0, [])
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
