@@ -23,10 +23,19 @@ from gate.model.finding import SecretPlace
 from gate.model.image_config import ImageConfig
 from gate.model.reasons import ReasonClass, reason
 from gate.model.string_map import StringMap
-from gate.model.verdict import CheckResult, PolicySummary, Problem, ToolUse, UsedRoot, UsedWaiver, Verdict
+from gate.model.verdict import (
+    CheckResult,
+    PolicySummary,
+    Problem,
+    SecretSearch,
+    ToolUse,
+    UsedRoot,
+    UsedWaiver,
+    Verdict,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from gate.model.check import Answer, Check
@@ -79,6 +88,7 @@ def decide(
         skipped=evidence.skipped,
         findings=tuple(found for answer in judged for found in answer.findings),
         secrets=tuple(found for answer in judged for found in answer.secrets),
+        secret_searches=tuple(_secret_searches(evidence)),
         disagreements=tuple(row for answer in judged for row in answer.disagreements),
         waivers=_used_waivers(policy, evidence, judged, now),
         notes=tuple(dict.fromkeys(note for answer in judged for note in answer.notes)),
@@ -211,6 +221,19 @@ def _used_roots(answers: Sequence[Answer]) -> tuple[UsedRoot, ...]:
 def _scan_reports(evidence: EvidenceSet) -> tuple[ScanReport, ...]:
     reports = (report for subject in evidence.subjects for report in (subject.trivy, subject.grype))
     return tuple(report for report in reports if isinstance(report, ScanReport))
+
+
+def _secret_searches(evidence: EvidenceSet) -> Iterator[SecretSearch]:
+    for subject in evidence.subjects:
+        found = subject.secrets
+        if isinstance(found, SecretEvidence):
+            yield SecretSearch(
+                subject=subject.subject.digest,
+                rules_digest=found.rules_digest,
+                key_id=found.key_id,
+                known=found.known,
+                unopened=found.unopened,
+            )
 
 
 def _tools(evidence: EvidenceSet) -> tuple[ToolUse, ...]:

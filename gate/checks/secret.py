@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from gate.model.policy import Policy, SecretAllowance
 
 
+# Of a file with more hard links the report names the others.
+_SHOWN_NAMES = 3
+
+
 def _asked(policy: Policy) -> bool:
     return policy.secrets is not None
 
@@ -129,10 +133,11 @@ def _code(secret: SecretFinding) -> str:
 
 
 def _where(secret: SecretFinding) -> str:
+    also = "".join(f" = {ascii(name)[1:-1]}" for name in secret.names[1:][:_SHOWN_NAMES])
     line = f", line {secret.line}" if secret.line else ""
     layer = f", layer {secret.layer.short}" if secret.layer else ""
     chain = "".join(f" > {ascii(name)[1:-1]}" for name in secret.chain)
-    return f"{ascii(secret.location)[1:-1]}{chain}{line}{layer}" + (
+    return f"{ascii(secret.location)[1:-1]}{also}{chain}{line}{layer}" + (
         f" (seen by {secret.tool.value})" if secret.tool is not Tool.GATE else ""
     )
 

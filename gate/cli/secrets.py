@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gate.report.content import Cell
 
 _COLUMNS: Final = (
-    "state", "rule", "severity", "confidence", "location", "line", "chain", "key", "layer", "hidden", "fingerprint", "reason",
+    "state", "rule", "severity", "confidence", "place", "location", "chain", "line", "offset", "key", "layer", "hidden",
+    "fingerprint", "image", "reason",
 )  # fmt: skip
 _REFUSED: Final = 1
 _NOT_JUDGED: Final = 3
@@ -68,35 +69,43 @@ def scan(
     found = any(part.evidence.findings for part in parts)
     code = _REFUSED if found else _NOT_JUDGED if rows else 0
     known = sum(part.evidence.known for part in parts)
-    notes = (f"{known} public values of tests and documentation were left out",) if known else ()
+    keys = dict.fromkeys(part.evidence.key_id for part in parts)
+    notes = (*(f"fingerprints are of the key {key}" for key in keys if found), *_left_out(known))
     common.finish(
         Listing(kind="secrets", columns=_COLUMNS, rows=tuple(rows), state="state", notes=notes, exit_code=code)
     )
 
 
+def _left_out(known: int) -> tuple[str, ...]:
+    return (f"{known} public values of tests and documentation were left out",) if known else ()
+
+
 def _rows(part: ScannedPart) -> list[tuple[Cell, ...]]:
-    found: list[tuple[Cell, ...]] = [_row(finding) for finding in part.evidence.findings]
-    blank: tuple[Cell, ...] = (None,) * 3
-    unopened: list[tuple[Cell, ...]] = [
-        ("unopened", *blank, place, None, None, None, None, None, None, reason)
+    image = str(part.image) if part.image is not None else None
+    cells = [_found_cells(finding, image) for finding in part.evidence.findings]
+    cells += [
+        {"state": "unopened", "location": place, "image": image, "reason": reason}
         for place, reason in part.evidence.unopened
     ]
-    return found + unopened
+    return [tuple(row.get(column) for column in _COLUMNS) for row in cells]
 
 
-def _row(finding: SecretFinding) -> tuple[Cell, ...]:
-    names = finding.paths or (finding.location,)
-    return (
-        "found",
-        finding.rule,
-        finding.severity.value,
-        finding.confidence.value if finding.confidence is not None else None,
-        ", ".join(names),
-        finding.line,
-        " > ".join(finding.chain) or None,
-        finding.key_path or None,
-        finding.layer.short if finding.layer is not None else None,
-        finding.hidden,
-        finding.fingerprint,
-        finding.title,
-    )
+def _found_cells(finding: SecretFinding, image: str | None) -> dict[str, Cell]:
+    return {
+        "state": "found",
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value if finding.confidence is not None else None,
+        "place": finding.place.value,
+        "location": ", ".join(finding.names),
+        "chain": " > ".join(finding.chain) or None,
+        "line": finding.line,
+        # People find a line; where there is none, the offset has to do.
+        "offset": finding.offset if finding.line is None else None,
+        "key": finding.key_path or None,
+        "layer": finding.layer.short if finding.layer is not None else None,
+        "hidden": finding.hidden,
+        "fingerprint": finding.fingerprint,
+        "image": image,
+        "reason": finding.title,
+    }

@@ -1,13 +1,15 @@
 """The gate's own evidence as a statement: why a verdict is what it is, signed beside the verdict that names it.
 
-Holds no secret value, no credential and no path of the machine that judged. Findings are cut to 5,000 and then to what
-fits into 4 MiB; the total is stated, and the raw reports are named by digest. `gate.codec.evidence_summary` reads it back.
+Holds no secret value, no credential and no path of the machine that judged. Findings, secrets and what was not opened are cut to
+5,000 each and then to what fits into 4 MiB; the totals are stated, and the raw reports are named by digest.
+`gate.codec.evidence_summary` reads it back.
 
 Specification: formats reference, section 10.5.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.evidence_summary import SCHEMA_VERSION
@@ -18,7 +20,7 @@ from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.statement import VerificationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from gate.codec.strict_json import JsonValue
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         CheckResult,
         JudgedFinding,
         JudgedSecret,
+        SecretSearch,
         ToolUse,
         UsedRoot,
         UsedWaiver,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 MAX_FINDINGS: Final = 5000
 # Base64 in an envelope in a bundle adds a third and some: the bundle stays within its 4 MiB.
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024 - 64 * 1024
+# Of a file with more hard links the report of the run names all.
+_MAX_NAMES: Final = 20
 _REVISION: Final = "org.opencontainers.image.revision"
 _SOURCE: Final = "org.opencontainers.image.source"
 _BASE: Final = "org.opencontainers.image.base.digest"
@@ -60,13 +65,16 @@ def render_evidence(
     """
     predicate = _predicate(verdict)
     predicate |= {"startedOn": format_time(started_on), "finishedOn": format_time(finished_on)}
-    findings = [_finding(item) for item in verdict.findings[:MAX_FINDINGS]]
+    lists: dict[str, list[JsonValue]] = {
+        "findings": [_finding(item) for item in verdict.findings[:MAX_FINDINGS]],
+        "secrets": [_secret(item) for item in verdict.secrets[:MAX_FINDINGS]],
+        "unopened": [*islice(_unopened(verdict), MAX_FINDINGS)],
+    }
     while True:
-        predicate["findings"] = [*findings]
-        payload = render_statement(subjects, predicate_type, predicate)
-        if len(payload) <= MAX_PAYLOAD_BYTES or not findings:
+        payload = render_statement(subjects, predicate_type, predicate | lists)
+        if len(payload) <= MAX_PAYLOAD_BYTES or not any(lists.values()):
             return payload
-        findings = findings[: len(findings) // 2]
+        lists = {name: items[: len(items) // 2] for name, items in lists.items()}
 
 
 def result_of(decision: Decision) -> VerificationResult:
@@ -90,7 +98,8 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
         "subjects": _subjects(verdict),
         "checks": [_check(check) for check in sorted(verdict.checks, key=lambda check: check.id)],
         "findingsTotal": len(verdict.findings),
-        "secrets": [_secret(item) for item in verdict.secrets[:MAX_FINDINGS]],
+        "secretsTotal": len(verdict.secrets),
+        "secretSearches": [_secret_search(item) for item in verdict.secret_searches],
         "waivers": [_waiver(item) for item in verdict.waivers],
         "tools": [_tool(use) for use in verdict.tools],
         "reports": [
@@ -173,6 +182,22 @@ def _finding(item: JudgedFinding) -> dict[str, JsonValue]:
     return fields | {name: value for name, value in (("waivedBy", item.waived_by), ("vex", item.vex)) if value}
 
 
+def _secret_search(item: SecretSearch) -> dict[str, JsonValue]:
+    return {
+        "subject": str(item.subject),
+        "rules": str(item.rules_digest or ""),
+        "fingerprintKey": item.key_id,
+        "known": item.known,
+        "unopenedTotal": len(item.unopened),
+    }
+
+
+def _unopened(verdict: Verdict) -> Iterator[JsonValue]:
+    for search in verdict.secret_searches:
+        for place, reason in search.unopened:
+            yield {"subject": str(search.subject), "place": place, "reason": reason}
+
+
 def _secret(item: JudgedSecret) -> dict[str, JsonValue]:
     secret = item.secret
     return {
@@ -180,7 +205,16 @@ def _secret(item: JudgedSecret) -> dict[str, JsonValue]:
         "rule": secret.rule,
         "place": secret.place.value,
         "location": secret.location,
+        "paths": [*secret.names[:_MAX_NAMES]],
+        "chain": [*secret.chain],
+        "line": secret.line,
+        "offset": secret.offset,
+        "key": secret.key_path,
         "layer": str(secret.layer or ""),
+        "hidden": secret.hidden,
+        "severity": secret.severity.value,
+        "confidence": secret.confidence.value if secret.confidence is not None else "",
+        "tool": secret.tool.value,
         "subject": str(item.subject),
         "counts": item.counts,
         "because": item.because,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # One refuses; so many that the list is readable, and that a layer full of keys costs no memory.
 MAX_FINDINGS: Final = 2000
 MAX_UNOPENED: Final = 200
+# A file may have a million hard links, and hundreds of findings; whether it is live is asked of each name all the same.
+MAX_NAMES: Final = 100
 _NAMES_BYTES: Final = 256 * 1024
 _PLAIN_RECORDS: Final = frozenset(
     {b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"atime", b"ctime", CAPABILITY_KEY}
@@ -95,7 +97,8 @@ class LayerSecrets:
         """Conclude from the final view what is live, and forget every value."""
         self._names.flush()
         mask = Mask(hit for _, hit in self._hits)
-        findings = tuple(self._finding(file, hit, view, mask) for file, hit in self._hits)
+        files = {file: self._state(file, view, mask) for file in dict.fromkeys(file for file, _ in self._hits)}
+        findings = tuple(self._finding(file, hit, files[file], mask) for file, hit in self._hits)
         self._hits.clear()
         unopened = [(mask.of(place), reason) for place, reason in self._unopened]
         if self._is_full:
@@ -139,16 +142,16 @@ class LayerSecrets:
             where = Where(_text(file[0]), (_NAME_CHAINS[what], *hit.where.chain))
             self._hits[number] = (file, replace(hit, where=where, line=None, offset=0))
 
-    def _finding(self, file: _File, hit: Hit, view: MergedView, mask: Mask) -> SecretFinding:
-        names = ((file[0], file[1]), *self._aliases.get(file, ()))
-        paths = tuple(dict.fromkeys(mask.of(_text(path)) for path, _ in names))
+    def _state(self, file: _File, view: MergedView, mask: Mask) -> tuple[tuple[str, ...], bool]:
+        """Give the names of a file, once for all that was found in it, and whether no name shows it any more."""
+        names = (file, *self._aliases.get(file, ()))
+        paths = tuple(dict.fromkeys(mask.of(_text(path)) for path, _ in names[:MAX_NAMES]))
+        return paths, not any(_is_live(view, path, layer) for path, layer in names)
+
+    def _finding(self, file: _File, hit: Hit, state: tuple[tuple[str, ...], bool], mask: Mask) -> SecretFinding:
+        paths, is_hidden = state
         finding = finding_of(hit, self._fingerprints, SecretPlace.FILE, paths[0], mask)
-        return replace(
-            finding,
-            layer=self._layers[file[1]],
-            paths=paths if len(paths) > 1 else (),
-            hidden=not any(_is_live(view, path, layer) for path, layer in names),
-        )
+        return replace(finding, layer=self._layers[file[1]], paths=paths if len(paths) > 1 else (), hidden=is_hidden)
 
 
 class _Places:

@@ -151,11 +151,11 @@ class SecretFinding:
     """A plaintext secret, without the secret: no part of its value stands in any field.
 
     `location` is a path, or the name of the variable, label or history entry; `layer` is the digest of the layer for a file.
-    `hidden` says that a later layer deletes or overwrites the file, under each of its names: `paths` are all of them where hard
-    links give it several. `chain` are the containers and encodings that were opened on the way, outermost first; `line` and
-    `offset` (in bytes) are of the innermost text. `key_path` is the name that the value is assigned to, `prefix` a vendor's
-    fixed beginning. `fingerprint` is keyed: a short value cannot be guessed. `file_digest` is of the whole file where it is
-    small.
+    `hidden` says that a later layer deletes or overwrites the file, under each of its names: `paths` are all of them, at most
+    100, where hard links give it several. `chain` are the containers and encodings that were opened on the way, outermost first;
+    `line` and `offset` (in bytes) are of the innermost text. `key_path` is the name that the value is assigned to, `prefix` a
+    vendor's fixed beginning. `fingerprint` is keyed: a short value cannot be guessed. `file_digest` is of the whole file where it
+    is small.
     """
 
     rule: str
@@ -175,3 +175,8 @@ class SecretFinding:
     prefix: str = ""
     confidence: Confidence | None = None
     file_digest: Digest | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Give every path of the file, or the one name of what is no file."""
+        return self.paths or (self.location,)

@@ -87,6 +87,21 @@ class JudgedSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSearch:
+    """How one image was searched for secrets: under which rules and which key of fingerprints.
+
+    `known` counts what was left out because it is public; `unopened` are places with the reason, whatever the policy makes of
+    them. `rules_digest` is None and `key_id` empty where nothing was searched by the gate itself.
+    """
+
+    subject: Digest
+    rules_digest: Digest | None
+    key_id: str
+    known: int = 0
+    unopened: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
     """What one scanner saw and the other did not, or a severity on which they differ."""
 
@@ -184,6 +199,7 @@ class Verdict:
     skipped: tuple[SkippedChild, ...] = ()
     findings: tuple[JudgedFinding, ...] = ()
     secrets: tuple[JudgedSecret, ...] = ()
+    secret_searches: tuple[SecretSearch, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     waivers: tuple[UsedWaiver, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from gate.model.finding import ToolFinding
     from gate.model.image_config import ImageConfig
     from gate.model.severity import Severity
-    from gate.model.verdict import AcceptedSignature, JudgedFinding, JudgedSecret, ToolUse, UsedRoot, Verdict
+    from gate.model.verdict import (
+        AcceptedSignature,
+        JudgedFinding,
+        JudgedSecret,
+        SecretSearch,
+        ToolUse,
+        UsedRoot,
+        Verdict,
+    )
 
 
 def findings_of(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[JsonValue]:
@@ -77,6 +85,7 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
             {"name": report.name, "mediaType": report.media_type, "digest": str(report.digest), "size": report.size}
             for report in verdict.reports
         ],
+        "secretSearches": [_secret_search(search) for search in verdict.secret_searches],
         "signatures": [
             {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment), **_trusted(found)}
             for found in verdict.signatures
@@ -176,8 +185,15 @@ def _secret(found: JudgedSecret) -> JsonValue:
         "severity": secret.severity.value,
         "place": secret.place.value,
         "location": secret.location,
+        "paths": [*secret.names],
+        "chain": [*secret.chain],
         "line": secret.line,
+        "offset": secret.offset,
+        "key": secret.key_path,
+        "prefix": secret.prefix,
+        "confidence": secret.confidence.value if secret.confidence is not None else None,
         "layer": _text(secret.layer),
+        "file": _text(secret.file_digest),
         "hidden": secret.hidden,
         "tool": secret.tool.value,
         "fingerprint": secret.fingerprint,
@@ -185,6 +201,16 @@ def _secret(found: JudgedSecret) -> JsonValue:
         "counts": found.counts,
         "because": found.because,
         "waivedBy": found.waived_by,
+    }
+
+
+def _secret_search(search: SecretSearch) -> JsonValue:
+    return {
+        "subject": str(search.subject),
+        "rules": _text(search.rules_digest),
+        "fingerprintKey": search.key_id,
+        "known": search.known,
+        "unopened": [{"place": place, "reason": reason} for place, reason in search.unopened],
     }
 
 

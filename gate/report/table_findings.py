@@ -31,6 +31,8 @@ _SEVERITY_STYLES: Final = {
     Severity.UNKNOWN: "magenta",
 }
 _USED: Final = "used"
+# Hard links beside the first name; the JSON report holds all.
+_MAX_NAMES: Final = 3
 _FINDING_COLUMNS: Final = ("package", "version", "severity", "vulnerability", "fixed in", "seen by", "because")
 
 
@@ -60,12 +62,13 @@ def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table |
     chosen = [row for row in verdict.secrets if severities is None or row.secret.severity in severities]
     if not chosen:
         return None
-    table = plain_table("refuses", "rule", "where", "layer", "seen by", "because")
+    table = plain_table("refuses", "rule", "sure", "where", "layer", "seen by", "because")
     for row in sorted(dict.fromkeys(chosen), key=_secret_order):
         because = f"waived by {row.waived_by}" if row.waived_by else row.because
         table.add_row(
             Text("yes", style="red") if row.counts else Text("no"),
             Text(identifier(row.secret.rule)),
+            Text(row.secret.confidence.value if row.secret.confidence is not None else ""),
             Text(_where(row)),
             Text(row.secret.layer.short if row.secret.layer is not None else ""),
             Text(row.secret.tool.value),
@@ -192,9 +195,16 @@ def _numbers(rows: Iterable[JudgedFinding]) -> str:
 
 def _where(row: JudgedSecret) -> str:
     secret = row.secret
-    line = f":{secret.line}" if secret.line is not None else ""
+    chain = "".join(f" > {identifier(name)}" for name in secret.chain)
+    line = f":{secret.line}" if secret.line is not None else _at_offset(secret.offset)
+    shown, more = secret.names[1:][:_MAX_NAMES], len(secret.names[1:][_MAX_NAMES:])
+    names = f" (also {', '.join(map(identifier, shown))}{f' and {more} more' if more else ''})" if shown else ""
     hidden = " (hidden by a later layer)" if secret.hidden else ""
-    return f"{secret.place.value} {identifier(secret.location)}{line}{hidden}"
+    return f"{secret.place.value} {identifier(secret.location)}{chain}{line}{names}{hidden}"
+
+
+def _at_offset(offset: int | None) -> str:
+    return f" at byte {offset}" if offset else ""
 
 
 def _secret_order(row: JudgedSecret) -> tuple[bool, str, str]:

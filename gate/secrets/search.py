@@ -155,8 +155,9 @@ class Search:
 
 
 def _is_further_in(where: Where, before: Where) -> bool:
-    """Say whether a place is in a file inside the other one, whose bytes show the same in clear."""
-    return where.file != before.file and where.chain[: len(before.chain)] == before.chain
+    """Say whether a place is in a file inside the other one, whose bytes show the same in clear, or in an encoding."""
+    steps = len(before.chain) - before.chain[::-1].index(before.file) if before.file in before.chain else 0
+    return where.file != before.file and where.chain[:steps] == before.chain[:steps]
 
 
 class FileSearch:

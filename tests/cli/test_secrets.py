@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import socket
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from tools.images.layout import ImageConfig, Json, attestation_child, image, ind
 
 TOKEN = ExampleMaker("cli").fill("ghp_{{base62-crc32:30}}")
 RULE = "github-personal-token"
+FILE = {"place": "file", "confidence": "certain"}
 PROVENANCE = "https://slsa.dev/provenance/v0.2"
 
 
@@ -89,6 +93,27 @@ def test_x02_an_index_whose_build_attached_its_arguments(run: Run) -> None:
     write("plain", "$NPM_TOKEN")
     plain = run("secrets", "scan", "oci:plain", "-f", "json")
     assert (plain.exit_code, rows(plain.stdout)) == (0, [])
+
+
+def test_the_whole_way_to_a_secret_is_told(run: Run) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("config.yml", f"a: 1\npush: {base64.b64encode(TOKEN.encode()).decode()}\n")
+    Path("app").mkdir()
+    Path("app/app.jar").write_bytes(archive.getvalue())
+    Path("app/data.bin").write_bytes(bytes(600) + TOKEN.encode() + bytes(600))
+    result = run("secrets", "scan", "app", "-f", "json")
+    told = [
+        {name: row[name] for name in ("place", "location", "chain", "line", "offset", "confidence")}
+        for row in json.loads(result.stdout)["secrets"]
+    ]
+    assert told == [
+        {**FILE, "location": "app.jar", "chain": "config.yml > base64", "line": 2, "offset": None},
+        {**FILE, "location": "data.bin", "chain": None, "line": None, "offset": 600},
+    ]
+    assert json.loads(result.stdout)["notes"][0].startswith("fingerprints are of the key ")
+    table = run("secrets", "scan", "app/app.jar", "-f", "table")
+    assert "config.yml > base64" in table.stdout
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

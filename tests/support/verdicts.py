@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
 from gate.model.decision import Decision, Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Isolation, RawReport, RequestFacts, ToolIdentity
-from gate.model.finding import Finding, FixState, Package, PackageKey, SecretFinding, SecretPlace, Tool, ToolFinding
+from gate.model.finding import (
+    Confidence,
+    Finding,
+    FixState,
+    Package,
+    PackageKey,
+    SecretFinding,
+    SecretPlace,
+    Tool,
+    ToolFinding,
+)
 from gate.model.glob import Glob
 from gate.model.identity import VerifiedIdentity
 from gate.model.image import OCI_MANIFEST, Descriptor, Platform
@@ -151,6 +161,24 @@ def make_secret(location: str = "srv/.env", *, hidden: bool = False, counts: boo
         hidden=hidden,
     )
     return JudgedSecret(secret=secret, subject=IMAGE, counts=counts, because="the policy refuses any")
+
+
+def make_deep_secret() -> JudgedSecret:
+    """Give one that the gate found inside an archive with several names, which a later layer hides; every field is filled."""
+    flat = make_secret("srv/app.jar", hidden=True)
+    deep = replace(
+        flat.secret,
+        tool=Tool.GATE,
+        paths=("srv/app.jar", "opt/a.jar", "opt/b.jar", "opt/c.jar", "opt/d.jar"),
+        chain=("config.yml", "base64"),
+        line=None,
+        offset=17,
+        key_path="aws.accessKeyId",
+        prefix="AKIA",
+        confidence=Confidence.CERTAIN,
+        file_digest=Digest.of(b"the archive"),
+    )
+    return replace(flat, secret=deep)
 
 
 def make_waiver(identity: str = "W-12", *, state: str = "used", reason: str = "not reachable") -> UsedWaiver:

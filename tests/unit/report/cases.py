@@ -25,6 +25,7 @@ from tests.support.verdicts import (
     Attached,
     Checked,
     Verified,
+    make_deep_secret,
     make_finding,
     make_judged,
     make_secret,
@@ -94,7 +95,7 @@ def refused(severities: frozenset[Severity] | None = None) -> Report:
                 vex="v",
             ),
         ),
-        secrets=(make_secret(), make_secret("root/.aws/credentials", hidden=True)),
+        secrets=(make_secret(), make_deep_secret()),
         disagreements=(
             Disagreement(subject=IMAGE, finding="CVE-2024-0002", package="zlib1g 1:1.2.13", detail="only grype saw it"),
         ),

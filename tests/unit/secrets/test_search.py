@@ -188,6 +188,13 @@ def test_x06_in_one_line_of_many_megabytes() -> None:
     assert only(b"x " * (4 * MIB) + LINE + b"y " * (4 * MIB), piece=MIB).line == 1
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_x07_what_stands_in_clear_in_a_container_too_is_told_with_its_whole_way(method: int) -> None:
+    inner = zipped(("a.yml", b"first: 1\nv: " + base64.b64encode(LINE)), method=method)
+    hit = only(zipped(("lib/in.jar", inner), method=method), "srv/app.jar")
+    assert (hit.where.chain, hit.line) == (("lib/in.jar", "a.yml", "base64"), 2)
+
+
 REFUSED: list[tuple[str, bytes, str]] = [
     ("ends early", gzip.compress(LINE * 50, mtime=0)[:-12], "the gzip stream ends early"),
     ("no directory", zipped(("a", LINE))[:-30], "the zip archive has no directory"),
