@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.secrets.budget import cannot_open
-from gate.secrets.container import CHUNK_BYTES, Kind, Opened, SeekableBody, kind_of_container
+from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, part_of
 from gate.secrets.hit import Where
 
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"
@@ -35,6 +35,14 @@ def open_zip(body: SeekableBody, where: Where, opened: Opened) -> None:
                 _open_member(archive, member, where, opened)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError, EOFError) as error:
         raise cannot_open("the zip archive is damaged") from error
+
+
+def open_script_zip(body: SeekableBody, where: Where, opened: Opened) -> None:
+    """Search a zip archive behind a script that runs it; a script alone of such a name is searched as text."""
+    size = body.seek(0, 2)
+    body.seek(max(0, size - _END_REACH))
+    if _END_OF_DIRECTORY in body.read(_END_REACH):
+        open_zip(body, where, opened)
 
 
 def _check_directory(body: SeekableBody) -> None:
@@ -96,7 +104,7 @@ def open_tar(body: SeekableBody, where: Where, opened: Opened) -> None:
             continue
         if flag in {b"0", b"\0", b"7"}:
             name = long_name or _tar_name(header)
-            opened.member(where.member(_name(name)), _part(body, start, size))
+            opened.member(where.member(_name(name)), part_of(body, start, size))
         long_name = ""
 
 
@@ -127,18 +135,6 @@ def _long_name(flag: bytes, text: bytes) -> str:
     return ""
 
 
-def _part(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:
-    """Yield a part of the body; the place is sought before each piece, for others read between."""
-    at, end = start, start + size
-    while at < end:
-        body.seek(at)
-        chunk = body.read(min(CHUNK_BYTES, end - at))
-        if not chunk:
-            raise cannot_open("the archive ends within a member")
-        at += len(chunk)
-        yield chunk
-
-
 def open_deb(body: SeekableBody, where: Where, opened: Opened) -> None:
     """Search the members of a Debian package: its control and data archives."""
     size, at = body.seek(0, 2), 8
@@ -150,12 +146,5 @@ def open_deb(body: SeekableBody, where: Where, opened: Opened) -> None:
             raise cannot_open("the Debian package is damaged")
         length = int(digits)
         name = header[:16].rstrip(b" /").decode("ascii", "replace")
-        opened.member(where.member(_name(name)), _part(body, at + _AR_HEADER, length))
+        opened.member(where.member(_name(name)), part_of(body, at + _AR_HEADER, length))
         at += _AR_HEADER + length + length % 2
-
-
-def refuse_unread(body: SeekableBody, where: Where, opened: Opened) -> None:
-    """Name a container of a kind that is not opened."""
-    body.seek(0)
-    kind = kind_of_container(body.read(_BLOCK), where.innermost) or Kind.RPM
-    opened.unopened(where, f"a {kind.value} archive is not opened")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import lz4.frame
 import zstandard
 from isal import igzip_lib
 
@@ -21,7 +22,7 @@ _PIECE: Final = 256 * 1024
 # Larger ones need a gibibyte to open, and no tool writes them unasked.
 _MAX_WINDOW: Final = 128 * 1024 * 1024
 _XZ_MEMORY: Final = 192 * 1024 * 1024
-_ENDING = re.compile(r"\.(?:gz|gzip|xz|bz2|bzip2|zst|zstd|Z)$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(?:gz|gzip|xz|lzma|lz4|bz2|bzip2|zst|zstd|Z)$", re.IGNORECASE)
 _TAR_ENDING = re.compile(r"\.(?:tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 
 
@@ -29,6 +30,8 @@ def compressed_opener(kind: Kind) -> Opener:
     """Give the opener of one compression."""
     streams: dict[Kind, Callable[[SeekableBody], Iterator[bytes]]] = {
         Kind.GZIP: _gunzip, Kind.ZSTD: _unzstd, Kind.XZ: _unxz, Kind.BZIP2: _bunzip2,
+        Kind.LZMA: _unlzma,
+        Kind.LZ4: _unlz4,
     }  # fmt: skip
     stream = streams[kind]
 
@@ -96,6 +99,14 @@ def _unxz(body: SeekableBody) -> Iterator[bytes]:
     return _standard(body, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), "xz")
 
 
+def _unlzma(body: SeekableBody) -> Iterator[bytes]:
+    return _standard(body, lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY), "lzma")
+
+
+def _unlz4(body: SeekableBody) -> Iterator[bytes]:
+    return _standard(body, lz4.frame.LZ4FrameDecompressor, "lz4")
+
+
 def _bunzip2(body: SeekableBody) -> Iterator[bytes]:
     return _standard(body, bz2.BZ2Decompressor, "bzip2")
 
@@ -107,7 +118,8 @@ def _standard(
     while True:
         piece = body.read(_PIECE) if stream.needs_input or stream.eof else b""
         if stream.eof:
-            piece = (stream.unused_data + piece).lstrip(b"\0")
+            # lz4 says None for nothing.
+            piece = ((stream.unused_data or b"") + piece).lstrip(b"\0")
             if not piece:
                 return
             stream, started = begin(), False
@@ -117,7 +129,7 @@ def _standard(
             return
         try:
             chunk = stream.decompress(piece, CHUNK_BYTES)
-        except (lzma.LZMAError, OSError, EOFError) as error:
+        except (lzma.LZMAError, OSError, EOFError, RuntimeError) as error:
             raise cannot_open(f"the {name} stream is damaged") from error
         started = True
         if chunk:

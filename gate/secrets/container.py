@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final, Protocol
 
+from gate.secrets.budget import cannot_open
 from gate.secrets.hit import Where
 
 HEAD_BYTES: Final = 512
@@ -14,7 +15,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 
 
 class Kind(StrEnum):
-    """The containers that are opened, and (in the last line) those that are named as unopened."""
+    """The containers that are opened, and (in the last three lines) those that are named as unopened."""
 
     GZIP = "gzip"
     ZSTD = "zstd"
@@ -28,7 +29,14 @@ class Kind(StrEnum):
     GIT_PACK = "git-pack"
     JAVA_KEYSTORE = "java-keystore"
     PKCS12 = "pkcs12"
-    SEVEN_ZIP, RAR, RPM = "7z", "rar", "rpm"
+    CPIO = "cpio"
+    RPM = "rpm"
+    LZMA = "lzma"
+    LZ4 = "lz4"
+    SCRIPT_ZIP = "zip behind a script"
+    SEVEN_ZIP, RAR, CAB, MSI = "7z", "rar", "cab", "msi"
+    OLD_LZ4, LZIP, LZOP, COMPRESS = "old lz4", "lzip", "lzop", "compress"
+    SQUASHFS, XAR = "squashfs", "xar"
 
 
 class SeekableBody(Protocol):
@@ -78,26 +86,78 @@ _PREFIXES: Final = (
     (b"7z\xbc\xaf\x27\x1c", Kind.SEVEN_ZIP),
     (b"Rar!\x1a\x07", Kind.RAR),
     (b"\xed\xab\xee\xdb", Kind.RPM),
+    (b"MSCF\0\0\0\0", Kind.CAB),
+    (b"\x04\x22\x4d\x18", Kind.LZ4),
+    (b"\x02\x21\x4c\x18", Kind.OLD_LZ4),
+    (b"LZIP\x01", Kind.LZIP),
+    (b"\x89LZO\0\r\n\x1a\n", Kind.LZOP),
+    (b"xar!\0\x1c", Kind.XAR),
+)
+# What is a container only in a file of such a name: the mark alone is too short, or stands before other content as well.
+_NAMED: Final = (
+    (b"\x1f\x9d", re.compile(r"\.(?:Z|taz)$"), Kind.COMPRESS),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", re.compile(r"\.(?:msi|msp)$", re.IGNORECASE), Kind.MSI),
+    (b"#!", re.compile(r"\.(?:jar|war|pyz|pyzw|pex|egg|zip|whl|xar)$", re.IGNORECASE), Kind.SCRIPT_ZIP),
 )
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _PKCS12 = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03\x30", re.DOTALL)
+# Each number is checked: a text may begin with the same six digits, for a date.
+_CPIO = re.compile(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
+# Properties 3/0/2 and a dictionary of a power of two, the size unknown or under a tebibyte: what `xz` itself takes for one.
+_LZMA = re.compile(
+    rb"\x5d\0\0(?:[\x01\x02\x04\x08\x10\x20\x40\x80]\0|\0[\x01\x02\x04\x08])(?:\xff{8}|.{5}\0\0\0)", re.DOTALL
+)
+_SQUASHFS = re.compile(rb"hsqs.{24}\x04\0\0\0", re.DOTALL)
 _LOOSE_OBJECT = re.compile(r"(?:^|/)[0-9a-f]{2}/[0-9a-f]{38}(?:[0-9a-f]{24})?$")
+_PATTERNS: Final = (
+    (_BZIP2, Kind.BZIP2),
+    (_PKCS12, Kind.PKCS12),
+    (_CPIO, Kind.CPIO),
+    (_LZMA, Kind.LZMA),
+    (_SQUASHFS, Kind.SQUASHFS),
+)
 _ZLIB = re.compile(rb"x[\x01\x5e\x9c\xda]")
+_FIRST_BYTES: Final = frozenset(
+    {*(mark[:1] for mark, _ in _PREFIXES), *(mark[:1] for mark, *_ in _NAMED), *(b"%c" % mark for mark in b"B0]hx")}
+)
 
 
 def kind_of_container(head: bytes, name: str) -> Kind | None:
     """Say which container begins with these bytes; the name counts only for formats that have no mark of their own."""
+    if head[2:4] == b"\r\n" and name.endswith(".pyc"):
+        return Kind.PYC
+    if head[257:262] == b"ustar":
+        return Kind.TAR
+    # Asked of every file: most begin like none of these.
+    return _kind_by_mark(head, name) if head[:1] in _FIRST_BYTES else None
+
+
+def _kind_by_mark(head: bytes, name: str) -> Kind | None:
     for prefix, kind in _PREFIXES:
         if head.startswith(prefix):
             return kind
-    if head[257:262] == b"ustar":
-        return Kind.TAR
-    if _BZIP2.match(head):
-        return Kind.BZIP2
-    if _PKCS12.match(head):
-        return Kind.PKCS12
-    if head[2:4] == b"\r\n" and name.endswith(".pyc"):
-        return Kind.PYC
+    for pattern, kind in _PATTERNS:
+        if pattern.match(head):
+            return kind
+    for mark, named, kind in _NAMED:
+        if head.startswith(mark) and named.search(name):
+            return kind
     if _ZLIB.match(head) and _LOOSE_OBJECT.search(name):
         return Kind.GIT_OBJECT
     return None
+
+
+def part_of(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:
+    """Yield a part of the body; the place is sought before each piece, for others read between.
+
+    Raises:
+        ImageError: `SECRET_INCOMPLETE`, the body ends before.
+    """
+    at, end = start, start + size
+    while at < end:
+        body.seek(at)
+        chunk = body.read(min(CHUNK_BYTES, end - at))
+        if not chunk:
+            raise cannot_open("the archive ends within a member")
+        at += len(chunk)
+        yield chunk

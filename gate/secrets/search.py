@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import IO, Final
 
@@ -33,7 +34,7 @@ _SPOOL_BYTES: Final = 8 * 1024 * 1024
 _MAX_HITS_OF_FILE: Final = 500
 _DIGEST_BYTES: Final = frozenset({20, 32, 48, 64})
 # Containers that are searched as bytes besides: their content stands in clear, or is all that there is.
-_COMPRESSED: Final = frozenset({Kind.GZIP, Kind.ZSTD, Kind.XZ, Kind.BZIP2})
+_COMPRESSED: Final = frozenset({Kind.GZIP, Kind.ZSTD, Kind.XZ, Kind.BZIP2, Kind.LZMA, Kind.LZ4})
 _TOO_MANY: Final = "it has more findings than are kept"
 _KEY_TITLES: Final = {"java-keystore": "Private key in a Java keystore", "pkcs12-key": "Private key in a PKCS #12 file"}
 
@@ -93,11 +94,11 @@ class Search:
         self.budget.member()
         try:
             self.budget.enter(where.depth)
-            inside = FileSearch(self, where, -1, is_outermost=False)
-            for chunk in chunks:
-                self.budget.spend(len(chunk))
-                inside.feed(memoryview(chunk))
-            inside.finish()
+            with closing(FileSearch(self, where, -1, is_outermost=False)) as inside:
+                for chunk in chunks:
+                    self.budget.spend(len(chunk))
+                    inside.feed(memoryview(chunk))
+                inside.finish()
         except ImageError as error:
             # Nothing more of this file may be opened: its outermost container says so, once.
             if error.code != "SECRET_INCOMPLETE" or self.budget.is_spent:
@@ -208,6 +209,11 @@ class FileSearch:
                 # It came in pieces, and is here as a whole all the same: its digest may be that of a public file.
                 self._search.name_file(bytes(self._buffer))
             self._search.end()
+
+    def close(self) -> None:
+        """Let go of what was kept, also of a file that did not come to its end."""
+        if self._spool is not None:
+            self._spool.close()
 
     def _begin(self, head: bytes, all_of_it: bytearray) -> None:
         self._begun = True
