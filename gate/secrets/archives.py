@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.secrets.budget import cannot_open
-from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, part_of
+from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, behind_zeros, part_of
 from gate.secrets.hit import Where
 
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"
@@ -91,7 +91,14 @@ def open_tar(body: SeekableBody, where: Where, opened: Opened) -> None:
     while True:
         body.seek(at)
         header = body.read(_BLOCK)
-        if len(header) < _BLOCK or not header.strip(b"\0"):
+        if not header.strip(b"\0"):
+            # Behind the end of an archive another one may stand, which `tar -i` reads.
+            at = behind_zeros(body, at) // _BLOCK * _BLOCK
+            body.seek(at)
+            header = body.read(_BLOCK)
+            if header[257:262] != b"ustar":
+                return
+        if len(header) < _BLOCK:
             return
         size = _tar_size(header)
         flag = header[156:157]

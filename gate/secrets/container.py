@@ -29,6 +29,7 @@ class Kind(StrEnum):
     GIT_PACK = "git-pack"
     JAVA_KEYSTORE = "java-keystore"
     PKCS12 = "pkcs12"
+    DER_KEY = "der-key"
     CPIO = "cpio"
     RPM = "rpm"
     LZMA = "lzma"
@@ -101,6 +102,12 @@ _NAMED: Final = (
 )
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _PKCS12 = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03\x30", re.DOTALL)
+# A version, then what PKCS #1 goes on with (a modulus), SEC 1 (20 to 66 octets), PKCS #8 (an algorithm's name).
+_DER_KEY = re.compile(
+    rb"\x30(?:[\x20-\x7f]|\x81.|\x82..)\x02\x01"
+    rb"(?:\0\x02[\x81\x82]|\x01\x04[\x14-\x42]|[\0\x01]\x30[\x05-\x20]\x06[\x03-\x0a])",
+    re.DOTALL,
+)
 # Each number is checked: a text may begin with the same six digits, for a date.
 _CPIO = re.compile(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
 # Properties 3/0/2 and a dictionary of a power of two, the size unknown or under a tebibyte: what `xz` itself takes for one.
@@ -112,6 +119,7 @@ _LOOSE_OBJECT = re.compile(r"(?:^|/)[0-9a-f]{2}/[0-9a-f]{38}(?:[0-9a-f]{24})?$")
 _PATTERNS: Final = (
     (_BZIP2, Kind.BZIP2),
     (_PKCS12, Kind.PKCS12),
+    (_DER_KEY, Kind.DER_KEY),
     (_CPIO, Kind.CPIO),
     (_LZMA, Kind.LZMA),
     (_SQUASHFS, Kind.SQUASHFS),
@@ -161,3 +169,14 @@ def part_of(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:
             raise cannot_open("the archive ends within a member")
         at += len(chunk)
         yield chunk
+
+
+def behind_zeros(body: SeekableBody, at: int) -> int:
+    """Give where something other than zeros stands again, or the end."""
+    while True:
+        body.seek(at)
+        chunk = body.read(CHUNK_BYTES)
+        rest = chunk.lstrip(b"\0")
+        at += len(chunk) - len(rest)
+        if rest or not chunk:
+            return at

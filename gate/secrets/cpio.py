@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gate.secrets.budget import cannot_open
-from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, part_of
+from gate.secrets.container import Opened, SeekableBody, behind_zeros, part_of
 from gate.secrets.hit import Where
 
 _NEWC_BYTES: Final = 110
@@ -51,7 +51,7 @@ def open_cpio(body: SeekableBody, where: Where, opened: Opened) -> None:
             if member.mode & _TYPE == _FILE and member.size:
                 name = member.name.decode("utf-8", "replace")[:1024] or "?"
                 opened.member(where.member(name), part_of(body, member.start, member.size))
-        at = _behind_zeros(body, at)
+        at = behind_zeros(body, at)
         if at < end and not _is_archive(body, at):
             opened.member(where.member("rest"), part_of(body, at, end - at))
             at = end
@@ -115,14 +115,3 @@ def _number(digits: bytes, base: int) -> int:
     if number < 0:
         raise cannot_open("the cpio archive is damaged")
     return number
-
-
-def _behind_zeros(body: SeekableBody, at: int) -> int:
-    """Give where something other than zeros stands again, or the end."""
-    while True:
-        body.seek(at)
-        chunk = body.read(CHUNK_BYTES)
-        rest = chunk.lstrip(b"\0")
-        at += len(chunk) - len(rest)
-        if rest or not chunk:
-            return at

@@ -22,6 +22,8 @@ MIN_KEY_BYTES: Final = 16
 _MAX_NAME: Final = 4096
 _FINGERPRINT_DIGITS: Final = 16
 _KEY_ID: Final = b"gate: the id of a fingerprint key"
+# `root` as a password would take every path below /root out of sight, and tell by the gap what the password is.
+_WORD = re.compile(r"[A-Za-z]{0,10}", re.ASCII)
 _NAME = re.compile(r"[\w./@:\[\] -]{1,200}", re.ASCII)
 
 
@@ -47,6 +49,7 @@ class Mask:
 
     def __init__(self, hits: Iterable[Hit]) -> None:
         values = {hit.value.decode("latin-1") for hit in hits if len(hit.value) <= _MAX_NAME}
+        values = {value for value in values if not _WORD.fullmatch(value)}
         # Longer ones first: a value can be a part of another.
         self._values = tuple(sorted(values, key=lambda value: (-len(value), value)))
 

@@ -20,6 +20,7 @@ _MAX_NAME: Final = 200
 # What stands behind a place: a text, or the text of the member `value`.
 _VALUE = re.compile(r'\s{0,80}"(?![{\[<&*!$])([^"\\ ]{4}|[^"\\ ]{0,3}\\)')
 _NAMED = re.compile(r'"(?:name|key)"\s{0,20}:\s{0,20}"([^"\\]{1,150})"\s{0,20},$')
+_VARIABLE = re.compile(r"([A-Za-z_]\w{0,100})=(.*)", re.ASCII | re.DOTALL)
 _VALUE_MEMBER: Final = '"value"'
 _MEMBER_REACH: Final = 400
 _MAX_DEPTH: Final = 60
@@ -45,6 +46,9 @@ def _may_assign(text: str, end: int) -> bool:
     if text[end - 1] == ",":
         named = _NAMED.search(text, max(0, end - _MAX_NAME), end)
         return bool(named and kind_of(named[1]) and text.find(_VALUE_MEMBER, end, end + _MEMBER_REACH) >= 0)
+    if text[end - 1] == "=":
+        name = text[text.rfind('"', max(0, end - _MAX_NAME), end) + 1 : end - 1]
+        return bool(_VARIABLE.match(f"{name}=")) and kind_of(name) is not None
     if text[end - 1] != ":" or not _VALUE.match(text, end):
         return False
     close = text.rfind('"', max(0, end - _MAX_NAME), end)
@@ -76,8 +80,14 @@ def _walk(document: object) -> list[Assignment]:
             pairs = [((path, f".{key}"), str(key), item, depth + 1) for key, item in node.items()]
             stack.extend(reversed([*pairs, *_named_pair(path, node, depth)]))
         elif depth < _MAX_DEPTH and isinstance(node, list):
-            stack.extend(((path, f"[{number}]"), "", item, depth + 1) for number, item in enumerate(node))
+            stack.extend(((path, f"[{number}]"), *_variable(item), depth + 1) for number, item in enumerate(node))
     return found
+
+
+def _variable(item: object) -> tuple[str, object]:
+    """Give name and value of `NAME=value`, as containers' environments are listed; no name where it is none."""
+    found = _VARIABLE.match(item) if isinstance(item, str) else None
+    return (found[1], found[2]) if found else ("", item)
 
 
 def _named_pair(path: _Path, node: dict[str, object], depth: int) -> list[tuple[_Path, str, object, int]]:

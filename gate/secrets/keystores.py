@@ -1,4 +1,4 @@
-"""Private keys in Java keystores and PKCS #12 files, and whether an empty or well-known password opens them.
+"""Private keys in Java keystores, PKCS #12 files and DER, and whether an empty or well-known password opens them.
 
 Key derivation is work that the file's author chooses: it is done only where all of its counts are small (attack L14).
 Specification: RFC 7292; the JKS format of `sun.security.provider.JavaKeyStore`.
@@ -15,6 +15,7 @@ from typing import Final
 from gate.secrets.budget import cannot_open
 from gate.secrets.container import Opened, SeekableBody
 from gate.secrets.hit import Where
+from gate.secrets.private_keys import der_key_kind
 
 _PASSWORDS: Final = (
     "",
@@ -29,6 +30,8 @@ _PASSWORDS: Final = (
     "admin",
 )
 _MAX_BYTES: Final = 16 * 1024 * 1024
+# An RSA key of 16,384 bits has 9 KiB.
+_MAX_KEY_BYTES: Final = 16 * 1024
 _MAX_ITERATIONS: Final = 60_000
 _JKS: Final = b"\xfe\xed\xfe\xed"
 _JKS_SALT: Final = b"Mighty Aphrodite"
@@ -86,6 +89,14 @@ def open_pkcs12(body: SeekableBody, where: Where, opened: Opened) -> None:
         opened.key(where, "pkcs12-key", locked=not found, value=data)
     elif found is None:
         opened.unopened(where, "a PKCS #12 file is encrypted")
+
+
+def open_der_key(body: SeekableBody, where: Where, opened: Opened) -> None:
+    """Note a private key that is a file of its own, without armour; anything else that only begins like one is none."""
+    body.seek(0)
+    data = body.read(_MAX_KEY_BYTES + 1)
+    if der_key_kind(data) == "plain":
+        opened.key(where, "der-private-key", locked=False, value=data)
 
 
 def _loaded(data: bytes) -> bool | None:

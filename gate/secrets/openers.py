@@ -11,7 +11,7 @@ from gate.secrets.compressed import compressed_opener
 from gate.secrets.container import Kind, Opener
 from gate.secrets.cpio import open_cpio
 from gate.secrets.git_objects import open_git_object, open_git_pack
-from gate.secrets.keystores import open_java_keystore, open_pkcs12
+from gate.secrets.keystores import open_der_key, open_java_keystore, open_pkcs12
 from gate.secrets.packages import open_rpm
 from gate.secrets.unread import unread
 
@@ -33,6 +33,7 @@ OPENERS: Final[Mapping[Kind, Opener]] = {
     Kind.GIT_PACK: open_git_pack,
     Kind.JAVA_KEYSTORE: open_java_keystore,
     Kind.PKCS12: open_pkcs12,
+    Kind.DER_KEY: open_der_key,
     **{
         kind: unread(kind)
         for kind in (

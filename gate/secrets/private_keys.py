@@ -32,10 +32,11 @@ def private_key_kind(text: str) -> str | None:
         return "encrypted" if len("".join(lines)) >= _MIN_BODY else None
     if "PGP PRIVATE KEY" in text:
         return "plain" if len(data) >= _MIN_BODY or len("".join(lines)) >= 2 * _MIN_BODY else None
-    return _der_kind(data) if len(data) >= _MIN_BODY else None
+    return der_key_kind(data) if len(data) >= _MIN_BODY else None
 
 
-def _der_kind(data: bytes) -> str | None:
+def der_key_kind(data: bytes) -> str | None:
+    """Say which kind of private key DER is, all of it: `plain`, `encrypted`; None where it is none."""
     outer = _element(data, 0)
     if outer is None or outer[0] != _SEQUENCE or outer[2] != len(data):
         return None

@@ -36,7 +36,11 @@ _DIGEST_BYTES: Final = frozenset({20, 32, 48, 64})
 # Containers that are searched as bytes besides: their content stands in clear, or is all that there is.
 _COMPRESSED: Final = frozenset({Kind.GZIP, Kind.ZSTD, Kind.XZ, Kind.BZIP2, Kind.LZMA, Kind.LZ4})
 _TOO_MANY: Final = "it has more findings than are kept"
-_KEY_TITLES: Final = {"java-keystore": "Private key in a Java keystore", "pkcs12-key": "Private key in a PKCS #12 file"}
+_KEY_TITLES: Final = {
+    "java-keystore": "Private key in a Java keystore",
+    "pkcs12-key": "Private key in a PKCS #12 file",
+    "der-private-key": "Private key in DER",
+}
 
 Report = Callable[[Hit], None]
 ReportUnopened = Callable[[Where, str], None]

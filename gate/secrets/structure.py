@@ -37,7 +37,7 @@ _CONFIGURATION = re.compile(
     r"(?:^|/)(?:\.?env(?:\.[^/]*)?|[^/]*\.env|\.envrc|[^/]*\.(?:properties|ini|cfg|conf|cnf|config|toml|ya?ml|json|tfvars|"
     r"tfstate|xml|plist|hcl|rc|settings|secrets?|credentials)|\.npmrc|\.yarnrc|\.pypirc|\.my\.cnf|\.s3cfg|\.boto|\.gitconfig|"
     r"\.git/config|credentials|config|\.netrc|_netrc|\.pgpass|\.dockercfg|wp-config[^/]*\.php|settings[^/]*\.py|local_settings\.py|"
-    r"\.(?:ba|z)?sh(?:rc|_profile|env)|\.profile|environment|Dockerfile[^/]*|docker-compose[^/]*)$",
+    r"\.(?:ba|z)?sh(?:rc|_profile|env)|\.(?:ba|z|a)?sh_history|\.profile|environment|Dockerfile[^/]*|docker-compose[^/]*)$",
     re.IGNORECASE,
 )
 # Files for readers and translators, whose passwords are words about passwords.
@@ -48,7 +48,7 @@ _PROSE = re.compile(
     re.IGNORECASE,
 )
 _LINE = re.compile(
-    r"""^([ \t]*)(?:-[ \t]+)?(?:(?:export|set|setenv|ENV|ARG|local|readonly|const|let|var|//)[ \t]+)?["']?"""
+    r"""^(?:\xef\xbb\xbf)?([ \t]*)(?:-[ \t]+)?(?:(?:export|set|setenv|ENV|ARG|local|readonly|const|let|var|//)[ \t]+)?["']?"""
     r"""([A-Za-z_/][\w./@:\[\]-]{0,150}?)["']?[ \t]*(?:=>|:=|=|:(?=[ \t"']|$))[ \t]*(.*)$""",
     re.ASCII,
 )

@@ -135,6 +135,7 @@ CONTAINERS: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("app.jar", zipped(("config.yml", LINE)), ("config.yml",)),
     ("app.whl", zipped(("a/b.py", LINE), method=zipfile.ZIP_STORED), ("a/b.py",)),
     ("x.tar", tarred("n" * 180 + "/a", LINE), ("n" * 180 + "/a",)),
+    ("x.tar", tarred("etc/b", b"x") + tarred("etc/a", gzip.compress(LINE, mtime=0)), ("etc/a", "gzip")),
     ("x.tgz", gzip.compress(tarred("etc/a", LINE), mtime=0), ("x.tar", "etc/a")),
     ("x.deb", deb(tarred("./opt/a", LINE)), ("data.tar.xz", "data.tar", "./opt/a")),
     (".git/objects/ab/" + "c" * 38, zlib.compress(b"blob 9\0" + LINE), ("git object",)),
