@@ -29,6 +29,7 @@ MAX_TOTAL_BYTES: Final = 256 * 1024 * 1024
 
 def collect_configuration_secrets(
     config: ImageConfig,
+    content: bytes,
     annotations: StringMap,
     rules: RuleSet,
     fingerprints: Fingerprints,
@@ -39,11 +40,13 @@ def collect_configuration_secrets(
 ) -> SecretEvidence:
     """Give what a search of one image's configuration and annotations found.
 
-    `annotations` are the manifest's own; `others` those of its descriptors, and of an index that lists it. `statements` are what
-    the builder and others attached; those over a limit are named as unopened. Raises what opening one raises.
+    `content` is the configuration as bytes, whose other fields are searched too. `annotations` are the manifest's own; `others`
+    those of its descriptors, and of an index that lists it. `statements` are what the builder and others attached; those over a
+    limit are named as unopened. Raises what opening one raises.
     """
     search = ConfigurationSearch(rules, fingerprints, check_deadline)
-    found = [*search.of_config(config, annotations), *search.of_annotations(others)]
+    of_config = search.of_config(config, annotations)
+    found = [*of_config, *search.of_other_fields(content, of_config), *search.of_annotations(others)]
     of_statements, refused = _of_statements(search, statements)
     return SecretEvidence(
         findings=(*found, *of_statements),

@@ -133,6 +133,7 @@ class SecretPlace(StrEnum):
     LABEL = "label"
     HISTORY = "history"
     COMMAND = "command"
+    CONFIG = "config"
     ANNOTATION = "annotation"
     ATTESTATION = "attestation"
 
@@ -150,7 +151,8 @@ class Confidence(StrEnum):
 class SecretFinding:
     """A plaintext secret, without the secret: no part of its value stands in any field.
 
-    `location` is a path, or the name of the variable, label or history entry; `layer` is the digest of the layer for a file.
+    `location` is a path, or the name of the variable, label or history entry (`configuration` for any other field of it);
+    `layer` is the digest of the layer for a file.
     `hidden` says that a later layer deletes or overwrites the file, under each of its names: `paths` are all of them, at most
     100, where hard links give it several. `chain` are the containers and encodings that were opened on the way, outermost first;
     `line` and `offset` (in bytes) are of the innermost text. `key_path` is the name that the value is assigned to, `prefix` a

@@ -127,6 +127,7 @@ def _scan_image(source: ImageSource, child: Descriptor, around: Surroundings, to
     check_config(config, manifest, child.platform)
     own = collect_configuration_secrets(
         config,
+        content,
         manifest.annotations,
         tools.rules,
         tools.fingerprints,

@@ -60,15 +60,16 @@ def gather_subject(
     manifest = attempt(lambda: _read_manifest(source, child))
     if isinstance(manifest, Unobtained):
         return SubjectEvidence(subject=subject, manifest=manifest)
-    config = attempt(lambda: _read_config(source, child, manifest, workshop.store))
-    if isinstance(config, Unobtained):
-        return _without_config(SubjectEvidence(subject=subject, manifest=manifest), config)
+    read = attempt(lambda: _read_config(source, child, manifest, workshop.store))
+    if isinstance(read, Unobtained):
+        return _without_config(SubjectEvidence(subject=subject, manifest=manifest), read)
+    config, content = read
     evidence = SubjectEvidence(
         subject=replace(subject, platform=child.platform or config.platform), manifest=manifest, config=config
     )
     image = ReadImage(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
-        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, around, workshop)))
+        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, content, around, workshop)))
     return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
 
 
@@ -78,24 +79,29 @@ def _read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
     return manifest
 
 
-def _read_config(source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore) -> ImageConfig:
+def _read_config(
+    source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore
+) -> tuple[ImageConfig, bytes]:
     content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
     config = parse_config(content)
     check_config(config, manifest, child.platform)
     if not store.contains(manifest.config):
         # The scanners get the bytes that were judged here; no registry is asked for them a second time (attack D04).
         store.put(manifest.config, [content])
-    return config
+    return config, content
 
 
 def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _configuration_secrets(image: ReadImage, around: Surroundings, workshop: Workshop) -> SecretEvidence:
+def _configuration_secrets(
+    image: ReadImage, content: bytes, around: Surroundings, workshop: Workshop
+) -> SecretEvidence:
     described = (image.descriptor, image.manifest.config, *image.manifest.layers)
     return collect_configuration_secrets(
         image.config,
+        content,
         image.manifest.annotations,
         workshop.secret_material.rules,
         workshop.fingerprints,

@@ -49,6 +49,7 @@ _FETCHED_HERE: Final = frozenset(
         SecretPlace.LABEL,
         SecretPlace.HISTORY,
         SecretPlace.COMMAND,
+        SecretPlace.CONFIG,
         SecretPlace.ANNOTATION,
         SecretPlace.ATTESTATION,
     }

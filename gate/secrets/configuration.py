@@ -7,6 +7,7 @@ Environment, labels, entrypoint, command, shell, healthcheck, ONBUILD, every his
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # One is enough to refuse; so many that a report stays readable and comparing them stays cheap.
 _MAX_HITS: Final = 100
 _MAX_UNOPENED: Final = 100
+_READ: Final = frozenset({"config", "history", "rootfs", "architecture", "os", "created"})
+_READ_OF_CONTAINER: Final = frozenset({"Env", "Labels", "Entrypoint", "Cmd", "Healthcheck", "Shell", "OnBuild"})
 _STATEMENT_FILE: Final = "statement.json"
 _SHOWABLE_NAME = re.compile(r"[A-Za-z0-9_./-]{1,120}", re.ASCII)
 
@@ -63,6 +66,22 @@ class ConfigurationSearch:
     def of_config(self, config: ImageConfig, annotations: StringMap) -> tuple[SecretFinding, ...]:
         """Give the secrets of a configuration and of its manifest's annotations, each once a place, in order."""
         return self._all(chain(_config_texts(config), _pairs(SecretPlace.ANNOTATION, annotations)))
+
+    def of_other_fields(self, content: bytes, found: Iterable[SecretFinding]) -> tuple[SecretFinding, ...]:
+        """Give the secrets of all that a configuration holds besides what `of_config` reads and found.
+
+        Older builders keep the build arguments there (`moby.buildkit.buildinfo.v1`), and nobody forbids other fields.
+        """
+        self._hits.clear()
+        self._place = SecretPlace.CONFIG.value
+        self._search.whole_text("config.json", _other_fields(content))
+        known = {finding.fingerprint for finding in found}
+        mask = Mask(self._hits)
+        told = (
+            finding_of(hit, self._fingerprints, SecretPlace.CONFIG, "configuration", mask)
+            for hit in self._hits[:_MAX_HITS]
+        )
+        return tuple(_distinct(replace(one, line=None, offset=None) for one in told if one.fingerprint not in known))
 
     def of_annotations(self, annotations: Iterable[StringMap]) -> tuple[SecretFinding, ...]:
         """Give the secrets of further annotations: those of an index and of descriptors."""
@@ -143,6 +162,15 @@ class ConfigurationSearch:
         # A name can hold the secret, or be one: then the number of the entry has to do.
         is_plain = _SHOWABLE_NAME.fullmatch(text.name) and hit.value.decode("utf-8", "replace") not in text.name
         return text.name if is_plain and not self._by_rules(text.name) else text.number
+
+
+def _other_fields(content: bytes) -> bytes:
+    """Give a configuration, which was parsed before, without what is searched field by field."""
+    document = json.loads(content)
+    rest = {key: value for key, value in document.items() if key not in _READ}
+    if isinstance(document.get("config"), dict):
+        rest["config"] = {key: value for key, value in document["config"].items() if key not in _READ_OF_CONTAINER}
+    return json.dumps(rest, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _distinct(findings: Iterable[SecretFinding]) -> Iterator[SecretFinding]:

@@ -108,7 +108,7 @@ def searched(*contents: bytes, predicate_type: str = "", piece: int = 1000) -> S
         for content in contents
     ]
     return collect_configuration_secrets(
-        CONFIG, StringMap(), RULES, Fingerprints(bytes(range(32))), statements=attached
+        CONFIG, b"{}", StringMap(), RULES, Fingerprints(bytes(range(32))), statements=attached
     )
 
 
