@@ -16,7 +16,8 @@ from gate.collectors.secret_rules import load_rule_set
 from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
-from gate.model.image import ImageConfig, Platform
+from gate.model.image import Platform
+from gate.model.image_config import ImageConfig
 from gate.model.string_map import StringMap
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.findings import Fingerprints
