@@ -191,15 +191,16 @@ def _scan_both(
 ) -> SubjectEvidence:
     """Run the scanners at the same time on the same layout; each answers for itself."""
     target = _target(image, layout, layers)
+
+    def scan(tool: Tool) -> ScanReport | Unobtained:
+        report = _timed(workshop, tool.value, _scanning(tool, target, workshop))
+        # Here and not after both: the other scanner may still be at work.
+        return _with_hidden_secrets(report, image, limits, workshop) if tool is Tool.TRIVY else report
+
     with ThreadPoolExecutor(max_workers=len(_SCANS), thread_name_prefix="scan") as pool:
-        scans = {
-            tool: pool.submit(_timed, workshop, tool.value, _scanning(tool, target, workshop))
-            for tool, kind in _SCANS.items()
-            if kind in needs
-        }
-        reports = {tool: scan.result() for tool, scan in scans.items()}
-    trivy = _with_hidden_secrets(reports.get(Tool.TRIVY), image, limits, workshop)
-    return replace(evidence, trivy=trivy, grype=reports.get(Tool.GRYPE))
+        scans = {tool: pool.submit(scan, tool) for tool, kind in _SCANS.items() if kind in needs}
+        reports = {tool: found.result() for tool, found in scans.items()}
+    return replace(evidence, trivy=reports.get(Tool.TRIVY), grype=reports.get(Tool.GRYPE))
 
 
 def _without_layers(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
@@ -278,8 +279,8 @@ def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Work
 
 
 def _with_hidden_secrets(
-    report: ScanReport | Unobtained | None, image: ReadImage, limits: LayerLimits, workshop: Workshop
-) -> ScanReport | Unobtained | None:
+    report: ScanReport | Unobtained, image: ReadImage, limits: LayerLimits, workshop: Workshop
+) -> ScanReport | Unobtained:
     """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers."""
     if not isinstance(report, ScanReport):
         return report
