@@ -38,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sections(shop: Shop, rounds: int) -> list[tuple[str, list[Line]]]:
     planned: list[tuple[str, Callable[[], list[Line]]]] = [
+        # First, while there is one verdict.
+        ("The deploy stage", lambda: measures.deploy(shop, rounds)),
         (f"A first check of an image of {SIZES_MB[0]} MB", lambda: measures.first_check(shop, rounds)),
         ("The same digest again", lambda: measures.same_again(shop, rounds)),
-        ("The deploy stage", lambda: measures.deploy(shop, rounds)),
         ("Verifications of signatures on one core", lambda: verification(shop, rounds)),
         ("The search for secrets", lambda: searching(shop, rounds)),
         ("Memory", lambda: measures.memory(shop)),
