@@ -17,7 +17,7 @@ from gate.admin.keys import generate_key_pair
 from gate.codec.attachments import parse_attachment
 from gate.codec.keys import parse_public_key
 from gate.codec.times import format_time
-from gate.collectors import trust_store
+from gate.collectors import shipped_trust
 from gate.errors import AttestationError, RefusedError
 from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.decision import Decision
@@ -341,7 +341,7 @@ def test_a_shipped_root_that_changed_leads_to_a_new_decision(
     roots = {"first": bench.server.trusted_root(), "other": VirtualSigstore(seed=1).trusted_root()}
 
     def judged_under(name: str) -> tuple[bool, Decision, set[str]]:
-        monkeypatch.setattr(trust_store, "shipped", lambda *_: roots[name])
+        monkeypatch.setattr(shipped_trust, "shipped", lambda *_: roots[name])
         run = judge(reference, options)
         (root,) = run.verdict.trusted_roots
         assert (root.name, root.source, root.digest) == ("public", TrustSource.SHIPPED, Digest.of(roots[name]))
