@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from gate.collectors.layer_secrets import LayerSecrets
 from gate.collectors.layers import collect_layers
 from gate.model.evidence import EvidenceKind, LayerFacts, SecretEvidence
-from gate.model.image import Descriptor, ImageManifest
-from gate.model.image_config import ImageConfig
 from gate.model.version import VERSION
 
 if TYPE_CHECKING:
@@ -20,17 +18,10 @@ if TYPE_CHECKING:
 
     from gate.codec.strict_json import JsonValue
     from gate.collectors.pull import WaitFor
+    from gate.model.image import Descriptor
     from gate.model.limits import LayerLimits
+    from gate.pipeline.read_image import ReadImage
     from gate.pipeline.workshop import Workshop
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadImage:
-    """A manifest and configuration that were read, and what names them."""
-
-    descriptor: Descriptor
-    manifest: ImageManifest
-    config: ImageConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

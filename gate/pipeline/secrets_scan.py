@@ -15,20 +15,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.oci import check_runnable, parse_manifest
-from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
-from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
 from gate.collectors.layers import collect_layers
 from gate.collectors.open_source import open_source
 from gate.collectors.secret_rules import load_rule_set, shipped_known
 from gate.errors import EvidenceError
+from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.model.limits import LayerLimits
 from gate.model.policy import SecretRuleFile
 from gate.model.reference import parse_reference
 from gate.pipeline.children import read_family
+from gate.pipeline.read_image import read_image, read_manifest, search_around
 from gate.pipeline.surroundings import surroundings_of
 from gate.pipeline.workshop import fingerprint_key
 from gate.registry.client import RegistryClient
@@ -39,7 +38,6 @@ from gate.secrets.search import Search
 
 if TYPE_CHECKING:
     from gate.collectors.image_source import ImageSource
-    from gate.model.digest import Digest
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
     from gate.pipeline.places import Places
@@ -105,13 +103,11 @@ def scan_secrets(
 
 
 def _rule_file(path: Path) -> SecretRuleFile:
-    from gate.model.digest import Digest as AnyDigest  # noqa: PLC0415 - the name above is for types alone
-
     try:
         content = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    return SecretRuleFile(path=path.name, content=content, digest=AnyDigest.of(content))
+    return SecretRuleFile(path=path.name, content=content, digest=Digest.of(content))
 
 
 def _unreadable(path: Path, error: OSError) -> EvidenceError:
@@ -120,27 +116,14 @@ def _unreadable(path: Path, error: OSError) -> EvidenceError:
 
 
 def _scan_image(source: ImageSource, child: Descriptor, around: Surroundings, tools: _Tools) -> SecretEvidence:
-    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
-    check_runnable(manifest)
-    content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
-    config = parse_config(content)
-    check_config(config, manifest, child.platform)
-    own = collect_configuration_secrets(
-        config,
-        content,
-        manifest.annotations,
-        tools.rules,
-        tools.fingerprints,
-        others=(*(one.annotations for one in (child, manifest.config, *manifest.layers)), *around.annotations),
-        statements=around.statements,
-        check_deadline=tools.check_deadline,
-    )
-    layers = [layer.digest for layer in manifest.layers]
+    image = read_image(source, child, read_manifest(source, child))
+    own = search_around(image, around, tools.rules, tools.fingerprints, tools.check_deadline)
+    layers = [layer.digest for layer in image.manifest.layers]
     observer = LayerSecrets(tools.rules, tools.known, tools.fingerprints, layers, tools.check_deadline)
     collect_layers(
         source.blob,
-        manifest,
-        config,
+        image.manifest,
+        image.config,
         LayerLimits(),
         now=datetime.now(UTC),
         check_deadline=tools.check_deadline,

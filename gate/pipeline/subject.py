@@ -13,9 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gate.codec.oci import check_runnable, parse_manifest
-from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
-from gate.collectors.configuration_secrets import collect_configuration_secrets
 from gate.collectors.grype import collect_grype
 from gate.collectors.hidden import find_hidden
 from gate.collectors.pull import pulling
@@ -26,10 +23,10 @@ from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
 from gate.model.finding import SecretPlace, Tool
 from gate.model.image import ImageManifest
-from gate.model.image_config import ImageConfig
 from gate.model.subject import Subject
 from gate.model.version import VERSION
-from gate.pipeline.layer_pass import ReadImage, ReadLayers, read_layers
+from gate.pipeline.layer_pass import ReadLayers, read_layers
+from gate.pipeline.read_image import ReadImage, read_image, read_manifest, search_around
 from gate.pipeline.workshop import Workshop, attempt
 
 if TYPE_CHECKING:
@@ -57,58 +54,38 @@ def gather_subject(
 ) -> SubjectEvidence:
     """Gather what the policy's checks need of one image; `around` is searched for secrets with it."""
     subject = Subject(media_type=child.media_type, digest=child.digest, size=child.size, platform=child.platform)
-    manifest = attempt(lambda: _read_manifest(source, child))
+    manifest = attempt(lambda: read_manifest(source, child))
     if isinstance(manifest, Unobtained):
         return SubjectEvidence(subject=subject, manifest=manifest)
-    read = attempt(lambda: _read_config(source, child, manifest, workshop.store))
-    if isinstance(read, Unobtained):
-        return _without_config(SubjectEvidence(subject=subject, manifest=manifest), read)
-    config, content = read
+    image = attempt(lambda: _read_and_keep(source, child, manifest, workshop.store))
+    if isinstance(image, Unobtained):
+        return _without_config(SubjectEvidence(subject=subject, manifest=manifest), image)
     evidence = SubjectEvidence(
-        subject=replace(subject, platform=child.platform or config.platform), manifest=manifest, config=config
+        subject=replace(subject, platform=child.platform or image.config.platform),
+        manifest=manifest,
+        config=image.config,
     )
-    image = ReadImage(descriptor=child, manifest=manifest, config=config)
     if EvidenceKind.SECRETS in needs:
-        evidence = replace(evidence, secrets=attempt(lambda: _configuration_secrets(image, content, around, workshop)))
+        evidence = replace(evidence, secrets=attempt(lambda: _search_around(image, around, workshop)))
     return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
 
 
-def _read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
-    manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
-    check_runnable(manifest)
-    return manifest
-
-
-def _read_config(
-    source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore
-) -> tuple[ImageConfig, bytes]:
-    content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
-    config = parse_config(content)
-    check_config(config, manifest, child.platform)
+def _read_and_keep(source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore) -> ReadImage:
+    image = read_image(source, child, manifest)
     if not store.contains(manifest.config):
         # The scanners get the bytes that were judged here; no registry is asked for them a second time (attack D04).
-        store.put(manifest.config, [content])
-    return config, content
+        store.put(manifest.config, [image.content])
+    return image
 
 
 def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _configuration_secrets(
-    image: ReadImage, content: bytes, around: Surroundings, workshop: Workshop
-) -> SecretEvidence:
-    described = (image.descriptor, image.manifest.config, *image.manifest.layers)
-    return collect_configuration_secrets(
-        image.config,
-        content,
-        image.manifest.annotations,
-        workshop.secret_material.rules,
-        workshop.fingerprints,
-        others=(*(descriptor.annotations for descriptor in described), *around.annotations),
-        statements=around.statements,
-        check_deadline=lambda: workshop.deadline.check("the configuration was searched for secrets"),
-    )
+def _search_around(image: ReadImage, around: Surroundings, workshop: Workshop) -> SecretEvidence:
+    rules, fingerprints = workshop.secret_material.rules, workshop.fingerprints
+    what = "the configuration was searched for secrets"
+    return search_around(image, around, rules, fingerprints, lambda: workshop.deadline.check(what))
 
 
 def _with_layers(
