@@ -16,6 +16,8 @@ from tests.support.installation import PASSWORD as KEY_PASSWORD
 from tests.support.installation import Installation
 from tests.support.programs import Tools
 from tests.support.registries import PASSWORD, USERNAME, RunningRegistry, run_docker_registry, run_olareg
+from tests.support.scan_bench import BUILT, Bench, make_bench
+from tools.advisories import BuiltDatabases, build_databases
 
 
 class Robot:
@@ -92,3 +94,15 @@ def tell(
         return told_by(ended.value.code, seen.out, seen.err)
 
     return told
+
+
+@pytest.fixture(scope="module")
+def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
+    """Give databases of demonstration for both scanners."""
+    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
+
+
+@pytest.fixture(scope="module")
+def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Give a bench for scans with these databases, the same for all tests of a module."""
+    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))

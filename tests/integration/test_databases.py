@@ -7,7 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,22 +35,17 @@ from gate.registry.options import RegistryOptions
 from tests.support.file_server import Served, serve_files
 from tests.support.programs import Tools
 from tests.support.registries import RunningRegistry, run_olareg
+from tests.support.scan_bench import BUILT
 from tests.support.scanners import copy_store, pin, store_of
 from tools.advisories import BuiltDatabases, build_databases
 
 pytestmark = pytest.mark.real_tools
 
-BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 NOW = BUILT + timedelta(hours=5)
 
 
 def deadline() -> Deadline:
     return Deadline.after(timedelta(minutes=2))
-
-
-@pytest.fixture(scope="module")
-def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
-    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,26 +16,14 @@ from gate.model.evidence import Canary, Distribution, ScanReport, Unobtained
 from gate.model.finding import ToolFinding
 from gate.registry.deadline import Deadline
 from tests.support.layers import rpm_header
-from tests.support.programs import Tools
-from tests.support.scan_bench import Bench, make_bench, trivy_store
+from tests.support.scan_bench import Bench, trivy_store
 from tests.support.scanners import debian_files, language_files, secret_files, write_image
-from tools.advisories import BuiltDatabases, build_databases
+from tools.advisories import BuiltDatabases
 from tools.images.archive import file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
-BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
-
-
-@pytest.fixture(scope="module")
-def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
-    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
-
-
-@pytest.fixture(scope="module")
-def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
 
 
 def grype_store(bench: Bench, built: BuiltDatabases, place: Path, statements: str) -> DatabaseSet:

@@ -19,27 +19,16 @@ from gate.collectors.scanning import ScanSettings
 from gate.errors import DatabaseError, GateError
 from gate.model.evidence import Unobtained
 from tests.support.programs import Tools
-from tests.support.scan_bench import Bench, main_file, make_bench, trivy_store
+from tests.support.scan_bench import Bench, main_file, trivy_store
 from tests.support.scanners import (
     copy_store,
     store_of,
 )
-from tools.advisories import BuiltDatabases, build_databases
+from tools.advisories import build_databases
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
-BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
-
-
-@pytest.fixture(scope="module")
-def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
-    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
-
-
-@pytest.fixture(scope="module")
-def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
 
 
 def damage(path: Path, change: Callable[[bytes], bytes]) -> None:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,7 @@ from gate.errors import ScannerError, StorageError
 from gate.model.digest import Digest
 from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport
 from gate.registry.deadline import Deadline
-from tests.support.programs import Tools
-from tests.support.scan_bench import Bench, make_bench, trivy_store
+from tests.support.scan_bench import BUILT, Bench, trivy_store
 from tests.support.scanners import (
     BOOKWORM,
     DPKG,
@@ -34,24 +33,13 @@ from tests.support.scanners import (
     debian_files,
     write_image,
 )
-from tools.advisories import BuiltDatabases, build_databases
+from tools.advisories import BuiltDatabases
 from tools.advisories.bolt import Tree
 from tools.images.archive import file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
-BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 Collect = Callable[[ScanTarget, PinnedTool, DatabaseSet, ScanSettings, Deadline], ScanReport]
-
-
-@pytest.fixture(scope="module")
-def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
-    return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
-
-
-@pytest.fixture(scope="module")
-def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
 
 
 SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])

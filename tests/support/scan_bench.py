@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from tests.support.programs import Tools
 from tests.support.scanners import copy_store, debian_files, language_files, pin, secret_files, store_of, write_image
 from tools.advisories import BuiltDatabases
 from tools.advisories.bolt import Tree, bolt_file
+
+# When the demonstration databases of a bench say that they were built.
+BUILT = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
