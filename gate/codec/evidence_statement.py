@@ -107,7 +107,7 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
             for item in verdict.reports
         ],
         "signatures": [
-            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or ""), **_trusted(item)}
+            {"key": item.key_id, "format": item.format, "bundle": str(item.attachment or ""), **trust_fields(item)}
             for item in verdict.signatures
         ],
         "trustedRoots": [_root(root) for root in verdict.trusted_roots],
@@ -125,7 +125,7 @@ def _origin(verdict: Verdict) -> dict[str, JsonValue]:
     return {"file": str(origin.file), "gatheredAt": format_time(origin.gathered_at), "gate": origin.gate}
 
 
-def _trusted(signature: AcceptedSignature) -> dict[str, JsonValue]:
+def trust_fields(signature: AcceptedSignature) -> dict[str, JsonValue]:
     """Give who signed and under which root, of what there is."""
     root = str(signature.trusted_root or "")
     fields = (("identity", signature.identity), ("issuer", signature.issuer), ("trustedRoot", root))

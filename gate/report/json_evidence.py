@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gate.codec.evidence_statement import trust_fields
 from gate.codec.times import format_time
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from gate.model.image_config import ImageConfig
     from gate.model.severity import Severity
     from gate.model.verdict import (
-        AcceptedSignature,
         JudgedFinding,
         JudgedSecret,
         SecretSearch,
@@ -87,7 +87,12 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
         ],
         "secretSearches": [_secret_search(search) for search in verdict.secret_searches],
         "signatures": [
-            {"keyId": found.key_id, "format": found.format, "attachment": _text(found.attachment), **_trusted(found)}
+            {
+                "keyId": found.key_id,
+                "format": found.format,
+                "attachment": _text(found.attachment),
+                **trust_fields(found),
+            }
             for found in verdict.signatures
         ],
         "trustedRoots": [_root(root) for root in verdict.trusted_roots],
@@ -107,13 +112,6 @@ def _built_and_scanned(verdict: Verdict) -> dict[str, JsonValue]:
         when = format_time(origin.gathered_at)
         fields["gatheredBy"] = {"file": str(origin.file), "gatheredAt": when, "gate": origin.gate}
     return fields
-
-
-def _trusted(signature: AcceptedSignature) -> dict[str, JsonValue]:
-    """Give who signed and under which root, of what there is."""
-    root = _text(signature.trusted_root)
-    fields = (("identity", signature.identity), ("issuer", signature.issuer), ("trustedRoot", root))
-    return {name: value for name, value in fields if value}
 
 
 def _root(root: UsedRoot) -> JsonValue:
