@@ -33,7 +33,6 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 # An RSA key of 16,384 bits has 9 KiB.
 _MAX_KEY_BYTES: Final = 16 * 1024
 _MAX_ITERATIONS: Final = 60_000
-_JKS: Final = b"\xfe\xed\xfe\xed"
 _JKS_SALT: Final = b"Mighty Aphrodite"
 _DIGEST_BYTES: Final = 20
 _PRIVATE_KEY, _CERTIFICATE, _SECRET_KEY = 1, 2, 3

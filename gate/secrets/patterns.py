@@ -42,10 +42,6 @@ class Pattern:
         """Say whether it matches anywhere."""
         return self.compiled.search(text) is not None
 
-    def fits_whole(self, text: bytes) -> bool:
-        """Say whether it matches the text from its beginning to its end."""
-        return self.compiled.fullmatch(text) is not None
-
     def find(self, text: bytes | memoryview, start: int = 0, end: int | None = None) -> Iterator[Found]:
         """Yield the matches that begin at `start` or later, in order, none over another."""
         for match in self.compiled.finditer(text, start, len(text) if end is None else end):

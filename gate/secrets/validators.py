@@ -12,8 +12,6 @@ from collections import Counter
 from typing import Final
 from zlib import crc32
 
-from gate.secrets.private_keys import private_key_kind
-
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -112,11 +110,6 @@ def _bech32_state(prefix: str, numbers: list[int]) -> int:
         for bit, generator in enumerate(_BECH32_GENERATORS):
             state ^= generator if top >> bit & 1 else 0
     return state
-
-
-def is_private_key(body: str) -> bool:
-    """Say whether the text between PEM lines is a key and no constant of a library that mentions one."""
-    return private_key_kind(body) is not None
 
 
 def has_hex_checksum(value: str) -> bool:
