@@ -116,6 +116,34 @@ def test_the_whole_way_to_a_secret_is_told(run: Run) -> None:
     assert "config.yml > base64" in table.stdout
 
 
+OWN_RULES = """
+apiVersion: gate/v1
+kind: SecretRules
+metadata: {name: shop}
+spec:
+  rules:
+    - id: shop-token
+      title: Token of the shop
+      pattern: '\\bshop_[A-Za-z0-9]{16}\\b'
+      severity: high
+      examples: {match: ['shop_{{alnum:16}}'], noMatch: ['shop_short']}
+      source: https://shop.example/tokens
+"""
+
+
+def test_own_rules_find_what_the_shipped_ones_do_not(run: Run) -> None:
+    Path("app").mkdir()
+    Path("app/a").write_text(ExampleMaker("own").fill("shop_{{alnum:16}}"), encoding="utf-8")
+    Path("rules.yaml").write_text(OWN_RULES, encoding="utf-8")
+    without = run("secrets", "scan", "app", "-f", "json")
+    assert (without.exit_code, rows(without.stdout)) == (0, [])
+    found = run("secrets", "scan", "app", "--rules", "rules.yaml", "-f", "json")
+    assert (found.exit_code, rows(found.stdout)) == (1, [("found", "shop-token", "a", False)])
+    Path("rules.yaml").write_text(OWN_RULES.replace("shop_short", "shop_{{alnum:16}}"), encoding="utf-8")
+    unproven = run("secrets", "scan", "app", "--rules", "rules.yaml")
+    assert (unproven.exit_code, unproven.stderr.startswith("gate: POL_")) == (2, True)
+
+
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_x10_no_part_of_a_secret_is_printed_or_kept(form: str, run: Run, tmp_path: Path) -> None:
     password = "tr0ub4dor-and-three"

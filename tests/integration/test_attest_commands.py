@@ -58,6 +58,19 @@ def test_two_jobs_hand_one_file_over(shop: Shop, gate_says: Gate, own: Path, tmp
     assert admitted.returncode == 0, admitted.stderr
 
 
+def test_a_verdict_is_written_in_the_forms_that_are_asked_for(shop: Shop, gate_says: Gate, tmp_path: Path) -> None:
+    reference = shop.reference("clean", "shop/written")
+    command = ("check", reference, "-p", str(shop.installed.policy), "--key", str(shop.installed.private_key()))
+    bundle, envelope = tmp_path / "verdict.json", tmp_path / "verdict.dsse.json"
+    assert gate_says(*command, places=True).returncode == 0
+    assert not bundle.exists()
+    assert not envelope.exists()
+    done = gate_says(*command, "--attestation", str(bundle), "--dsse", str(envelope), places=True)
+    assert done.returncode == 0, done.stderr
+    signed, bare = json.loads(bundle.read_bytes())["dsseEnvelope"], json.loads(envelope.read_bytes())
+    assert (bare["payload"], bare["payloadType"]) == (signed["payload"], signed["payloadType"])
+
+
 def test_show_lists_what_hangs_on_a_digest(shop: Shop, gate_says: Gate, tmp_path: Path) -> None:
     reference = shop.reference("clean", "shop/listed")
     public = str(shop.installed.public_key_file("build"))
