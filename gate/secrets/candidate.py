@@ -21,7 +21,8 @@ class Candidate:
     """A match in `text` from `start` to `end`; `value` is the secret itself and `groups` the pattern's named groups.
 
     `text` is the window that the pattern was searched in, so that a validator can look around; `path` the file's name, or
-    empty. All bytes are untrusted.
+    empty. `has_proven_checksum` says that the checksum of the rule was held against a published example or the vendor's own
+    code. All bytes are untrusted.
     """
 
     value: bytes
@@ -30,6 +31,7 @@ class Candidate:
     end: int
     path: str = ""
     groups: Mapping[str, bytes] = field(default_factory=dict)
+    has_proven_checksum: bool = False
 
     def __repr__(self) -> str:
         """Show no byte of it: a value must not reach a log by a debugger or a failed assertion."""

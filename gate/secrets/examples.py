@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from gate.secrets.example_keys import pem_example
-from gate.secrets.validators import BASE62, base62, bech32_text
+from gate.secrets.validators import BASE62, base36, base58_check, base62, bech32_text, hex_crc32
 
 _TEMPLATE = re.compile(r"\{\{([a-zA-Z0-9-]+)((?::[^{}]*)?)\}\}")
 _ALPHABETS: Final[Mapping[str, str]] = {
@@ -83,7 +83,17 @@ class ExampleMaker:
     def _hex_crc32(self, arguments: str) -> str:
         prefix, count = arguments.rsplit(":", 1)
         body = prefix + self._characters(BASE62, self._count(count))
-        return f"{body}_{zlib.crc32(body.encode()):08x}"
+        return f"{body}_{hex_crc32(body)}"
+
+    def _base36_crc32(self, arguments: str) -> str:
+        prefix, count = arguments.rsplit(":", 1)
+        payload = self._characters(_ALPHABETS["base64url"], self._count(count))
+        body = f"{prefix}{payload}.01.{base36(len(payload), 2)}"
+        return body + base36(zlib.crc32(body.encode()), 7)
+
+    def _base58_check(self, arguments: str) -> str:
+        version, count = arguments.rsplit(":", 1)
+        return base58_check(bytes.fromhex(version) + self._random.randbytes(self._count(count)))
 
     def _bech32(self, arguments: str) -> str:
         prefix, count = arguments.rsplit(":", 1)
@@ -134,6 +144,8 @@ class ExampleMaker:
 _MAKERS: Final[Mapping[str, Callable[[ExampleMaker, str], str]]] = {
     "base62-crc32": ExampleMaker._base62_crc32,  # noqa: SLF001 - the table of this class's own methods
     "hex-crc32": ExampleMaker._hex_crc32,  # noqa: SLF001
+    "base36-crc32": ExampleMaker._base36_crc32,  # noqa: SLF001
+    "base58-check": ExampleMaker._base58_check,  # noqa: SLF001
     "bech32": ExampleMaker._bech32,  # noqa: SLF001
     "jwt": ExampleMaker._jwt,  # noqa: SLF001
     "pem": ExampleMaker._pem,  # noqa: SLF001

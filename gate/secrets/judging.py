@@ -19,6 +19,8 @@ from gate.secrets.private_keys import private_key_kind
 from gate.secrets.rule import ValidatorUse
 from gate.secrets.validators import (
     entropy,
+    has_base36_checksum,
+    has_base58_checksum,
     has_base62_checksum,
     has_bech32_checksum,
     has_hex_checksum,
@@ -65,8 +67,20 @@ def _text(candidate: Candidate) -> str:
     return candidate.value.decode("latin-1")
 
 
-def _proof(test: Callable[[str], bool]) -> Validator:
-    return lambda candidate, _: Judgement.CERTAIN if test(_text(candidate)) else Judgement.REJECT
+def _checksum(test: Callable[[str], bool]) -> Validator:
+    """Return what judges by a checksum: it proves or rejects only where its form was held against the vendor's own."""
+
+    def judge_it(candidate: Candidate, _: str) -> Judgement:
+        if test(_text(candidate)):
+            return Judgement.CERTAIN if candidate.has_proven_checksum else Judgement.PLAIN
+        return Judgement.REJECT if candidate.has_proven_checksum else Judgement.DOUBTFUL
+
+    return judge_it
+
+
+def _base36_crc32(candidate: Candidate, _: str) -> Judgement:
+    """Classic tokens of the same prefix have no checksum, so that a wrong one says nothing."""
+    return Judgement.CERTAIN if has_base36_checksum(_text(candidate)) else Judgement.PLAIN
 
 
 def _demand(test: Callable[[str], bool]) -> Validator:
@@ -193,9 +207,11 @@ def _reject_if(candidate: Candidate, pattern: str) -> Judgement:
 
 
 VALIDATORS: Final[Mapping[str, Validator]] = {
-    "base62-crc32": _proof(has_base62_checksum),
-    "hex-crc32": _proof(has_hex_checksum),
-    "bech32": _proof(has_bech32_checksum),
+    "base62-crc32": _checksum(has_base62_checksum),
+    "hex-crc32": _checksum(has_hex_checksum),
+    "bech32": _checksum(has_bech32_checksum),
+    "base58-check": _checksum(has_base58_checksum),
+    "base36-crc32": _base36_crc32,
     "jwt": _jwt,
     "private-key": _private_key,
     "service-account": _service_account,

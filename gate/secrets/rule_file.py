@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Final
 
 from gate.codec.yaml_document import parse_yaml
@@ -27,7 +28,7 @@ METADATA_KEYS: Final = ("name", "description")
 SPEC_KEYS: Final = ("rules",)
 RULE_KEYS: Final = (
     "id", "title", "description", "pattern", "keywords", "paths", "validators", "severity", "confidence", "prefix",
-    "examples", "source",
+    "examples", "source", "reviewed", "checksumSource",
 )  # fmt: skip
 EXAMPLE_KEYS: Final = ("match", "noMatch")
 MAX_RULES: Final = 1000
@@ -36,6 +37,7 @@ MAX_PATTERN_BYTES: Final = 2048
 MAX_PREFIX_BYTES: Final = 24
 _MAX_EXAMPLES: Final = 50
 _ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+){0,12}", re.ASCII)
+_ADDRESS = re.compile(r"https://[^\s/]+/\S{1,400}")
 _KEYWORD = re.compile(r"[^A-Z\s]{2,60}")
 _SEVERITIES: Final = frozenset({Severity.UNKNOWN, Severity.NEGLIGIBLE})
 
@@ -102,9 +104,19 @@ def _read_rule(node: Node) -> Rule:
         confidence=fields.get("confidence", lambda value: value.choice(Confidence), Confidence.HIGH),
         prefix=fields.get("prefix", lambda value: value.text(max_bytes=MAX_PREFIX_BYTES), ""),
         source=fields.demand("source", Node.text),
+        reviewed=fields.get("reviewed", _read_day, None),
+        checksum_source=fields.get("checksumSource", lambda value: value.matching(_ADDRESS, "an https:// address"), ""),
         match=_read_examples(examples, "match"),
         no_match=_read_examples(examples, "noMatch"),
     )
+
+
+def _read_day(node: Node) -> date:
+    text = node.text(max_bytes=10)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise node.refuse("is not a day", expected="a date as 2026-12-01", seen=text) from error
 
 
 def _read_pattern(node: Node) -> str:

@@ -122,8 +122,9 @@ def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:
     if not value or len(value) > MAX_MATCH_BYTES or not _has_keyword(rule, found, block):
         return None
     candidate = Candidate(
-        value=value, text=block, start=found.start, end=found.end, path=where.path, groups=found.groups
-    )
+        value=value, text=block, start=found.start, end=found.end, path=where.path, groups=found.groups,
+        has_proven_checksum=bool(rule.checksum_source),
+    )  # fmt: skip
     said = judge(candidate, rule.validators)
     if said is Judgement.REJECT:
         return None

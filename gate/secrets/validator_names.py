@@ -27,6 +27,8 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "base62-crc32": Parameter.NONE,
         "hex-crc32": Parameter.NONE,
         "bech32": Parameter.NONE,
+        "base58-check": Parameter.NONE,
+        "base36-crc32": Parameter.NONE,
         "jwt": Parameter.NONE,
         "private-key": Parameter.NONE,
         "service-account": Parameter.NONE,

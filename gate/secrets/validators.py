@@ -9,10 +9,13 @@ import itertools
 import math
 import re
 from collections import Counter
+from hashlib import sha256
 from typing import Final
 from zlib import crc32
 
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
@@ -77,10 +80,14 @@ def has_base62_checksum(value: str) -> bool:
 
 def base62(number: int, width: int) -> str:
     """Give a number in base 62, filled up with zeros."""
+    return _in_base(number, width, BASE62)
+
+
+def _in_base(number: int, width: int, alphabet: str) -> str:
     digits = ""
     while number:
-        number, digit = divmod(number, 62)
-        digits = BASE62[digit] + digits
+        number, digit = divmod(number, len(alphabet))
+        digits = alphabet[digit] + digits
     return digits.rjust(width, "0")
 
 
@@ -113,9 +120,52 @@ def _bech32_state(prefix: str, numbers: list[int]) -> int:
 
 
 def has_hex_checksum(value: str) -> bool:
-    """Say whether the last 8 characters are the hexadecimal CRC-32 of all before the last `_` (Grafana)."""
+    """Say whether the last 8 characters are the CRC-32 of all before the last `_` (Grafana)."""
     body, _, digits = value.rpartition("_")
-    return digits.lower() == f"{crc32(body.encode('latin-1', 'replace')):08x}"
+    return digits == hex_crc32(body)
+
+
+def hex_crc32(body: str) -> str:
+    """Return the CRC-32 of a text as Grafana writes it: hexadecimal, the lowest byte first.
+
+    Specification: grafana/grafana `pkg/components/satokengen/tokengen.go`.
+    """
+    return crc32(body.encode("latin-1", "replace")).to_bytes(4, "little").hex()
+
+
+def has_base36_checksum(value: str) -> bool:
+    """Say whether the last 7 characters are the CRC-32 of all before, in base 36 (GitLab's routable tokens).
+
+    Specification: gitlab-org/gitlab `lib/authn/token_field/generator/routable_token.rb`.
+    """
+    body = value[:-7]
+    return "." in body and value[-7:] == base36(crc32(body.encode("latin-1", "replace")), 7)
+
+
+def base36(number: int, width: int) -> str:
+    """Return a number in base 36 with lower-case letters, filled up with zeros."""
+    return _in_base(number, width, BASE36)
+
+
+def has_base58_checksum(value: str) -> bool:
+    """Say whether a text is sound Base58Check, as the extended keys of BIP 32 are."""
+    number = 0
+    for letter in value:
+        digit = _BASE58.find(letter)
+        if digit < 0:
+            return False
+        number = number * 58 + digit
+    data = number.to_bytes(max(5, (number.bit_length() + 7) // 8), "big")
+    return _double_sha256(data[:-4]) == data[-4:]
+
+
+def base58_check(data: bytes) -> str:
+    """Return bytes, the first of them not zero, as Base58Check."""
+    return _in_base(int.from_bytes(data + _double_sha256(data), "big"), 0, _BASE58)
+
+
+def _double_sha256(data: bytes) -> bytes:
+    return sha256(sha256(data).digest()).digest()[:4]
 
 
 def is_aws_secret(value: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.examples import ExampleMaker
@@ -51,7 +53,10 @@ def finds(rule: Rule, path: str, content: str) -> bool:
         if rule.keywords and not any(word.encode() in near for word in rule.keywords):
             continue
         value = text[found.value[0] : found.value[1]]
-        candidate = Candidate(value=value, text=text, start=found.start, end=found.end, path=path, groups=found.groups)
+        candidate = Candidate(
+            value=value, text=text, start=found.start, end=found.end, path=path, groups=found.groups,
+            has_proven_checksum=bool(rule.checksum_source),
+        )  # fmt: skip
         if judge(candidate, rule.validators) is not Judgement.REJECT:
             return True
     return False
@@ -82,6 +87,21 @@ def test_no_two_rules_have_one_pattern() -> None:
 
 def test_every_rule_says_where_its_format_is_documented() -> None:
     assert [rule.id for rule in RULES if not re.fullmatch(r"https://[^\s/]+\.[a-z]+/\S*", rule.source)] == []
+
+
+REVIEWS = yaml.safe_load((Path(__file__).parent / "reviews.yaml").read_text("utf-8"))
+
+
+def test_each_rule_of_a_vendor_was_reviewed_within_a_year_or_is_named_as_not_reviewed() -> None:
+    today = datetime.now(UTC).date()
+    vendors = [rule for path in FILES if path.stem not in OPEN_FORMATS for rule in read(path)]
+    old = [
+        rule.id for rule in RULES if rule.reviewed and not timedelta() <= today - rule.reviewed < timedelta(days=366)
+    ]
+    assert old == []
+    # The list gets shorter only: a new rule is reviewed when it is written, and a reviewed one leaves it.
+    assert sorted(REVIEWS["notReviewed"]) == sorted(rule.id for rule in vendors if rule.reviewed is None)
+    assert len(REVIEWS["notReviewed"]) <= REVIEWS["atMost"]
 
 
 def test_the_automaton_takes_all_of_them_together() -> None:
