@@ -5,15 +5,12 @@ Reads the outer structure only and computes with nothing. Specification: RFC 746
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from gate.secrets.encoded import decoded
+from gate.secrets.pem_bodies import pem_bodies
 
 _OPENSSH: Final = b"openssh-key-v1\0"
-_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_BREAK = re.compile(r"\s+|(?:\\+[nrt])+|&#(?:10|13|xA|xD);", re.IGNORECASE)
-_HEADER = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}-----|-----END [A-Z0-9 ]{0,30}-----")
 _MIN_BODY: Final = 40
 _SEQUENCE: Final = 0x30
 _INTEGER: Final = 0x02
@@ -22,17 +19,20 @@ _OCTETS: Final = 0x04
 
 def private_key_kind(text: str) -> str | None:
     """Say which kind of private key a PEM block (or its body alone) holds: `plain`, `encrypted`; None where it holds none."""
-    body = _HEADER.sub(" ", text)
-    lines = [line for line in _BREAK.split(body) if _LINE.fullmatch(line)]
-    data = decoded("".join(lines))
-    if data.startswith(_OPENSSH):
-        return "plain" if data[len(_OPENSSH) :].startswith(b"\0\0\0\x04none") else "encrypted"
-    if "Proc-Type:" in text and "ENCRYPTED" in text:
+    is_locked = "Proc-Type:" in text and "ENCRYPTED" in text
+    for body in pem_bodies(text):
+        data = decoded(body)
+        if data.startswith(_OPENSSH):
+            return "plain" if data[len(_OPENSSH) :].startswith(b"\0\0\0\x04none") else "encrypted"
         # The body is no DER then; the names of its headers went through the filter of lines, and shift it.
-        return "encrypted" if len("".join(lines)) >= _MIN_BODY else None
-    if "PGP PRIVATE KEY" in text:
-        return "plain" if len(data) >= _MIN_BODY or len("".join(lines)) >= 2 * _MIN_BODY else None
-    return der_key_kind(data) if len(data) >= _MIN_BODY else None
+        if is_locked and len(body) >= _MIN_BODY:
+            return "encrypted"
+        if "PGP PRIVATE KEY" in text and (len(data) >= _MIN_BODY or len(body) >= 2 * _MIN_BODY):
+            return "plain"
+        kind = der_key_kind(data) if len(data) >= _MIN_BODY else None
+        if kind is not None:
+            return kind
+    return None
 
 
 def der_key_kind(data: bytes) -> str | None:

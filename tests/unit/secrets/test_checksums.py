@@ -33,7 +33,7 @@ PUBLISHED = [
     (
         "bitcoin-extended-key",
         "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtR"
-        + "BeJgk33yuGBxrMPHi",
+         "BeJgk33yuGBxrMPHi",
     ),
 ]
 
