@@ -32,8 +32,10 @@ PUBLISHED = [
     # bitcoin/bips BIP 32, test vector 1
     (
         "bitcoin-extended-key",
-        "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtR"
-         "BeJgk33yuGBxrMPHi",
+        (
+            "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtR"
+            "BeJgk33yuGBxrMPHi"
+        ),
     ),
 ]
 
