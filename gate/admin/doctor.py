@@ -249,7 +249,7 @@ def _cache(places: Places) -> Diagnosis:
 def _record(places: Places) -> Diagnosis:
     """Open the record, which makes it where there is none, and count its rows."""
     with closing(open_record(places.record, places.evidence)) as record:
-        rows = len(record.rows())
+        rows = sum(1 for _ in record.rows())
     shown = places.record if "://" not in places.record else "database server"
     return Diagnosis(
         subject="record", state=State.OK, found=f"{shown}, {rows} rows, evidence in {Path(places.evidence)}"

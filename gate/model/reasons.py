@@ -320,6 +320,8 @@ _STORAGE = (
     _error("DB_SOURCE", "A vulnerability database cannot be fetched.", "Try again, or name a mirror: `gate db update --help`."),
     _error("STORE_UNAVAILABLE", "The record cannot be written or read.", "Look at the disk and at `--record`; `gate doctor`."),
     _error("STORE_CORRUPT", "The record holds something that it cannot have written.", "Keep the file and restore a copy."),
+    _error("STORE_SCHEMA", "The record has another form than this release reads.",
+           "Let the owner of the record run `gate record migrate`, or name another record with `--record`."),
     _error("CACHE_UNAVAILABLE", "The cache cannot be written.", "Look at the disk and its permissions; give `--cache-dir`."),
     _error("CACHE_CORRUPT", "A cached blob is damaged.", "It was removed; run the command again."),
     _error("OUT_WRITE", "An output file cannot be written.", "Look at the disk and the directory's permissions."),

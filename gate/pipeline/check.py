@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from gate.model.decision import Decision
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.verdict import Verdict
+from gate.pipeline.actor import actor_of
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.other_forms import remove_stale, write_forms
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
@@ -91,7 +93,10 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     for file in (options.attestation_file, options.envelope_file, options.unsigned_file):
         remove_stale(file)
     with ExitStack() as opened:
-        record = open_record(options.places.record, options.places.evidence)
+        deadline = Deadline.after(options.timeout, used)
+        record = open_record(
+            options.places.record, options.places.evidence, deadline=deadline, actor=actor_of(os.environ)
+        )
         opened.callback(record.close)
         run = _Run(
             options=options,
@@ -99,7 +104,7 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
             request=_request(reference, parsed, options),
             record=record,
             clock=used,
-            deadline=Deadline.after(options.timeout, used),
+            deadline=deadline,
             started=now,
         )
         client = opened.enter_context(RegistryClient(replace(options.registry, offline=options.offline), run.deadline))
@@ -192,6 +197,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
         workshop = open_workshop(
             places,
             scratch,
+            run.record.evidence,
             deadline=run.deadline,
             now=run.started,
             progress=run.options.progress,
@@ -211,9 +217,18 @@ def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedMan
 def _in_turn(
     run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
 ) -> CheckRun:
-    """Finish what an earlier run left, give its verdict again where that holds, or else come to one."""
-    repaired = publisher.repair(run.started) if publisher is not None else ()
-    notices = tuple(f"published again what an earlier run left unfinished (row {intent.number})" for intent in repaired)
+    """Give an earlier verdict again where that holds, or else come to one; then finish what earlier runs left."""
+    before = run.record.unpublished(run.subject) if publisher is not None else ()
+    concluded = _judge(run, source, root, publisher, workshop)
+    if publisher is None or not before:
+        return concluded
+    still = [row for row in run.record.unpublished(run.subject) if row in before]
+    return replace(concluded, notices=(*publisher.repair(still, run.started), *concluded.notices))
+
+
+def _judge(
+    run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
+) -> CheckRun:
     needs = needed_evidence(run.policy)
     attached = attempt(lambda: collect_attachments(source, root.digest)) if EvidenceKind.ATTACHMENTS in needs else None
     target = publisher.target if publisher is not None else ""
@@ -221,11 +236,10 @@ def _in_turn(
     anew = run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None
     known = None if anew else _known(run, inputs, publisher)
     if known is not None:
-        return replace(known, notices=(*notices, *known.notices))
+        return known
     evidence = _gather(run, source, root, workshop, attached)
     # What another job scanned says nothing about the programs that are here.
-    fresh = _conclude(run, evidence, "" if run.options.brought is not None else inputs, publisher)
-    return replace(fresh, notices=(*notices, *fresh.notices))
+    return _conclude(run, evidence, "" if run.options.brought is not None else inputs, publisher)
 
 
 def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publisher | None:
@@ -268,8 +282,7 @@ def _known(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | No
     issued: tuple[IssuedAttestation, ...] = ()
     notices: tuple[str, ...] = ()
     if publisher is not None and known.intent is not None:
-        if publisher.ensure(known.intent):
-            notices = (f"published again what was no longer attached (row {known.intent.number})",)
+        notices = publisher.ensure(known.intent, run.started)
         issued = publisher.issued(known.intent)
     written, told = write_forms(run.options, known.verdict, known.summary, publisher)
     return CheckRun(verdict=known.verdict, attestations=(*issued, *written), reused=True, notices=(*notices, *told))
@@ -307,10 +320,21 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     """Decide, sign what was decided, record it, and publish it."""
     verdict = _decide(run, evidence)
     signer = _signer_of(verdict, run.options)
-    signed = _sign(run, verdict, signer) if signer is not None else None
+    try:
+        signed = _sign(run, verdict, signer) if signer is not None else None
+    except GateError as error:
+        # A refusal must not be mistaken for a broken service later: what was decided stands in the record.
+        record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="", unsigned=error.code)
+        raise
     target = publisher.target if publisher is not None else ""
     _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
-    issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
+    try:
+        issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
+    except GateError as error:
+        if verdict.decision is not Decision.REFUSED:
+            raise
+        # The image is refused whether or not the registry takes the verdict; the next run publishes it from the record.
+        return CheckRun(verdict=verdict, notices=(f"signed and recorded, but not published: {error.code}: {error}",))
     if signed is None:
         return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
     written, notices = write_forms(run.options, verdict, signed.summary.bundle, publisher)

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 from gate.codec.verdict_manifest import EMPTY_CONFIG
 from gate.collectors.attachments import collect_attachments
-from gate.errors import GateError, RegistryError
+from gate.errors import GateError, RegistryError, StorageError
 from gate.model.digest import Digest
 from gate.pipeline.options import IssuedAttestation
 from gate.pipeline.recording import Intent, read_intent, record_published
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from gate.collectors.image_source import AttachmentWriter, ImageSource
     from gate.pipeline.statements import Publication
-    from gate.store.record import Record
+    from gate.store.record import Record, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +45,36 @@ class Publisher:
         record_published(self.record, intent, self.subject, now)
         return self.issued(intent)
 
-    def repair(self, now: datetime) -> tuple[Intent, ...]:
-        """Publish again what an earlier run recorded for this place and did not finish."""
-        rows = self.record.unpublished(self.subject)
-        intents = tuple(
-            intent for intent in (read_intent(self.record, row) for row in rows) if intent.target == self.target
-        )
-        for intent in intents:
-            self.publish(intent, now)
-        return intents
+    def repair(self, rows: Iterable[Row], now: datetime) -> tuple[str, ...]:
+        """Publish again what earlier runs recorded for this place and did not finish; return a line for each.
 
-    def ensure(self, intent: Intent) -> bool:
-        """Publish again what was published once and is gone now, from the recorded bytes; say whether that was needed."""
+        What cannot be finished now is reported and stops nothing: this run has judged and recorded already.
+        """
+        return tuple(line for line in (self._repair(row, now) for row in rows) if line)
+
+    def _repair(self, row: Row, now: datetime) -> str:
+        try:
+            intent = read_intent(self.record, row)
+            if intent.target != self.target:
+                return ""
+            self.publish(intent, now)
+        except StorageError as error:
+            return f"cannot finish what an earlier run left (row {row.number}): {error}; see `gate record repair`"
+        except GateError as error:
+            return f"cannot publish yet what an earlier run left (row {row.number}): {error.code}: {error}"
+        return f"published again what an earlier run left unfinished (row {row.number})"
+
+    def ensure(self, intent: Intent, now: datetime) -> tuple[str, ...]:
+        """Publish from the recorded bytes what was never published or is gone now; return a line where that was needed."""
+        if not self.record.answers(intent.number, "published"):
+            self.publish(intent, now)
+            return (f"published again what an earlier run left unfinished (row {intent.number})",)
         try:
             self._read_back(intent.publications)
         except RegistryError:
             self._push(intent.publications)
-            return True
-        return False
+            return (f"published again what was no longer attached (row {intent.number})",)
+        return ()
 
     def _push(self, publications: tuple[Publication, ...]) -> None:
         for publication in publications:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.strict_json import Fault, parse_object
+from gate.codec.strict_json import Fault
 from gate.codec.times import format_time, parse_time
 from gate.codec.values import decode_value, encode_value
 from gate.errors import StorageError
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from gate.model.reference import Repository
     from gate.pipeline.statements import SignedVerdict
 
-SCHEMA_VERSION: Final = "1.0"
 _FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "a row of the record")
-_MAX_ROW_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +49,30 @@ def subject_of(request: RequestFacts, digest: Digest | None) -> str:
 
 
 def record_verdict(
-    record: Record, verdict: Verdict, policy: bytes, *, inputs: str, signed: SignedVerdict | None, target: str
+    record: Record,
+    verdict: Verdict,
+    policy: bytes,
+    *,
+    inputs: str,
+    signed: SignedVerdict | None,
+    target: str,
+    unsigned: str = "",
 ) -> tuple[Row, Intent | None]:
     """Append the verdict and, where it was signed and `target` names a place, the intent to publish it; both or neither.
+
+    `unsigned` is the code of what kept the verdict from being signed, where it was to be.
 
     Raises:
         StorageError: nothing was recorded, so nothing may be published.
     """
     subject = subject_of(verdict.request, verdict.digest)
     entries = [
-        Entry(kind="verdict", content=_verdict_row(record, verdict, policy, signed), subject=subject, inputs=inputs)
+        Entry(
+            kind="verdict",
+            content=_verdict_row(record, verdict, policy, signed) | ({"unsigned": unsigned} if unsigned else {}),
+            subject=subject,
+            inputs=inputs,
+        )
     ]
     if signed is None or not target:
         return record.append(*entries)[0], None
@@ -73,8 +85,6 @@ def record_verdict(
 def record_published(record: Record, intent: Intent, subject: str, now: datetime) -> None:
     """Append that an intent's publications were read back as they were recorded."""
     content: dict[str, JsonValue] = {
-        "schemaVersion": SCHEMA_VERSION,
-        "kind": "published",
         "at": format_time(now),
         "intent": intent.number,
         "manifests": [str(publication.digest) for publication in intent.publications],
@@ -92,8 +102,6 @@ def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: Signed
         evidence["statement"] = str(record.evidence.put(signed.evidence.bundle))
         evidence["summary"] = str(record.evidence.put(signed.summary.bundle))
     return {
-        "schemaVersion": SCHEMA_VERSION,
-        "kind": "verdict",
         "at": format_time(verdict.evaluated_at),
         "gate": VERSION,
         "reference": verdict.request.reference,
@@ -115,8 +123,6 @@ def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: Signed
 
 def _intent_row(record: Record, publications: Sequence[Publication], target: str) -> dict[str, JsonValue]:
     return {
-        "schemaVersion": SCHEMA_VERSION,
-        "kind": "intent",
         "target": target,
         "publications": [_publication_row(record, publication) for publication in publications],
     }
@@ -138,7 +144,7 @@ def read_intent(record: Record, row: Row) -> Intent:
     Raises:
         StorageError: `STORE_CORRUPT`.
     """
-    view = _view(row)
+    view = row.view()
     publications = tuple(_read_publication(record, item) for item in view.objects("publications"))
     return Intent(number=row.number, target=view.text("target"), publications=publications)
 
@@ -157,12 +163,12 @@ def _read_publication(record: Record, view: ObjectView) -> Publication:
 
 def read_verdict(record: Record, row: Row) -> Verdict:
     """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
-    return decode_value(Verdict, record.evidence.get(_view(row).object("evidence").digest("verdict")))
+    return decode_value(Verdict, record.evidence.get(row.view().object("evidence").digest("verdict")))
 
 
 def read_summary(record: Record, row: Row) -> bytes | None:
     """Give the bundle of the summary that was signed for a verdict, None for an unsigned one; raises StorageError."""
-    evidence = _view(row).object("evidence")
+    evidence = row.view().object("evidence")
     return record.evidence.get(evidence.digest("summary")) if "summary" in evidence else None
 
 
@@ -170,12 +176,8 @@ def first_seen(record: Record, repository: Repository) -> FirstSeen:
     """Give when each finding was first seen on any digest of a repository."""
     since: dict[str, datetime] = {}
     for row in record.verdicts_of(str(repository)):
-        view = _view(row)
+        view = row.view()
         at = parse_time(view.text("at"), _FAULT, "at")
         for fingerprint in view.texts("findings"):
             since.setdefault(fingerprint, at)
     return FirstSeen(since=tuple(sorted(since.items())))
-
-
-def _view(row: Row) -> ObjectView:
-    return parse_object(row.content, _FAULT, limit_bytes=_MAX_ROW_BYTES)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gate.model.evidence import EvidenceSet, RawReport, SubjectEvidence, Unobtained
     from gate.model.policy import Policy
     from gate.model.verdict import Verdict
-    from gate.store.evidence_folder import EvidenceFolder
+    from gate.store.record import EvidenceStore
 
 # A night between the jobs is a queue; more is somebody who waits for the right moment.
 MAX_WAIT: Final = timedelta(hours=24)
@@ -58,7 +58,7 @@ _FETCHED_HERE: Final = frozenset(
 _SAID: Final = ("target_diff_ids", "distribution", "packages", "os_packages", "findings", "suppressed")
 
 
-def write_unsigned(path: Path, verdict: Verdict, evidence: EvidenceSet, reports: EvidenceFolder) -> Digest:
+def write_unsigned(path: Path, verdict: Verdict, evidence: EvidenceSet, reports: EvidenceStore) -> Digest:
     """Write the file for the signing job and give its digest, to be handed on beside it.
 
     Raises:
@@ -166,7 +166,7 @@ def origin_of(brought: BroughtVerdict) -> EvidenceOrigin:
 
 
 def take_up(
-    subjects: Iterable[SubjectEvidence], brought: BroughtVerdict, kept: EvidenceFolder
+    subjects: Iterable[SubjectEvidence], brought: BroughtVerdict, kept: EvidenceStore
 ) -> tuple[SubjectEvidence, ...]:
     """Give the subjects, whose manifests and configurations were fetched here, with what the file says of each.
 

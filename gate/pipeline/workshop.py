@@ -27,7 +27,6 @@ from gate.errors import GateError, StorageError
 from gate.model.evidence import Unobtained
 from gate.model.finding import Tool
 from gate.secrets.findings import MIN_KEY_BYTES, Fingerprints
-from gate.store.evidence_folder import EvidenceFolder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from gate.model.progress import Progress
     from gate.pipeline.places import Places
     from gate.registry.deadline import Deadline
+    from gate.store.record import EvidenceStore
 
 T = TypeVar("T")
 SCANNERS: Final = (Tool.TRIVY, Tool.GRYPE)
@@ -52,7 +52,7 @@ class Workshop:
     databases: DatabaseSet
     settings: ScanSettings
     cache: EvidenceCache
-    evidence: EvidenceFolder
+    evidence: EvidenceStore
     scratch: Path
     fingerprint_key: bytes
     secret_material: SecretMaterial
@@ -69,6 +69,7 @@ class Workshop:
 def open_workshop(
     places: Places,
     scratch: Path,
+    evidence: EvidenceStore,
     *,
     deadline: Deadline,
     now: datetime,
@@ -82,7 +83,6 @@ def open_workshop(
         PolicyError: `POL_*`, the policy's own rules for secrets.
     """
     memo = DigestMemo(places.cache / "digests.json")
-    evidence = EvidenceFolder(places.evidence)
     pins = tool_places(places)
     return Workshop(
         store=image_store(places),
@@ -129,7 +129,7 @@ def _locating(tool: Tool, places: ToolPlaces, memo: DigestMemo) -> Callable[[], 
     return lambda: locate_tool(tool.value, places, memo)
 
 
-def _keep(evidence: EvidenceFolder, content: bytes) -> None:
+def _keep(evidence: EvidenceStore, content: bytes) -> None:
     evidence.put(content)
 
 

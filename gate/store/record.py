@@ -1,270 +1,240 @@
 """The record: rows that are only ever appended, in SQLite or PostgreSQL.
 
-A row is canonical JSON (formats reference, section 12.1) with its leaf hash (RFC 9162: SHA-256 over a zero byte and the
-row), so that the Merkle tree of the audit can be built over rows that exist already. Beside the bytes stand the few columns
-that look-ups need; they repeat what the bytes say and decide nothing.
-
 Kinds of row: `verdict` (every verdict, refused references and unsigned runs included), `intent` (these bytes are about to be
-published there), `published` (they were read back). An intent without its `published` row was cut short, and is repaired from
-the recorded bytes: published again, never signed again.
+published there), `published` (they were read back), `superseded` (this intent cannot be finished and no run tries it again). An
+intent that no row answers was cut short, and any gate on the record can publish it from the recorded bytes: published again,
+never signed again.
 
-Refuses to change or remove a row. Locks out other writers for the moment of an append, so that numbers have no gaps.
+Refuses to change or remove a row, a record that has shrunk since this installation last saw it, and one that others may write.
+
+    record = open_record("state/record.db", Path("state/evidence"), deadline=deadline, actor=actor)
+    verdict, intent = record.append(Entry(kind="verdict", ...), Entry(kind="intent", ..., refers_to_first=True))
+    record.append(Entry(kind="published", ..., refers_to=intent.number))
+    record.close()
 """
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import contextmanager
-from dataclasses import dataclass
+import secrets
+import urllib.parse
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-import sqlalchemy as sa
-
-from gate.codec.strict_json import canonical_json
 from gate.errors import StorageError, UsageError
+from gate.registry.deadline import Deadline
+from gate.store.backend import pages
 from gate.store.evidence_folder import EvidenceFolder
+from gate.store.heads import Head, HeadFile
+from gate.store.rows import Author, Entry, Row, altered, number_entries, read_row
+from gate.store.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from gate.codec.strict_json import JsonValue
+    from gate.model.digest import Digest
+    from gate.store.backend import Backend
+    from gate.store.postgresql import PostgresqlBackend
 
-_BUSY_SECONDS: Final = 30
+__all__ = ["Entry", "EvidenceStore", "Record", "Row", "migrate_record", "open_record"]
+
 _URL_FORM: Final = "a path, sqlite:///FILE or postgresql://..."
-_MAKING_TABLES: Final = 0x67617465  # an arbitrary number that every gate uses for PostgreSQL's advisory lock: "gate"
-_METADATA = sa.MetaData()
-ROWS: Final = sa.Table(
-    "rows",
-    _METADATA,
-    sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    # A repository of 255 bytes, "@" and a digest; or a reference as asked, cut.
-    sa.Column("subject", sa.String(400), nullable=False),
-    sa.Column("inputs", sa.String(64), nullable=False),
-    sa.Column("refers_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-    sa.Column("leaf_hash", sa.String(64), nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),
-    sa.Index("rows_by_subject", "subject", "kind"),
-    sa.Index("rows_by_inputs", "inputs", "kind"),
-    sa.Index("rows_by_reference", "refers_to", "kind"),
-)
+_DEFAULT_WAIT: Final = timedelta(seconds=30)
+
+
+class EvidenceStore(Protocol):
+    """Where evidence is kept by digest: beside a record in a file, inside one in a database."""
+
+    def put(self, content: bytes) -> Digest:
+        """Keep these bytes and return their digest; raises StorageError."""
+
+    def get(self, digest: Digest) -> bytes:
+        """Return the bytes with this digest; raises StorageError."""
+
+    def put_all(self, contents: Iterable[bytes]) -> tuple[Digest, ...]:
+        """Keep several pieces, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row as it stands: its number from 1, kind, and exact bytes.
-
-    `subject` is `repository@digest` or the reference as asked; `inputs` is a key over everything that a verdict depends on,
-    or empty; `refers_to` is the number of the row that this one belongs to.
-    """
-
-    number: int
-    kind: str
-    subject: str
-    inputs: str
-    content: bytes
-    refers_to: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A row to be appended; `refers_to_first` makes it refer to the first row of the same call."""
-
-    kind: str
-    content: Mapping[str, JsonValue]
-    subject: str
-    inputs: str = ""
-    refers_to: int | None = None
-    refers_to_first: bool = False
-
-
 class Record:
-    """The record at a place; opened at the first use, closed by `close`."""
+    """An open record; `close` ends its connection."""
 
-    def __init__(self, engine: sa.Engine, evidence: EvidenceFolder) -> None:
-        self._engine = engine
-        self.evidence = evidence
+    backend: Backend
+    evidence: EvidenceStore
+    head: HeadFile
+    author: Author = field(default_factory=lambda: Author(run=secrets.token_hex(16)))
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._engine.dispose()
+        """Close the connection."""
+        self.backend.close()
 
     def append(self, *entries: Entry) -> tuple[Row, ...]:
-        """Append rows, all or none, and give them back with their numbers; without entries nothing is done.
+        """Append rows, all or none, and return them with their numbers; without entries nothing is done.
 
         Raises:
             StorageError: `STORE_UNAVAILABLE`, none is written; then nothing that depends on them may happen.
         """
-        rows: list[Row] = []
         if not entries:
             return ()
-        with _storage_errors(), self._engine.begin() as connection:
-            _lock(connection)
-            number = connection.execute(sa.select(sa.func.max(ROWS.c.number))).scalar() or 0
-            for entry in entries:
-                number += 1
-                refers_to = rows[0].number if entry.refers_to_first else entry.refers_to
-                rows.append(_numbered(entry, number, refers_to))
-            connection.execute(ROWS.insert(), [_columns(row) for row in rows])
-        return tuple(rows)
+        rows = tuple(self.backend.append(lambda first: number_entries(entries, first, self.author)))
+        self.head.write(Head(rows[-1].number, rows[-1].leaf_hash))
+        return rows
 
     def verdicts_with_inputs(self, inputs: str) -> tuple[Row, ...]:
-        """Give the verdicts that were decided from exactly these inputs, newest first."""
-        return self._select(ROWS.c.kind == "verdict", ROWS.c.inputs == inputs, newest_first=True)
+        """Return the verdicts that were decided from exactly these inputs, newest first; none of the first release."""
+        found = self._select("kind = ? AND inputs = ?", ("verdict", inputs), order="number DESC")
+        return tuple(row for row in found if not row.legacy)
 
     def verdicts_of(self, repository: str) -> Iterator[Row]:
-        """Give the verdicts on any digest of a repository, oldest first."""
-        wanted = ROWS.c.subject.startswith(f"{repository}@", autoescape=True)
-        yield from self._select(ROWS.c.kind == "verdict", wanted)
+        """Yield the verdicts on any digest of a repository, oldest first."""
+        first = f"{repository}@"
+        # A range that the index serves (the column is compared by code points, in which "A" follows "@").
+        condition = "kind = ? AND subject >= ? AND subject < ? AND substr(subject, 1, ?) = ?"
+        values = ("verdict", first, f"{repository}A", len(first), first)
+        for columns in pages(self.backend, condition, values):
+            yield read_row(columns)
 
     def unpublished(self, subject: str) -> tuple[Row, ...]:
-        """Give the intents on this subject that no `published` row answers, oldest first."""
-        answered = sa.select(ROWS.c.refers_to).where(ROWS.c.kind == "published", ROWS.c.refers_to.is_not(None))
-        return self._select(ROWS.c.kind == "intent", ROWS.c.subject == subject, ROWS.c.number.not_in(answered))
+        """Return the intents on this subject that no row answers, oldest first; those of the first release never."""
+        answered = "SELECT refers_to FROM gate_rows WHERE kind IN ('published', 'superseded') AND refers_to IS NOT NULL"
+        condition = f"kind = ? AND subject = ? AND number NOT IN ({answered})"
+        return tuple(row for row in self._select(condition, ("intent", subject)) if not row.legacy)
 
     def answers(self, number: int, kind: str) -> tuple[Row, ...]:
-        """Give the rows of a kind that refer to a row."""
-        return self._select(ROWS.c.kind == kind, ROWS.c.refers_to == number)
+        """Return the rows of a kind that refer to a row."""
+        return self._select("kind = ? AND refers_to = ?", (kind, number))
 
-    def rows(self) -> tuple[Row, ...]:
-        """Give every row, oldest first."""
-        return self._select()
+    def rows(self) -> Iterator[Row]:
+        """Yield every row, oldest first, a page at a time."""
+        for columns in pages(self.backend):
+            yield read_row(columns)
 
-    def _select(self, *conditions: sa.ColumnElement[bool], newest_first: bool = False) -> tuple[Row, ...]:
-        order = ROWS.c.number.desc() if newest_first else ROWS.c.number
-        with _storage_errors(), self._engine.connect() as connection:
-            found = connection.execute(sa.select(ROWS).where(*conditions).order_by(order)).all()
-        return tuple(_row(columns) for columns in found)
+    def _select(self, condition: str, values: tuple[object, ...], order: str = "number") -> tuple[Row, ...]:
+        return tuple(read_row(columns) for columns in self.backend.select(condition, values, order))
 
 
-def _lock(connection: sa.Connection) -> None:
-    """Keep other writers out until the transaction ends; SQLite's driver leaves transactions to us."""
-    if connection.dialect.name != "postgresql":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
-    connection.exec_driver_sql("LOCK TABLE rows IN EXCLUSIVE MODE")
+def open_record(
+    url: str, evidence_folder: Path, *, deadline: Deadline | None = None, actor: Mapping[str, str] | None = None
+) -> Record:
+    """Open the record at a URL, or at a path for SQLite, whose file and tables are made where there are none.
 
-
-def open_record(url: str, evidence_folder: Path) -> Record:
-    """Open the record at a SQLAlchemy URL, or at a path for SQLite; tables are made where there are none.
+    Args:
+        url: a path, `sqlite:///FILE` or `postgresql://...`, whose tables its owner has made (`gate record migrate`).
+        evidence_folder: where evidence is kept beside a record in a file, and what was last seen of any record.
+        deadline: when every wait ends; half a minute from now where none is given.
+        actor: who asked for this run, as the CI system or the host claims; stands in every row.
 
     Raises:
         UsageError: `USAGE`, the URL is not of a database that is known here.
-        StorageError: `STORE_UNAVAILABLE` or `STORE_CORRUPT`.
+        StorageError: `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `STORE_SCHEMA`.
     """
-    with _storage_errors():
-        engine = _engine(url)
-    with _storage_errors(), engine.begin() as connection:
-        # Two runs may open a new record at the same moment. SQLite's IF NOT EXISTS locks, PostgreSQL's does not.
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
-        connection.execute(sa.schema.CreateTable(ROWS, if_not_exists=True))
-        for index in sorted(ROWS.indexes, key=lambda index: str(index.name)):
-            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-    return Record(engine, EvidenceFolder(evidence_folder))
-
-
-def _engine(url: str) -> sa.Engine:
-    if "://" not in url:
-        return _sqlite_engine(url)
-    parsed = _parsed(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed.database or "")
-    if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
-            # A database without an encoding (SQL_ASCII) gives its texts as bytes unless the client names one.
-            connect_args={"connect_timeout": _BUSY_SECONDS, "client_encoding": "utf8"},
-        )
-    raise UsageError("not a record that can be used", expected=_URL_FORM, seen=parsed.drivername)
-
-
-def _parsed(url: str) -> sa.URL:
+    until = deadline or Deadline.after(_DEFAULT_WAIT)
+    author = Author(run=secrets.token_hex(16), actor=dict(actor or {}))
+    if _scheme(url) == "postgresql":
+        record = _open_postgresql(url, evidence_folder, until, author)
+    else:
+        record = _open_sqlite(_sqlite_path(url), evidence_folder, until, author)
     try:
-        return sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        raise UsageError("not a record URL", expected=_URL_FORM, seen="other text") from error
+        _require_growth(record)
+    except BaseException:
+        record.close()
+        raise
+    return record
 
 
-def _sqlite_engine(name: str) -> sa.Engine:
+def migrate_record(url: str, evidence_folder: Path, *, role: str = "", deadline: Deadline | None = None) -> int:
+    """Make or migrate the tables of a record, as its owner; return the schema version that was there (0: none).
+
+    Args:
+        role: the PostgreSQL role of jobs, which is granted what they need: to append and to read.
+
+    Raises:
+        UsageError, StorageError: as `open_record` does.
+    """
+    until = deadline or Deadline.after(_DEFAULT_WAIT)
+    if _scheme(url) == "postgresql":
+        backend = _postgresql(url, until)
+        try:
+            return backend.migrate(role)
+        finally:
+            backend.close()
+    if role:
+        raise UsageError("a record in a file has no roles", expected="--grant with a postgresql:// URL", seen="a file")
+    path = _sqlite_path(url)
+    known = path.exists() and path.stat().st_size > 0
+    open_record(url, evidence_folder, deadline=until).close()
+    return int(known)
+
+
+def _open_sqlite(path: Path, evidence_folder: Path, deadline: Deadline, author: Author) -> Record:
+    head = HeadFile.of(evidence_folder, str(path.absolute()))
+    if path.exists() and path.stat().st_size == 0 and (evidence_folder / "sha256").exists():
+        raise _shrunk("an empty file beside kept evidence", str(path))
+    backend = SqliteBackend(path, deadline)
+    return Record(backend=backend, evidence=EvidenceFolder(evidence_folder), head=head, author=author)
+
+
+def _open_postgresql(url: str, evidence_folder: Path, deadline: Deadline, author: Author) -> Record:
+    from gate.store.evidence_table import EvidenceTable  # noqa: PLC0415 - an extra that a record in a file does not need
+
+    backend = _postgresql(url, deadline)
+    try:
+        backend.require_schema()
+    except BaseException:
+        backend.close()
+        raise
+    parts = urllib.parse.urlsplit(url)
+    head = HeadFile.of(evidence_folder, f"{parts.hostname}:{parts.port}{parts.path}")
+    return Record(backend=backend, evidence=EvidenceTable(backend), head=head, author=author)
+
+
+def _postgresql(url: str, deadline: Deadline) -> PostgresqlBackend:
+    from gate.store.postgresql import PostgresqlBackend  # noqa: PLC0415 - an extra
+
+    return PostgresqlBackend(url, deadline)
+
+
+def _scheme(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        return "sqlite"
+    if scheme not in {"sqlite", "postgresql"}:
+        raise UsageError("not a record that can be used", expected=_URL_FORM, seen=ascii(scheme[:40]))
+    return scheme
+
+
+def _sqlite_path(url: str) -> Path:
+    name = url
+    if "://" in url:
+        # Three slashes before a relative path, four before an absolute one, as other programs write it.
+        name = url.removeprefix("sqlite://")[1:]
     # SQLite takes these for a database in memory or in a temporary file: a record that is gone when the run ends.
     if not name or name.startswith((":", "file:")):
         raise UsageError("not a record that stays", expected=_URL_FORM, seen=ascii(name[:80]))
-    path = Path(name)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            "the record's folder cannot be made", seen=error.strerror or "an input/output error"
-        ) from error
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None}
+    return Path(name)
+
+
+def _require_growth(record: Record) -> None:
+    """Raise StorageError `STORE_CORRUPT` where the record lost rows that this installation has seen."""
+    seen = record.head.read()
+    last = record.backend.last()
+    row = read_row(last) if last is not None else None
+    if seen is not None:
+        if row is None or row.number < seen.number:
+            raise _shrunk(f"{row.number if row else 0} rows", f"at least {seen.number} rows")
+        known = record.backend.select("number = ?", (seen.number,))
+        if [read_row(columns).leaf_hash for columns in known] != [seen.leaf_hash]:
+            raise altered(seen.number)
+    if row is not None and (seen is None or row.number > seen.number):
+        record.head.write(Head(row.number, row.leaf_hash))
+
+
+def _shrunk(seen: str, expected: str) -> StorageError:
+    return StorageError(
+        "the record has lost rows",
+        code="STORE_CORRUPT",
+        expected=expected,
+        seen=seen,
+        next_step="Restore the record from a copy; `gate record status` shows what is there.",
     )
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: object, _: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]  # a DB-API connection
-        # FULL: a verdict that cannot be recorded is not issued, so a row must survive a power cut once it is committed.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_SECONDS * 1000}"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    return engine
-
-
-def _numbered(entry: Entry, number: int, refers_to: int | None) -> Row:
-    content = canonical_json(dict(entry.content))
-    return Row(
-        number=number, kind=entry.kind, subject=entry.subject, inputs=entry.inputs, content=content, refers_to=refers_to
-    )
-
-
-def _columns(row: Row) -> dict[str, object]:
-    return {
-        "number": row.number,
-        "kind": row.kind,
-        "subject": row.subject,
-        "inputs": row.inputs,
-        "refers_to": row.refers_to,
-        "leaf_hash": hashlib.sha256(b"\0" + row.content).hexdigest(),
-        "content": row.content,
-    }
-
-
-def _row(columns: sa.Row[tuple[object, ...]]) -> Row:
-    values = columns._mapping  # noqa: SLF001 - SQLAlchemy's documented name
-    content = values["content"]
-    # SQLite keeps what it is given: a column that was altered by hand may hold a value of any type.
-    if not isinstance(content, bytes) or hashlib.sha256(b"\0" + content).hexdigest() != values["leaf_hash"]:
-        raise StorageError("a row of the record was altered", code="STORE_CORRUPT", seen=f"row {values['number']}")
-    return Row(
-        number=values["number"],
-        kind=values["kind"],
-        subject=values["subject"],
-        inputs=values["inputs"],
-        content=content,
-        refers_to=values["refers_to"],
-    )
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.DatabaseError as error:
-        # The driver's text names host, user and file, never a password.
-        text = " ".join(str(error.orig).split())[:160]
-        corrupt = "malformed" in text or "not a database" in text
-        code = "STORE_CORRUPT" if corrupt else "STORE_UNAVAILABLE"
-        raise StorageError("the record cannot be used", code=code, seen=text) from error
-    except ImportError as error:
-        raise StorageError(
-            "PostgreSQL's driver is not installed",
-            seen=error.name or "no driver",
-            next_step="pip install 'supply-chain-gate[postgresql]'",
-        ) from error
-    except sa.exc.SQLAlchemyError as error:
-        raise StorageError("the record cannot be used", seen=type(error).__name__) from error

@@ -82,7 +82,7 @@ def run(installed: Installation, own: Path, reference: str, *, kill_at: int = 0,
 def rows(options: CheckOptions) -> tuple[Row, ...]:
     record = open_record(options.places.record, options.places.evidence)
     try:
-        return record.rows()
+        return tuple(record.rows())
     finally:
         record.close()
 

@@ -35,6 +35,6 @@ def kinds(options: CheckOptions) -> list[str]:
     """Give the kinds of the record's rows in their order."""
     record = open_record(options.places.record, options.places.evidence)
     try:
-        return [row.kind for row in record.rows()]
+        return [row.kind for row in tuple(record.rows())]
     finally:
         record.close()

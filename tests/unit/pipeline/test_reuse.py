@@ -30,6 +30,7 @@ from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.workshop import Workshop, open_workshop
 from gate.registry.deadline import Deadline
 from gate.signers.signing import sign_statement
+from gate.store.evidence_folder import EvidenceFolder
 from gate.store.record import Record, open_record
 from tests.support.policies import FILES, SIGSTORE_ROOT, MemoryFiles, as_bytes, policy_document
 from tests.support.signing import (
@@ -60,7 +61,9 @@ def places(tmp_path: Path) -> Places:
 @pytest.fixture
 def workshop(places: Places, tmp_path: Path) -> Workshop:
     deadline = Deadline.after(timedelta(minutes=1))
-    return open_workshop(places, tmp_path, deadline=deadline, now=NOW, progress=NoProgress())
+    return open_workshop(
+        places, tmp_path, EvidenceFolder(places.evidence), deadline=deadline, now=NOW, progress=NoProgress()
+    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from gate.errors import StorageError
 from gate.model.digest import Digest
+from gate.store.compression import compress
 from gate.store.evidence_folder import EvidenceFolder
 from tests.support.sources import ROOT
 
@@ -19,10 +21,6 @@ from tests.support.sources import ROOT
 @pytest.fixture
 def folder(tmp_path: Path) -> EvidenceFolder:
     return EvidenceFolder(tmp_path / "state" / "evidence")
-
-
-def place(folder: EvidenceFolder, digest: Digest) -> Path:
-    return folder.root / "sha256" / digest.hex[:2] / digest.hex
 
 
 def test_what_was_kept_is_given_back_by_its_digest(folder: EvidenceFolder) -> None:
@@ -33,14 +31,14 @@ def test_what_was_kept_is_given_back_by_its_digest(folder: EvidenceFolder) -> No
 
 
 def test_nobody_else_can_read_it(folder: EvidenceFolder) -> None:
-    kept = place(folder, folder.put(b"a report"))
+    kept = folder.path(folder.put(b"a report"))
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
     assert folder.root.stat().st_mode & 0o777 == 0o700
 
 
 def test_keeping_twice_does_not_write_twice(folder: EvidenceFolder) -> None:
-    kept = place(folder, folder.put(b"a report"))
+    kept = folder.path(folder.put(b"a report"))
     before = kept.stat()
     folder.put(b"a report")
     assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -52,16 +50,30 @@ def test_what_is_missing_is_corrupt(folder: EvidenceFolder) -> None:
     assert refused.value.code == "STORE_CORRUPT"
 
 
-def test_altered_evidence_is_noticed_on_reading_and_on_keeping_again(folder: EvidenceFolder) -> None:
+@pytest.mark.parametrize("damage", [b"", b"another report", compress(b"another report"), compress(b"a report")[:-1]])
+def test_altered_evidence_is_noticed_on_reading_and_written_again_where_it_is_known(
+    folder: EvidenceFolder, damage: bytes
+) -> None:
     digest = folder.put(b"a report")
     assert folder.get(digest) == b"a report"
-    place(folder, digest).write_bytes(b"another report")
+    folder.path(digest).write_bytes(damage)
     with pytest.raises(StorageError) as refused:
         folder.get(digest)
     assert refused.value.code == "STORE_CORRUPT"
-    with pytest.raises(StorageError) as refused:
-        folder.put(b"a report")
-    assert refused.value.code == "STORE_CORRUPT"
+    assert refused.value.seen == str(folder.path(digest))
+    folder.put(b"a report")
+    assert folder.get(digest) == b"a report"
+
+
+def test_what_the_first_release_kept_is_still_read(folder: EvidenceFolder) -> None:
+    digest = Digest.of(b"a report")
+    kept = folder.path(digest).with_suffix("")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"a report")
+    assert folder.get(digest) == b"a report"
+    assert list(folder.digests()) == [digest]
+    folder.put(b"a report")
+    assert not folder.path(digest).exists()
 
 
 def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
@@ -77,7 +89,7 @@ def test_a_full_disk_is_unavailable_and_leaves_nothing(folder: EvidenceFolder) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(StorageError) as refused:
-            folder.put(b"x" * 100_000)
+            folder.put(os.urandom(100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
@@ -103,4 +115,4 @@ def test_a_kill_leaves_only_whole_files(folder: EvidenceFolder) -> None:
     process.communicate()
     assert [Digest.of(folder.get(digest)) for digest in kept] == kept
     whole = [path for path in folder.root.rglob("*") if path.is_file() and not path.name.startswith(".new-")]
-    assert [Digest.of(path.read_bytes()).hex for path in whole] == [path.name for path in whole]
+    assert [folder.get(digest) is not None for digest in folder.digests()] == [True] * len(whole)
