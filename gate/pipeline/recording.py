@@ -161,6 +161,25 @@ def _read_publication(record: Record, view: ObjectView) -> Publication:
     )
 
 
+def evidence_of(row: Row) -> tuple[Digest, ...]:
+    """Return the digests of all evidence that a row names, in its order; raises StorageError `STORE_CORRUPT`."""
+    view = row.view()
+    named: list[Digest] = []
+    if view.has("evidence"):
+        kept = view.object("evidence")
+        named += [kept.digest(name) for name in sorted(kept.fields) if name != "reports"]
+        named += [Digest(text) for text in kept.optional_texts("reports")]
+    for publication in view.optional_objects("publications"):
+        named += [publication.digest("manifest"), publication.digest("bundle")]
+    return tuple(named)
+
+
+def record_superseded(record: Record, row: Row, reason: str, now: datetime) -> None:
+    """Append that an intent cannot be finished, so that no run tries it again; `reason` is a code."""
+    content: dict[str, JsonValue] = {"at": format_time(now), "intent": row.number, "reason": reason}
+    record.append(Entry(kind="superseded", content=content, subject=row.subject, refers_to=row.number))
+
+
 def read_verdict(record: Record, row: Row) -> Verdict:
     """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
     return decode_value(Verdict, record.evidence.get(row.view().object("evidence").digest("verdict")))

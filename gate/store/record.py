@@ -28,7 +28,7 @@ from gate.store.backend import pages
 from gate.store.evidence_folder import EvidenceFolder
 from gate.store.heads import Head, HeadFile
 from gate.store.rows import Author, Entry, Row, altered, number_entries, read_row
-from gate.store.sqlite import SqliteBackend
+from gate.store.sqlite import SqliteBackend, known_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "EvidenceStore", "Record", "Row", "migrate_record", "open_record"]
 
 _URL_FORM: Final = "a path, sqlite:///FILE or postgresql://..."
+_UNANSWERED: Final = (
+    "kind = 'intent' AND number NOT IN"
+    " (SELECT refers_to FROM gate_rows WHERE kind IN ('published', 'superseded') AND refers_to IS NOT NULL)"
+)
 _DEFAULT_WAIT: Final = timedelta(seconds=30)
 
 
@@ -97,9 +101,15 @@ class Record:
 
     def unpublished(self, subject: str) -> tuple[Row, ...]:
         """Return the intents on this subject that no row answers, oldest first; those of the first release never."""
-        answered = "SELECT refers_to FROM gate_rows WHERE kind IN ('published', 'superseded') AND refers_to IS NOT NULL"
-        condition = f"kind = ? AND subject = ? AND number NOT IN ({answered})"
-        return tuple(row for row in self._select(condition, ("intent", subject)) if not row.legacy)
+        rows = self._select(f"{_UNANSWERED} AND subject = ?", (subject,))
+        return tuple(row for row in rows if not row.legacy)
+
+    def unfinished(self) -> Iterator[Row]:
+        """Yield the intents on any subject that no row answers, oldest first; those of the first release never."""
+        for columns in pages(self.backend, _UNANSWERED):
+            row = read_row(columns)
+            if not row.legacy:
+                yield row
 
     def answers(self, number: int, kind: str) -> tuple[Row, ...]:
         """Return the rows of a kind that refer to a row."""
@@ -162,9 +172,9 @@ def migrate_record(url: str, evidence_folder: Path, *, role: str = "", deadline:
     if role:
         raise UsageError("a record in a file has no roles", expected="--grant with a postgresql:// URL", seen="a file")
     path = _sqlite_path(url)
-    known = path.exists() and path.stat().st_size > 0
+    before = known_version(path)
     open_record(url, evidence_folder, deadline=until).close()
-    return int(known)
+    return before
 
 
 def _open_sqlite(path: Path, evidence_folder: Path, deadline: Deadline, author: Author) -> Record:

@@ -7,9 +7,10 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from gate.errors import StorageError
 from gate.store.backend import COLUMNS, timed_out
@@ -122,6 +123,17 @@ class SqliteBackend:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+
+def known_version(path: Path) -> int:
+    """Return the schema version of the record in this file, 0 where there is none or it says none."""
+    if not path.is_file():
+        return 0
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        ((first,),) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchall()
+        return int(version) or int(first)
+    return 0
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
