@@ -15,10 +15,11 @@ from typing import Final
 
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
-from gate.secrets.assignments import find_assignment, kind_of
+from gate.secrets.assignments import find_assignment
 from gate.secrets.documentation import Documentation
 from gate.secrets.encoded import decoded
 from gate.secrets.hit import Hit, Where, line_of
+from gate.secrets.names import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
 from gate.secrets.rule_set import Occurrences
 from gate.secrets.structure import find_quoted, find_settings, is_configuration, is_prose

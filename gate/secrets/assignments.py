@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from gate.model.severity import Severity
 from gate.secrets.encrypted import is_encrypted
 from gate.secrets.json_web_tokens import jwt_is_sample
+from gate.secrets.names import NAME_TEXTS, kind_of
 from gate.secrets.validators import entropy, is_aws_secret, is_placeholder, is_reference, names_itself
 
 
@@ -43,30 +43,6 @@ _NAME = re.compile(
     re.ASCII,
 )
 _VALUE = re.compile(r""""([^"]{1,512})"|'([^']{1,512})'|([^\s"'&|;,]{1,512})""", re.ASCII)
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", re.ASCII)
-
-_PASSWORDS: Final = frozenset({"password", "passwd", "pwd", "passphrase", "passwort", "pass"})
-_TOKENS: Final = frozenset({"secret", "secrets", "token", "credential", "credentials", "auth", "apikey", "dsn"})
-_PAIRS: Final = frozenset(
-    {
-        ("api", "key"),
-        ("access", "key"),
-        ("private", "key"),
-        ("secret", "key"),
-        ("auth", "key"),
-        ("connection", "string"),
-    }
-)
-# Words before "token" that make it a mark in a list of answers, a number of a request, or a word of a language.
-_PUBLIC_TOKENS: Final = frozenset(
-    {
-        "next", "continuation", "page", "pagination", "previous", "output", "input", "client", "request", "idempotency", "change",
-        "creation", "purchase", "update", "lock", "registration", "verification", "export", "import", "grant", "lifecycle",
-        "resume", "sync", "cursor", "start", "stop", "end", "cancellation", "csrf", "xsrf", "bos", "eos", "pad", "sep", "cls",
-        "mask", "unk", "special", "copy", "public",
-    }
-)  # fmt: skip
-_PASSWORD_ENDS: Final = ("password", "passwd")
 
 # What names a place and a way to it holds a secret only where a password or key stands in it.
 _CONNECTION = re.compile(r"(?:dsn|connection[_.-]?string)$", re.IGNORECASE)
@@ -81,8 +57,7 @@ ASSIGNMENT_TEXTS: Final = (
     _VALUE.pattern,
     _CONNECTION.pattern,
     _CREDENTIAL.pattern,
-    *(" ".join(sorted(words)) for words in (_PASSWORDS, _TOKENS, _PUBLIC_TOKENS)),
-    *(" ".join(pair) for pair in sorted(_PAIRS)),
+    *NAME_TEXTS,
 )
 
 
@@ -117,16 +92,3 @@ def find_assignments(text: str) -> Iterator[Assigned]:
         hit = find_assignment(name, value[1] or value[2] or value[3]) if value else None
         if hit is not None:
             yield hit
-
-
-@lru_cache(maxsize=4096)
-def kind_of(name: str) -> str | None:
-    """Say whether this is the name of a `password` or a `token`; None where it is of neither."""
-    words = [word.lower() for word in _WORDS.findall(name)]
-    if not words:
-        return None
-    if words[-1] in _PASSWORDS or words[-1].endswith(_PASSWORD_ENDS):
-        return "password"
-    if words[-1] == "token" and any(word in _PUBLIC_TOKENS for word in words[:-1]):
-        return None
-    return "token" if words[-1] in _TOKENS or tuple(words[-2:]) in _PAIRS else None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from gate.secrets.assignments import kind_of
+from gate.secrets.names import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
 
 # A section of an INI or TOML file begins otherwise, and so does a template.

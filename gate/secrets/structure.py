@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gate.secrets.assignments import kind_of
 from gate.secrets.json_settings import find_json, is_json
+from gate.secrets.names import TRIGGER_WORDS, kind_of
 from gate.secrets.places import Assignment, windows
 
 # Files whose form alone says what is a password; no word of one stands in them.
@@ -21,11 +21,7 @@ _FORM_ALONE = re.compile(r"(?:^|/)(?:\.pgpass|[._]netrc)$")
 
 # What the automaton looks for: a word of a secret's name just before what assigns. In settings anything may follow, in code
 # only a text in quotes counts, and is looked for with it.
-_WORDS: Final = (
-    r"(?:passw(?:or)?[dt]|passphrase|\bpass|[_.-]pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
-    r"auth[_-]?key|encryption[_-]?key|credentials?|auth|dsn|connection[_-]?string|master[_-]?key)[a-z0-9_-]{0,24}"
-)
-_NAMES: Final = f"(?i){_WORDS}"
+_NAMES: Final = f"(?i){TRIGGER_WORDS}"
 SETTING_TRIGGER: Final = (
     rf"""{_NAMES}(?:["'\]>)]{{0,3}}[ \t]{{0,20}}(?:=>|[:=>,(])|["'][ \t]{{1,4}}value[ \t]?=|"""
     r"""["']?[ \t]{0,20}\r?\n[ \t]{1,80}value:)"""
