@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-import gate
 from gate.cli.common import Common, common_options, record_option, registry_options, with_options
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
@@ -158,7 +157,13 @@ def verify(
 
 
 def _demanded(reference: str, options: VerifyOptions) -> ImageReport:
+    # Loaded where something is demanded: `gate verify --help` needs nothing of it.
+    from gate.pipeline.verify import admit, run_of  # noqa: PLC0415
+
     try:
-        return ImageReport(reference=reference, verified=gate.verify(reference, options))
+        admission = admit(reference, options)
     except GateError as error:
         return ImageReport(reference=reference, error=error)
+    if admission.refusal is not None:
+        return ImageReport(reference=reference, error=admission.refusal, set_aside=admission.set_aside)
+    return ImageReport(reference=reference, verified=run_of(reference, admission), set_aside=admission.set_aside)

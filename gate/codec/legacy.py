@@ -122,6 +122,14 @@ def _material(annotations: Mapping[str, str]) -> Material:
     return CertificateMaterial(leaf + chain) if leaf else KeyHint()
 
 
+def signing_certificate_of(annotations: Mapping[str, str]) -> bytes | None:
+    """Return the signer's certificate (DER) that the annotations bring, or None: for readers that need nothing else."""
+    try:
+        return next(iter(_certificates(_annotation(annotations, CERTIFICATE))), None)
+    except SignatureError:
+        return None
+
+
 def _certificates(pem: str) -> tuple[bytes, ...]:
     found: list[bytes] = []
     place = 0

@@ -74,7 +74,7 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "": DOCUMENT_KEYS,
         "metadata": ("name", "description"),
-        "spec": ("images", "trust", "default"),
+        "spec": ("platforms", "images", "trust", "default"),
         "spec.trust{}": TRUST_KEYS,
         "spec.trust{}.witnesses": WITNESS_KEYS,
         "spec.images[]": ("match", "verdict", "signature"),

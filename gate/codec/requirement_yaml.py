@@ -16,6 +16,7 @@ from gate.codec.policy_keys import REQUIREMENT_KEYS
 from gate.codec.policy_yaml import read_head
 from gate.codec.policy_yaml_files import FileReader
 from gate.codec.policy_yaml_patterns import distinct, read_glob, read_id, read_name, read_prefix, read_uri
+from gate.codec.policy_yaml_settings import read_platforms
 from gate.codec.policy_yaml_signers import read_signer_of, read_signers
 from gate.codec.policy_yaml_trust import read_trust
 from gate.codec.yaml_document import parse_yaml
@@ -63,6 +64,7 @@ def parse_requirement(data: bytes, *, name: str, files: PolicyFiles) -> Requirem
         name=metadata.demand("name", read_id),
         digest=Digest.of(data),
         images=spec.demand("images", lambda node: tuple(_entry(i, reader) for i in node.items(empty_code="POL_EMPTY"))),
+        platforms=spec.get("platforms", read_platforms, ()),
     )
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from gate.codec.oci import parse_manifest
@@ -54,37 +55,41 @@ class _Wanted:
     layer: Descriptor
 
 
-def collect_attachments(source: AttachmentReader, digest: Digest) -> Attachments:
-    """Read all that hangs on a digest; referrers first, then legacy layers in their order.
+def collect_attachments(source: AttachmentReader, digest: Digest, pool: Executor | None = None) -> Attachments:
+    """Read all that is attached to a digest; referrers first, then legacy layers in their order.
+
+    `pool` runs the requests; None: a pool of four for this call alone.
 
     Raises:
         SignatureError: `LIMIT_SIGNATURES` for too many or too much.
         ImageError: `LIMIT_BLOB` for one of more than 4 MiB.
         GateError: what the source raises when it cannot answer.
     """
+    if pool is None:
+        with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments") as own:
+            return collect_attachments(source, digest, own)
     ignored: Counter[str] = Counter()
-    wanted = [*_referrers(source, digest, ignored), *_legacy(source, digest, ignored)]
+    wanted = [*_referrers(source, digest, ignored, pool), *_legacy(source, digest, ignored)]
     check_count(len(wanted) + ignored.total(), str(digest))
     _check_sizes(wanted)
-    found = _read_all(source, wanted)
+    found = list(pool.map(partial(_read, source), wanted))
     ignored.update(item for item in found if isinstance(item, str))
     items = tuple(item for item in found if isinstance(item, Attachment))
     return Attachments(digest=digest, items=items, ignored=tuple(sorted(ignored.items())))
 
 
-def _referrers(source: AttachmentReader, digest: Digest, ignored: Counter[str]) -> Iterator[_Wanted]:
+def _referrers(source: AttachmentReader, digest: Digest, ignored: Counter[str], pool: Executor) -> Iterator[_Wanted]:
     listed = source.listed(digest)
     origins = dict.fromkeys((item.digest for item in listed.fallback), AttachmentSource.FALLBACK_TAG)
     origins |= dict.fromkeys((item.digest for item in listed.referrers), AttachmentSource.REFERRER)
     check_count(len(origins), str(digest))
-    with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments") as pool:
-        fetched = pool.map(source.by_digest, origins)
-        for origin, found in zip(origins.values(), fetched, strict=True):
-            layer = _bundle_layer(found)
-            if isinstance(layer, str):
-                ignored[layer] += 1
-            elif found is not None:
-                yield _Wanted(origin, found.digest, layer)
+    fetched = pool.map(source.by_digest, origins)
+    for origin, found in zip(origins.values(), fetched, strict=True):
+        layer = _bundle_layer(found)
+        if isinstance(layer, str):
+            ignored[layer] += 1
+        elif found is not None:
+            yield _Wanted(origin, found.digest, layer)
 
 
 def _bundle_layer(found: FetchedManifest | None) -> Descriptor | str:
@@ -141,11 +146,6 @@ def _check_sizes(wanted: list[_Wanted]) -> None:
             expected=f"at most {MAX_TOTAL_BYTES} bytes",
             seen=f"{total} bytes",
         )
-
-
-def _read_all(source: AttachmentReader, wanted: list[_Wanted]) -> list[Attachment | str]:
-    with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments") as pool:
-        return list(pool.map(lambda item: _read(source, item), wanted))
 
 
 def _read(source: AttachmentReader, wanted: _Wanted) -> Attachment | str:

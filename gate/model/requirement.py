@@ -11,6 +11,7 @@ from typing import Final
 
 from gate.model.digest import Digest
 from gate.model.glob import Glob
+from gate.model.image import Platform
 from gate.model.policy_signers import SignatureRule, Signer
 
 DEFAULT_MAX_AGE: Final = timedelta(days=7)
@@ -51,8 +52,12 @@ class ImageRequirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What a deploy stage demands: the first entry that matches decides; no entry matches: refused."""
+    """What a deploy stage demands: the first entry that matches decides; no entry matches: refused.
+
+    `platforms` are those of the stage's nodes: an index is judged by the verdicts of these children. Empty: by its own.
+    """
 
     name: str
     digest: Digest
     images: tuple[ImageRequirement, ...]
+    platforms: tuple[Platform, ...] = ()

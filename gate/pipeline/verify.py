@@ -1,45 +1,42 @@
-"""`verify`: what a deploy stage demands before it lets an image in. No scanner, nobody else's policy, no clock but its own."""
+"""`verify`: what a deploy stage demands before it lets an image in. No scanner, nobody else's policy, no clock but its own.
+
+Fetches what is attached and lets `gate.pipeline.demand` judge it. Whether anything is demanded of an image is known before
+anybody is asked about it (attack K18).
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
 from gate.errors import ReferenceRefusedError, UsageError
 from gate.model.attachment import Attachments
-from gate.model.glob import Glob
+from gate.model.image import INDEX_TYPES
 from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.reference import Reference, RegistryReference, parse_reference
 from gate.model.requirement import ImageRequirement, VerdictRule, VerdictSigner
+from gate.pipeline.demand import EVERY_IMAGE, Admission, children_to_judge, judge_attachments, requirement_for
 from gate.pipeline.inputs import read_input
 from gate.pipeline.verify_options import VerifyOptions, VerifyRun
 from gate.registry.deadline import Clock, Deadline
-from gate.verification.demand import demand_verdict
-from gate.verification.match import match_signatures
-from gate.verification.verdict import VerdictDemand, VerifiedVerdict
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from gate.collectors.image_source import ImageSource
     from gate.model.digest import Digest
-    from gate.model.policy_signers import SignatureRule, Signer
+    from gate.model.image import Platform
+    from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
     from gate.model.trust import Trust
 
-_EVERYTHING: Final = Glob("**")
 _NEEDED: Final = "gate verify REFERENCE --key gate.pub --policy sha256:..., or --requirement FILE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """The image that is asked for: one digest in one repository, and what hangs on it."""
-
-    reference: str
-    repository: Repository
-    attachments: Attachments
+_WORKERS: Final = 4
 
 
 def verify(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> VerifyRun:
@@ -50,35 +47,49 @@ def verify(reference: str, options: VerifyOptions, *, clock: Clock | None = None
 
     Raises:
         AttestationError, SignatureError, ReferenceRefusedError: the image is refused, with the code of the reason.
-        RegistryError and other EvidenceError: it could not be asked; UsageError: the request makes no sense.
+        RegistryError and other EvidenceError: it could not be asked; UsageError: the request is invalid.
+    """
+    admission = admit(reference, options, clock=clock)
+    if admission.refusal is not None:
+        raise admission.refusal
+    return run_of(reference, admission)
+
+
+def admit(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> Admission:
+    """Answer whether one digest may be let in, with every candidate that was set aside.
+
+    Where the requirement names platforms and the digest is an index, the answer is that of its children: the first refusal,
+    or the first admission.
+
+    Raises:
+        ReferenceRefusedError: a tag, or an image that no entry of the requirement is about.
+        RegistryError and other EvidenceError: it could not be asked; UsageError: the request is invalid.
     """
     used = clock or Clock()
     parsed = parse_reference(reference)
-    # Whether anything is demanded of this image is known before anybody is asked about it (attack K18).
-    requirement = _requirement_for(_repository(parsed, options), options)
-    with ExitStack() as opened:
-        asked = _ask(reference, parsed, options, used, opened)
-    now = used.now()
-    if requirement.signature is not None:
-        return _by_signature(asked, requirement.signature, now)
-    if requirement.verdict is None:
-        raise UsageError(
-            "the requirement demands nothing of this image", expected="verdict or signature", seen=str(asked.repository)
-        )
-    return _by_verdict(asked, requirement.verdict, now)
-
-
-def _requirement_for(repository: Repository, options: VerifyOptions) -> ImageRequirement:
-    """Give the first entry that matches; without a requirement file, one made of the options."""
-    if options.requirement is None:
-        return ImageRequirement(match=_EVERYTHING, verdict=_rule_of(options))
-    for entry in options.requirement.images:
-        if entry.match.matches(str(repository)):
-            return entry
-    expected = ", ".join(str(entry.match) for entry in options.requirement.images)
-    raise ReferenceRefusedError(
-        "no entry of the requirement is about this image", code="REF_REGISTRY", expected=expected, seen=str(repository)
+    repository = _repository(parsed, options)
+    rule = _rule_for(repository, options)
+    deadline = Deadline.after(options.timeout, used)
+    platforms = options.requirement.platforms if options.requirement is not None else ()
+    judge = partial(
+        judge_attachments,
+        repository=repository,
+        rule=rule,
+        expect_time=partial(deadline.check, "verifying what is attached"),
     )
+    with ExitStack() as opened:
+        found = list(_attachments(parsed, platforms, options, deadline, opened))
+    admissions = [judge(attachments, now=used.now()) for attachments in found]
+    set_aside = tuple(item for admission in admissions for item in admission.set_aside)
+    chosen = next((admission for admission in admissions if not admission.admitted), admissions[0])
+    return replace(chosen, set_aside=set_aside)
+
+
+def _rule_for(repository: Repository, options: VerifyOptions) -> ImageRequirement:
+    """Return the first entry that matches; without a requirement file, one made of the options."""
+    if options.requirement is None:
+        return ImageRequirement(match=EVERY_IMAGE, verdict=_rule_of(options))
+    return requirement_for(options.requirement, repository)
 
 
 def _rule_of(options: VerifyOptions) -> VerdictRule:
@@ -113,13 +124,35 @@ def _signers_of(options: VerifyOptions) -> tuple[tuple[Signer, ...], tuple[Signe
     return tuple(signers), tuple(KeySigner(key=key, trust=beside) for key in options.fail_keys)
 
 
-def _ask(text: str, reference: Reference, options: VerifyOptions, clock: Clock, opened: ExitStack) -> _Asked:
-    repository = _repository(reference, options)
+def _attachments(
+    reference: Reference,
+    platforms: tuple[Platform, ...],
+    options: VerifyOptions,
+    deadline: Deadline,
+    opened: ExitStack,
+) -> Iterator[Attachments]:
+    """Return what is attached to the digest, or to each judged child of an index."""
     if options.attestation_file is not None:
-        digest = _digest_for_file(reference)
-        return _Asked(reference=text, repository=repository, attachments=_from_file(options.attestation_file, digest))
-    attachments = _from_source(reference, options, clock, opened)
-    return _Asked(reference=text, repository=repository, attachments=attachments)
+        yield _from_file(options.attestation_file, _digest_for_file(reference))
+        return
+    from gate.collectors.attachments import collect_attachments  # noqa: PLC0415 - loads the registry client
+
+    source, digest = _open(reference, options, deadline, opened)
+    pool = opened.enter_context(ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments"))
+    for judged in _judged(source, digest, platforms):
+        yield collect_attachments(source, judged, pool)
+
+
+def _judged(source: ImageSource, digest: Digest | None, platforms: tuple[Platform, ...]) -> tuple[Digest, ...]:
+    if digest is not None and not platforms:
+        return (digest,)
+    root = source.root()
+    if not platforms or root.media_type not in INDEX_TYPES:
+        return (root.digest,)
+    from gate.codec.oci import parse_index  # noqa: PLC0415 - only where platforms are named
+
+    index = parse_index(root.content, media_type=root.media_type)
+    return tuple(dict.fromkeys(child.digest for child in children_to_judge(index, platforms)))
 
 
 def _repository(reference: Reference, options: VerifyOptions) -> Repository:
@@ -151,9 +184,11 @@ def _from_file(path: Path, digest: Digest) -> Attachments:
     return Attachments(digest=digest, items=split_attestation_file(data))
 
 
-def _from_source(reference: Reference, options: VerifyOptions, clock: Clock, opened: ExitStack) -> Attachments:
-    from gate.collectors.attachments import collect_attachments  # noqa: PLC0415 - loads the registry client
-    from gate.collectors.open_source import open_source  # noqa: PLC0415
+def _open(
+    reference: Reference, options: VerifyOptions, deadline: Deadline, opened: ExitStack
+) -> tuple[ImageSource, Digest | None]:
+    """Open the image's source; the digest is None where a layout holds only one image."""
+    from gate.collectors.open_source import open_source  # noqa: PLC0415 - loads the registry client
     from gate.registry.client import RegistryClient  # noqa: PLC0415
 
     if isinstance(reference, RegistryReference) and reference.digest is None:
@@ -161,43 +196,36 @@ def _from_source(reference: Reference, options: VerifyOptions, clock: Clock, ope
             "a mutable tag cannot be verified", expected=f"{reference.repository}@sha256:...", seen=str(reference)
         )
     registry = replace(options.registry, offline=options.offline)
-    client = opened.enter_context(RegistryClient(registry, Deadline.after(options.timeout, clock)))
-    source = open_source(reference, client)
+    client = opened.enter_context(RegistryClient(registry, deadline))
     digest = reference.digest if isinstance(reference, RegistryReference) else None
-    return collect_attachments(source, digest or source.root().digest)
+    return open_source(reference, client), digest
 
 
-def _by_verdict(asked: _Asked, rule: VerdictRule, now: datetime) -> VerifyRun:
-    demand = VerdictDemand(asked=asked.attachments.digest, repository=asked.repository, rule=rule)
-    found = demand_verdict(asked.attachments, demand, now)
-    return _run_of(asked, found)
-
-
-def _run_of(asked: _Asked, found: VerifiedVerdict) -> VerifyRun:
-    summary = found.summary
+def run_of(reference: str, admission: Admission) -> VerifyRun:
+    """Return what let an admitted image in."""
+    verdict = admission.verdict
+    if verdict is None:
+        first = admission.signatures[0]
+        return VerifyRun(
+            reference=reference,
+            digest=admission.digest,
+            key_id=first.key.key_id,
+            identity=first.identity,
+            trusted_time=min(first.times, default=None),
+            attachment=first.manifest,
+        )
+    summary = verdict.summary
     return VerifyRun(
-        reference=asked.reference,
-        digest=asked.attachments.digest,
-        key_id=found.signature.key.key_id,
-        identity=found.signature.identity,
+        reference=reference,
+        digest=admission.digest,
+        key_id=verdict.signature.key.key_id,
+        identity=verdict.signature.identity,
         policy=summary.policy_digest,
         verifier_id=summary.verifier_id,
         environments=summary.environments,
         time_verified=summary.time_verified,
-        trusted_time=found.at if found.trusted else None,
+        trusted_time=verdict.at if verdict.trusted else None,
         expires=summary.expires,
-        attachment=found.signature.manifest,
-    )
-
-
-def _by_signature(asked: _Asked, rule: SignatureRule, now: datetime) -> VerifyRun:
-    matched = match_signatures(asked.attachments, rule, now)
-    first = matched[0]
-    return VerifyRun(
-        reference=asked.reference,
-        digest=asked.attachments.digest,
-        key_id=first.key.key_id,
-        identity=first.identity,
-        trusted_time=min(first.times, default=None),
-        attachment=first.manifest,
+        attachment=verdict.signature.manifest,
+        set_aside=admission.set_aside,
     )

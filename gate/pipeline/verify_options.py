@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.model.requirement import Requirement
     from gate.model.signer import PublicKey
     from gate.pipeline.places import Places
+    from gate.verification.demand import SetAside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ class VerifyRun:
     """What `verify` found: the verdict that lets the image in, or the signatures where the requirement asks for those.
 
     All fields are of verified content. `trusted_time` is None where no authority vouches for the time. `identity` is who
-    signed with a certificate, whose passing key `key_id` then is; None where a key is the signer.
+    signed with a certificate, whose passing key `key_id` then is; None where a key is the signer. `set_aside` names the
+    candidates that do not count.
     """
 
     reference: str
@@ -65,3 +67,4 @@ class VerifyRun:
     trusted_time: datetime | None = None
     expires: datetime | None = None
     attachment: Digest | None = None
+    set_aside: tuple[SetAside, ...] = ()

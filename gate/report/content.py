@@ -109,14 +109,34 @@ class VerifiedImage(Protocol):
         """The manifest that carries it."""
 
 
+class UncountedCandidate(Protocol):
+    """A candidate that does not let an image in."""
+
+    @property
+    def code(self) -> str:
+        """The code of the reason."""
+
+    @property
+    def message(self) -> str:
+        """The reason in words."""
+
+    @property
+    def place(self) -> Digest:
+        """The manifest that holds it, or its own bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReport:
-    """One image that was asked for, as text (untrusted), and what came of it: exactly one of the three is given."""
+    """One image that was asked for, as text (untrusted), and what came of it: exactly one of the three is given.
+
+    `set_aside` are the candidates of a demand that do not let it in, whatever came of it.
+    """
 
     reference: str
     checked: CheckedImage | None = None
     verified: VerifiedImage | None = None
     error: GateError | None = None
+    set_aside: Sequence[UncountedCandidate] = ()
 
     @property
     def decision(self) -> Decision:

@@ -66,12 +66,20 @@ def _image(image: ImageReport, report: Report) -> JsonValue:
         "checks": [],
         "findings": [],
         "waivers": [],
-        "evidence": {},
+        "evidence": _set_aside(image),
         "attestations": [],
     }
     if image.verified is not None:
         return {**empty, **_verified(image.verified)}
     return {**empty, "error": _error(image.error)} if image.error is not None else empty
+
+
+def _set_aside(image: ImageReport) -> dict[str, JsonValue]:
+    """Return the candidates that do not count, under `setAside`; nothing where there are none."""
+    rows: list[JsonValue] = [
+        {"code": item.code, "message": item.message, "digest": str(item.place)} for item in image.set_aside
+    ]
+    return {"setAside": rows} if rows else {}
 
 
 def _checked(reference: str, run: CheckedImage, report: Report) -> JsonValue:

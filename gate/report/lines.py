@@ -6,6 +6,7 @@ and answer in milliseconds. The codes of colours are those of ECMA-48.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,8 @@ DEFAULT_WIDTH: Final = 120
 # Bold green, red, yellow.
 _COLORS: Final = {Decision.PASSED: "1;32", Decision.REFUSED: "1;31", Decision.ERROR: "1;33"}
 _GREEN, _YELLOW, _GREY = "32", "33", "90"
+# Candidates of one code that are named; the JSON report holds all.
+_MOST_SET_ASIDE: Final = 3
 _KEY_LENGTH: Final = len("sha256:") + 12
 
 
@@ -36,8 +39,16 @@ class Style:
 
 
 def render_lines(report: Report, style: Style) -> str:
-    """Give one line for each image, in the order of the request."""
-    return guard_lines("".join(f"{image_line(image, report.now, style)}\n" for image in report.images))
+    """Return one line for each image, in the order of the request, and below it what was set aside."""
+    lines = (
+        line
+        for image in report.images
+        for line in (
+            image_line(image, report.now, style),
+            *(_painted(aside, _GREY, style) for aside in set_aside_lines(image)),
+        )
+    )
+    return guard_lines("".join(f"{line}\n" for line in lines))
 
 
 def render_bare(listing: Listing) -> str:
@@ -78,6 +89,19 @@ def image_line(image: ImageReport, now: datetime, style: Style) -> str:
     elif image.error is not None:
         details = (image.error.code,)
     return headline(image.decision, image.reference, details, style)
+
+
+def set_aside_lines(image: ImageReport) -> tuple[str, ...]:
+    """Return one line for each candidate that does not let the image in; more than a few of one code are counted."""
+    counted = Counter(item.code for item in image.set_aside)
+    shown: Counter[str] = Counter()
+    lines: list[str] = []
+    for item in image.set_aside:
+        shown[item.code] += 1
+        if shown[item.code] <= _MOST_SET_ASIDE:
+            lines.append(f"  set aside  {item.code}  {item.place.short}: {visible(item.message)}")
+    more = (f"  set aside  {code}  {count - _MOST_SET_ASIDE} more" for code, count in counted.items())
+    return (*lines, *(line for line, count in zip(more, counted.values(), strict=True) if count > _MOST_SET_ASIDE))
 
 
 def headline(decision: Decision, reference: str, details: tuple[str, ...], style: Style) -> str:

@@ -19,7 +19,7 @@ from gate.codec.times import format_time
 from gate.model.decision import Decision, Outcome
 from gate.report.codes import next_step
 from gate.report.escape import guard_lines, identifier, visible
-from gate.report.lines import Style, cell_text, image_line
+from gate.report.lines import Style, cell_text, image_line, set_aside_lines
 from gate.report.table_findings import disagreements, excused, left_out, secrets, vulnerabilities, waivers
 from gate.report.table_style import plain_table
 
@@ -93,6 +93,8 @@ def _image(console: Console, image: ImageReport, report: Report, style: Style) -
     console.print(Text.from_ansi(image_line(image, report.now, style)), soft_wrap=True)
     if image.checked is not None:
         _checked(console, image.checked, report)
+    for line in set_aside_lines(image):
+        console.print(Text(line, style="bright_black"), soft_wrap=True)
 
 
 def _checked(console: Console, run: CheckedImage, report: Report) -> None:

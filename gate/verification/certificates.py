@@ -56,11 +56,20 @@ def signing_certificate(bundle: Bundle, material: CertificateMaterial) -> tuple[
     Raises:
         SignatureError: `SIG_MALFORMED`, `SIG_UNTRUSTED_CHAIN` or `SIG_ALG`.
     """
-    leaf = parse_certificate(material.certificates[0], _FAULT)
     # Cosign's annotations hold the whole chain by design (formats 4); a bundle must not hold a root.
     others = material.certificates[1:] if bundle.format is SignatureFormat.BUNDLE else ()
     if any(is_self_issued(der, _FAULT) for der in others):
         raise _untrusted("the bundle brings a root certificate along", "a signing certificate alone")
+    return signing_leaf(material.certificates[0])
+
+
+def signing_leaf(der: bytes) -> tuple[x509.Certificate, PublicKey]:
+    """Return a certificate that may sign, with its key, which is of an accepted kind.
+
+    Raises:
+        SignatureError: `SIG_MALFORMED`, `SIG_UNTRUSTED_CHAIN` or `SIG_ALG`.
+    """
+    leaf = parse_certificate(der, _FAULT)
     _expect_signing_usage(leaf)
     key = key_of(leaf)
     if key is None:

@@ -21,7 +21,7 @@ from gate.verification.progress import furthest
 from gate.verification.signature import VerifiedSignature, demanded_of, signed_statement, verify_image_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from gate.model.attachment import Attachment, Attachments
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
     from gate.model.policy_signers import SignatureRule, Signer
 
 
-def match_signatures(attachments: Attachments, rule: SignatureRule, now: datetime) -> tuple[VerifiedSignature, ...]:
+def match_signatures(
+    attachments: Attachments,
+    rule: SignatureRule,
+    now: datetime,
+    *,
+    expect_time: Callable[[], None] | None = None,
+) -> tuple[VerifiedSignature, ...]:
     """Give the signatures that satisfy the entry: one of `any_of`, and one by each of `all_of`.
 
-    The caller has compared the entry's `images` with the repository.
+    The caller has compared the entry's `images` with the repository. `expect_time` is called before each candidate and
+    raises when no time is left.
 
     Raises:
-        SignatureError, AttestationError: `SIG_MISSING` without any candidate, `LIMIT_SIGNATURES` with too many; else
-        the
+        SignatureError, AttestationError: `SIG_MISSING` without any candidate, `LIMIT_SIGNATURES` with too many; else the
             reason of the candidate that came furthest, `SIG_NO_SINGLE_MATCH` where several meet all conditions only
             together.
     """
@@ -45,7 +51,7 @@ def match_signatures(attachments: Attachments, rule: SignatureRule, now: datetim
     bundles, broken = _candidates(attachments)
     if not bundles and not broken:
         raise SignatureError("the image digest has no signature", code="SIG_MISSING", seen=_ignored(attachments))
-    search = _Search(attachments, bundles, broken, rule, now)
+    search = _Search(attachments, bundles, broken, rule, now, expect_time)
     matched = [search.by_one_of((signer,)) for signer in rule.all_of]
     if rule.any_of or not rule.all_of:
         matched.append(search.by_one_of(rule.any_of))
@@ -66,7 +72,7 @@ def expect_bounded(attachments: Attachments) -> None:
 class _Search:
     """The candidates of one digest and what one signature must carry."""
 
-    __slots__ = ("_annotations", "_attachments", "_broken", "_bundles", "_now", "_rule")
+    __slots__ = ("_annotations", "_attachments", "_broken", "_bundles", "_expect_time", "_now", "_rule")
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class _Search:
         broken: Sequence[GateError],
         rule: SignatureRule,
         now: datetime,
+        expect_time: Callable[[], None] | None,
     ) -> None:
         self._attachments = attachments
         self._bundles = bundles
@@ -82,11 +89,14 @@ class _Search:
         self._annotations = rule.annotations
         self._rule = rule
         self._now = now
+        self._expect_time = expect_time
 
     def by_one_of(self, signers: Sequence[Signer]) -> VerifiedSignature:
         """Give the first signature by one of these signers that meets every condition."""
         errors = list(self._broken)
         for bundle in self._bundles:
+            if self._expect_time is not None:
+                self._expect_time()
             for signer in signers:
                 try:
                     return self._verify(bundle, signer)

@@ -21,6 +21,7 @@ PURE = (
     "gate/codec",
     "gate/model",
     "gate/errors.py",
+    "gate/pipeline/demand.py",
 )
 # The clock, files and streams, the terminal, code from text. `compile` is also re.compile, so it is not here.
 IMPURE_CALLS = frozenset(

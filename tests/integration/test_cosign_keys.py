@@ -51,11 +51,11 @@ from gate.registry.options import RegistryOptions
 from gate.signers.signer import Signer
 from gate.signers.signing import sign_statement
 from gate.signers.uri import signer_for
-from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
 from gate.verification.verdict import VerdictDemand
 from tests.conftest import StartOlareg
 from tests.support.programs import Tools
+from tests.support.signing import demand_verdict
 
 pytestmark = pytest.mark.real_tools
 

@@ -31,7 +31,6 @@ from gate.pipeline.check import check as judge
 from gate.pipeline.options import CheckOptions
 from gate.pipeline.places import default_places
 from gate.report.json_report import report_schema
-from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
 from gate.verification.signature import signed_statement
 from gate.verification.verdict import VerdictDemand
@@ -40,6 +39,7 @@ from tests.support.installation import PASSWORD
 from tests.support.keyless import FORMS, KeylessBench, rule_of
 from tests.support.programs import Tools
 from tests.support.registries import run_olareg
+from tests.support.signing import demand_verdict
 from tests.support.sigstore_server import REQUEST_TOKEN, Reply, run_sigstore
 from tests.support.virtual_sigstore import ISSUER, START, SUBJECT, VirtualSigstore
 

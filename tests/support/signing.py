@@ -26,7 +26,8 @@ from gate.model.statement import NamedSubject, VerificationResult, VerificationS
 from gate.model.string_map import StringMap
 from gate.signers.file_key import FileSigner
 from gate.signers.signing import sign_statement
-from gate.verification.verdict import VerdictDemand
+from gate.verification.demand import judge_verdicts
+from gate.verification.verdict import VerdictDemand, VerifiedVerdict
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 IMAGE = Digest.of(b"an image")
@@ -148,3 +149,12 @@ def rule(**changes: Any) -> VerdictRule:  # noqa: ANN401 - any field of the rule
 def demand(asked: Digest = IMAGE, *, index: Digest | None = None, **changes: Any) -> VerdictDemand:  # noqa: ANN401
     """Give the demand that `verdict()` meets, with the fields of its rule that a test changes."""
     return VerdictDemand(asked=asked, repository=REPOSITORY, rule=rule(**changes), index=index)
+
+
+def demand_verdict(attachments: Attachments, asked: VerdictDemand, now: datetime) -> VerifiedVerdict:
+    """Give the verdict that stands, or raise why none does."""
+    judged = judge_verdicts(attachments, asked, now)
+    if judged.refusal is not None:
+        raise judged.refusal
+    assert judged.standing is not None
+    return judged.standing

@@ -25,7 +25,6 @@ from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, VerdictSigner
 from gate.model.statement import VERIFICATION_SUMMARY, NamedSubject
 from gate.model.string_map import StringMap
 from gate.signers.signing import sign_statement
-from gate.verification.demand import demand_verdict
 from gate.verification.verdict import VerdictDemand, VerifiedVerdict
 from tests.support.signing import (
     CHILD,
@@ -43,6 +42,7 @@ from tests.support.signing import (
     attached,
     bundle_attachment,
     demand,
+    demand_verdict,
     envelope,
     image_bundle,
     image_tag_layer,

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from gate.codec.statement import render_cosign_statement, render_statement
-from gate.codec.vsa import evidence_input, render_summary
+from gate.codec.vsa import render_summary
 from gate.errors import GateError
 from gate.model.attachment import Attachment
 from gate.model.evidence_demand import EvidenceDemand
@@ -20,7 +20,6 @@ from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, VerdictSigner
 from gate.model.statement import NamedSubject
 from gate.model.string_map import StringMap
 from gate.model.trust import Trust, Witness
-from gate.verification.demand import demand_verdict, find_evidence
 from gate.verification.match import match_signatures
 from tests.support.identities import (
     LOGGED_AT,
@@ -41,11 +40,11 @@ from tests.support.signing import (
     VERIFIER,
     attached,
     demand,
+    demand_verdict,
     image_bundle,
     summary,
     verdict,
 )
-from tests.support.virtual_certificates import private_key
 from tests.support.virtual_log import Witness as VirtualWitness
 from tests.support.virtual_sigstore import ISSUER, MINUTE, SUBJECT, VirtualSigstore
 
@@ -125,20 +124,6 @@ def test_s11_a_promise_is_not_enough_for_a_verdict(vs: VirtualSigstore) -> None:
     assert code(old.attachment(), **accepted) == "SIG_BUNDLE_VERSION"
     assert code(vs.legacy_attestation(statement), **accepted) == "SIG_INCLUSION"
     assert code(vs.log1(statement).attachment(), **accepted) == ""
-
-
-def test_evidence_is_by_the_verdict_s_signer_whatever_key_passes_by(vs: VirtualSigstore) -> None:
-    content = EVIDENCE
-    named = made(vs, render_summary(summary(inputs=(evidence_input(content),))))
-    rule = demand(**signed_by(signer_of(vs))).rule
-    found = demand_verdict(attached(named), demand(**signed_by(signer_of(vs))), NOW)
-    vs.key = private_key(4711)
-    _, payload = find_evidence(attached(named, made(vs, content)), found, rule, NOW)
-    assert payload == content
-    stranger = made(vs, content, subject="somebody@shop.example")
-    with pytest.raises(GateError) as refused:
-        find_evidence(attached(named, stranger), found, rule, NOW)
-    assert refused.value.code == "ID_MISMATCH"
 
 
 def image_code(item: Attachment, *signers: Signer, **rule: Any) -> str:  # noqa: ANN401

@@ -17,7 +17,6 @@ from gate.model.attachment import Attachment
 from gate.model.glob import Glob
 from gate.model.policy_signers import KeySigner, SignatureRule
 from gate.model.string_map import StringMap
-from gate.verification.demand import demand_verdict
 from gate.verification.match import match_signatures
 from tests.support.signing import (
     GATE,
@@ -25,6 +24,7 @@ from tests.support.signing import (
     attached,
     bundle_attachment,
     demand,
+    demand_verdict,
     image_bundle,
     image_tag_layer,
     signed,

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from gate.codec.statement import render_statement
-from gate.codec.vsa import evidence_input, resource_uri
+from gate.codec.vsa import resource_uri
 from gate.errors import GateError
 from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.digest import Digest
 from gate.model.reference import Repository
-from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.statement import NamedSubject
-from gate.verification import demand as demand_module
-from gate.verification.demand import demand_verdict, find_evidence, standing_verdict
+from gate.verification.demand import judge_verdicts
+from gate.verification.failed_verdict import FailedVerdict, first_objection
 from gate.verification.verdict import VerdictDemand, VerifiedVerdict, admit_verdict
 from tests.support.signing import (
     FAIL_KEY,
     FAILED,
-    GATE,
     IMAGE,
     NOW,
     OTHER,
-    POLICY,
     STRANGER,
     attached,
     bundle_attachment,
     demand,
+    demand_verdict,
     rule,
-    signed,
     summary,
     verdict,
 )
@@ -113,135 +109,68 @@ def test_a15_a_failed_verdict_from_the_future_still_takes_back() -> None:
     assert refusal(verdict(), failed(timedelta(days=1))) == "ATT_NEWER_FAIL"
 
 
-def evidence(signer_result: str = "PASSED", kind: str = DEFAULT_EVIDENCE_TYPE) -> bytes:
-    predicate = {
-        "schemaVersion": "1.0",
-        "verdict": signer_result,
-        "evaluatedAt": "2026-03-01T11:00:00Z",
-        "policy": {"name": "test", "uri": "gate-policy:test", "digest": str(POLICY)},
-        "environments": [],
-        "checks": [{"id": "reference", "outcome": "pass"}],
-        "tools": [],
-        "reports": [],
-    }
-    statement = json.loads(statement_of(kind))
-    return json.dumps(statement | {"predicate": predicate}).encode()
-
-
-def test_the_evidence_that_a_verdict_names_is_found_by_its_bytes() -> None:
-    payload = evidence()
-    named = verdict(summary(inputs=(evidence_input(payload),)))
-    found = accepted(named)
-    read, content = find_evidence(attached(named, signed(payload)), found, rule(), NOW)
-    assert (content, read.outcomes, read.policy_digest) == (payload, (("reference", "pass"),), POLICY)
-    forged = signed(payload, STRANGER)
-    assert find_evidence(attached(forged, named, signed(payload)), found, rule(), NOW)[1] == payload
-
-
-@pytest.mark.parametrize("spaced", [False, True])
-def test_s26_other_evidence_is_not_the_one_that_is_named(*, spaced: bool) -> None:
-    named = verdict(summary(inputs=(evidence_input(evidence()),)))
-    others = [signed(evidence().replace(b": ", b":  "))] if spaced else []
-    with pytest.raises(GateError) as refused:
-        find_evidence(attached(named, *others), accepted(named), rule(), NOW)
-    assert refused.value.code == "ATT_BYTES"
-
-
-def test_a_verdict_that_names_no_evidence_has_none() -> None:
-    with pytest.raises(GateError) as refused:
-        find_evidence(attached(verdict(), signed(evidence())), accepted(verdict()), rule(), NOW)
-    assert refused.value.code == "ATT_BYTES"
+def times(failed: tuple[int, int | None], passed: tuple[int, int | None]) -> str:
+    """Give the code for a FAILED and a PASSED verdict, each with the signer's own and a trusted minute after NOW."""
+    base = accepted(verdict())
+    own, stamped = passed
+    at = NOW + timedelta(minutes=own if stamped is None else stamped)
+    judged = dataclasses.replace(base.summary, time_verified=NOW + timedelta(minutes=own))
+    made = dataclasses.replace(base, summary=judged, at=at, trusted=stamped is not None)
+    own, stamped = failed
+    taking_back = FailedVerdict(
+        summary=dataclasses.replace(base.summary, result=FAILED, time_verified=NOW + timedelta(minutes=own)),
+        signers=base.signers,
+        at=None if stamped is None else NOW + timedelta(minutes=stamped),
+        place=OTHER,
+    )
+    objection = first_objection(made, [taking_back], rule())
+    return "" if objection is None else objection.code
 
 
 @pytest.mark.parametrize(
-    ("payload", "signer", "code"),
+    ("failed_times", "passed_times", "code"),
     [
-        (evidence(), STRANGER, "ID_MISMATCH"),
-        (evidence(kind="https://other.example/evidence"), GATE, "ATT_TYPE"),
-        (evidence(signer_result="passed"), GATE, "ATT_MALFORMED"),
-        (evidence().replace(b'"1.0"', b'"2.0"'), GATE, "ATT_MALFORMED"),
+        ((10, 10), (0, 0), "ATT_NEWER_FAIL"),
+        ((0, 0), (10, 10), ""),
+        # A PASSED one that was stamped again after a FAILED one is not newer than it.
+        ((10, 10), (0, 14), "ATT_NEWER_FAIL"),
+        ((10, None), (0, 14), "ATT_NEWER_FAIL"),
+        # A FAILED one that was stamped again long after it was signed is as old as its signer says.
+        ((0, 600), (60, 60), ""),
+        ((0, 600), (60, None), ""),
+        # Inside the tolerance of clocks either time may say that it is newer.
+        ((0, 14), (10, 10), "ATT_NEWER_FAIL"),
+        # One has a trusted time and the other has not: the signers' own decide, and not where they are near.
+        ((10, 10), (0, None), "ATT_NEWER_FAIL"),
+        ((0, 0), (10, None), "ATT_CONFLICT"),
+        ((0, None), (10, 10), "ATT_CONFLICT"),
+        ((0, 0), (16, None), ""),
+        ((0, None), (16, 16), ""),
     ],
-    ids=["stranger", "type", "result", "version"],
 )
-def test_named_evidence_must_be_by_the_same_key_and_of_an_accepted_form(
-    payload: bytes, signer: object, code: str
+def test_y02_a_fresh_timestamp_makes_no_verdict_newer(
+    failed_times: tuple[int, int | None], passed_times: tuple[int, int | None], code: str
 ) -> None:
-    named = verdict(summary(inputs=(evidence_input(payload),)))
-    by = STRANGER if signer is STRANGER else GATE
-    with pytest.raises(GateError) as refused:
-        find_evidence(attached(named, signed(payload, by)), accepted(named), rule(), NOW)
-    assert refused.value.code == code
-
-
-def standing(*items: Attachment, environments: frozenset[str] = frozenset()) -> VerifiedVerdict | None:
-    return standing_verdict(attached(*items), demand=demand(max_age=2 * HOUR), environments=environments, now=NOW)
-
-
-def test_the_newest_own_verdict_stands_whatever_it_says() -> None:
-    found = standing(verdict(), failed(SECOND), verdict(signer=STRANGER))
-    assert found is not None
-    assert not found.passed
-    again = standing(verdict(), failed(-SECOND))
-    assert again is not None
-    assert again.passed
-
-
-def test_at_the_same_second_the_failed_verdict_stands() -> None:
-    for order in ((verdict(), failed(timedelta())), (failed(timedelta()), verdict())):
-        found = standing(*order)
-        assert found is not None
-        assert not found.passed
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        verdict(summary(at=NOW - 2 * HOUR - SECOND)),
-        verdict(summary(at=NOW + HOUR)),
-        verdict(summary(subjects=(OTHER,))),
-        verdict(summary(policy_digest=OTHER)),
-        verdict(summary(environments=("staging",))),
-        verdict(summary(repository=Repository("registry.example", "dev/web"))),
-        verdict(signer=STRANGER),
-        bundle_attachment(b"{"),
-    ],
-    ids=["old", "future", "subject", "policy", "environment", "repository", "stranger", "junk"],
-)
-def test_a_verdict_of_another_scope_does_not_stand(item: Attachment) -> None:
-    assert standing(item) is None
-    assert standing() is None
-
-
-def test_environments_must_be_exactly_the_same() -> None:
-    item = verdict(summary(environments=("staging", "production")))
-    assert standing(item, environments=frozenset({"staging", "production"})) is not None
-    assert standing(item, environments=frozenset({"staging"})) is None
-
-
-def test_a_conflict_of_times_that_cannot_be_compared_refuses() -> None:
-    """A trusted time against a signer's word, closer than clocks may be apart: made from values, as no root exists yet."""
-    passed, taken = accepted(verdict()), accepted(verdict(summary(at=NOW - HOUR + timedelta(minutes=10))))
-    trusted = dataclasses.replace(taken, trusted=True, summary=dataclasses.replace(taken.summary, result=FAILED))
-    with pytest.raises(GateError) as refused:
-        demand_module._standing([passed], [passed, trusted], demand())
-    assert refused.value.code == "ATT_CONFLICT"
-    later = dataclasses.replace(
-        trusted, summary=dataclasses.replace(trusted.summary, time_verified=NOW - HOUR + timedelta(minutes=16))
-    )
-    with pytest.raises(GateError) as newer:
-        demand_module._standing([passed], [passed, later], demand())
-    assert newer.value.code == "ATT_NEWER_FAIL"
-    earlier = dataclasses.replace(
-        trusted, summary=dataclasses.replace(trusted.summary, time_verified=NOW - HOUR - timedelta(minutes=16))
-    )
-    assert demand_module._standing([passed], [passed, earlier], demand()) == passed
+    assert times(failed_times, passed_times) == code
 
 
 def test_a_trusted_time_that_is_far_from_the_signers_word_contradicts_it() -> None:
-    """Made from values: no trusted root exists yet that could vouch for a time."""
     found = accepted(verdict())
     near = dataclasses.replace(found, trusted=True, at=found.at + timedelta(minutes=15))
     admit_verdict(near, demand(require_timestamp=True), NOW)
     with pytest.raises(GateError) as refused:
         admit_verdict(dataclasses.replace(near, at=near.at + SECOND), demand(), NOW)
     assert refused.value.code == "POL_TIME"
+
+
+def test_every_candidate_that_was_set_aside_is_named() -> None:
+    old, foreign, junk = failed(-SECOND), verdict(signer=STRANGER), bundle_attachment(b"{")
+    judged = judge_verdicts(attached(old, foreign, junk, verdict()), demand(), NOW)
+    assert judged.standing is not None
+    assert {item.place: item.code for item in judged.set_aside} == {
+        Digest.of(old.content): "ATT_VERDICT_FAIL",
+        Digest.of(foreign.content): "ID_MISMATCH",
+        Digest.of(junk.content): "SIG_MALFORMED",
+    }
+    refused = judge_verdicts(attached(failed(SECOND), verdict()), demand(), NOW)
+    assert [item.code for item in refused.set_aside] == ["ATT_VERDICT_FAIL", "ATT_NEWER_FAIL"]
