@@ -39,7 +39,13 @@ SCRUBBED_NAMES = frozenset(
 )
 # Settings of the test run itself.
 KEPT_NAMES = frozenset(
-    {"GATE_REQUIRE_TOOLS", "GATE_TEST_TOOLS_DIR", "GATE_TEST_WHEELS_DIR", "SIGSTORE_CONFORMANCE_DIR"}
+    {
+        "GATE_CASES_DIR",
+        "GATE_REQUIRE_TOOLS",
+        "GATE_TEST_TOOLS_DIR",
+        "GATE_TEST_WHEELS_DIR",
+        "SIGSTORE_CONFORMANCE_DIR",
+    }
 )
 
 # A failure must come again at the next run; HYPOTHESIS_PROFILE=explore looks for new ones.
