@@ -1,7 +1,7 @@
 """Passwords and tokens that are known by the name that they are assigned to, in files of settings and in code.
 
-In a configuration a weak password is a secret; in code a value must look like one; in prose and translations it must look
-random, for they speak about passwords. Specification: checks reference, sections 8.3 and 8.4.
+In a configuration a weak password is a secret; in code a value must look like one; in prose and translations, which speak about
+passwords, what does not look random is doubtful. Specification: checks reference, sections 8.3 and 8.4.
 """
 
 from __future__ import annotations
@@ -18,29 +18,25 @@ from gate.model.severity import Severity
 from gate.secrets.assignments import find_assignment
 from gate.secrets.documentation import Documentation
 from gate.secrets.encoded import decoded
+from gate.secrets.file_names import is_configuration, is_for_readers, is_for_translators, is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.names import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
 from gate.secrets.rule_set import Occurrences
-from gate.secrets.structure import find_quoted, find_settings, is_configuration, is_prose
-from gate.secrets.validators import entropy, is_placeholder, is_type_name
+from gate.secrets.structure import find_by_form, find_quoted, find_settings
+from gate.secrets.validators import is_placeholder
+from gate.secrets.value_forms import Worth, is_of_words, is_random_text, of_code, of_setting
 
 MAX_ASSIGNED: Final = 200
-_CODE_MIN: Final = 8
-_CODE_ENTROPY: Final = 3.0
-_PROSE_MIN: Final = 20
-_PROSE_ENTROPY: Final = 4.0
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # It begins with a literal, which the search can jump to.
 _KUBERNETES = re.compile(r"""kind["']?\s{0,4}:\s{0,4}["']?Secret\b""")
-# Values of code that are no literals, or hold more than a secret has.
-_NO_LITERAL = re.compile(r"[\s(){}<>$]|\\|^[./~]|^[A-Z0-9_]+$|^[a-z]+(?:[._-][a-z]+)*$|[.:/]$|^https?:")
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     block: bytes
     is_settings: bool
+    is_doubtful: bool
 
 
 def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit]:
@@ -51,19 +47,20 @@ def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit
     found: Iterable[Assignment] = find_quoted(block, seen.quoted())
     if is_settings:
         found = chain(find_settings(path, text, seen.settings()), found)
+    if is_settings_by_form(path):
+        found = chain(find_by_form(path, block), found)
     is_kubernetes = bool(_KUBERNETES.search(text))
-    readers = _Readers(block, path)
+    judge = _Judge(block, path, is_settings=is_settings)
     count = 0
     for one in found:
         if kind_of(one.name) is None or is_placeholder(one.value):
             continue
         value = _opened(one) if is_kubernetes else one.value
-        if not (_is_setting(value) if is_settings else _is_in_code(value) and readers.may_have(value, one.offset)):
-            continue
-        hit = find_assignment(one.name, value)
+        worth = judge.worth(one, value)
+        hit = find_assignment(one.name, value) if worth is not Worth.NONE else None
         if hit is None:
             continue
-        place = _Place(block, is_settings)
+        place = _Place(block, is_settings or one.is_whole_file, worth is Worth.DOUBTFUL)
         yield _hit((hit.rule, hit.title, hit.severity), one, value, where, place=place)
         count += 1
         if count >= MAX_ASSIGNED:
@@ -77,45 +74,43 @@ def _opened(one: Assignment) -> str:
     return plain.strip().decode("ascii") if is_text and "data" in one.key_path else one.value
 
 
-def _is_setting(value: str) -> bool:
-    # A sentence or a list is none; a translated word for "password" stands beside others with capitals or blanks.
-    return " " not in value and not value.startswith(("{", "[", "<", "&", "*", "!", "$", "%(")) and value.isprintable()
+class _Judge:
+    """What the values of one file are worth: in settings a weak password counts, in code a value must look like one.
 
+    What stands in documentation must look random; in a file for readers and translators, what does not is doubtful.
+    """
 
-def _is_in_code(value: str) -> bool:
-    if len(value) < _CODE_MIN or _NO_LITERAL.search(value) or is_type_name(value):
-        return False
-    is_mixed = bool(re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value))
-    return is_mixed and not _UUID.fullmatch(value) and entropy(value) >= _CODE_ENTROPY
-
-
-class _Readers:
-    """What a text for readers may hold: one that speaks about passwords holds samples of them."""
-
-    def __init__(self, block: bytes, path: str) -> None:
-        self._is_prose = is_prose(path)
+    def __init__(self, block: bytes, path: str, *, is_settings: bool) -> None:
         self._block = block
         self._path = path
+        self._is_settings = is_settings
 
     @cached_property
     def _documentation(self) -> Documentation:
         return Documentation(self._block.decode("latin-1"), self._path)
 
-    def may_have(self, value: str, at: int) -> bool:
-        """Say whether a value at this place counts: where it is written for readers it must look random."""
-        if not self._is_prose and not self._documentation.holds(at):
-            return True
-        is_long = len(value) >= _PROSE_MIN and entropy(value) >= _PROSE_ENTROPY
-        return is_long and all(re.search(one, value) for one in (r"[0-9]", r"[a-z]", r"[A-Z]"))
+    def worth(self, one: Assignment, value: str) -> Worth:
+        """Judge a value at its place."""
+        if self._is_settings or one.is_whole_file:
+            worth = of_setting(value, sign=one.sign)
+            is_translated = worth is Worth.LIKELY and is_of_words(value) and is_for_translators(self._path)
+            return Worth.DOUBTFUL if is_translated else worth
+        worth = of_code(value)
+        if worth is Worth.NONE or is_random_text(value):
+            return worth
+        if self._documentation.holds(one.offset):
+            return Worth.NONE
+        return Worth.DOUBTFUL if is_for_readers(self._path) else worth
 
 
 def _hit(rule: tuple[str, str, Severity], one: Assignment, value: str, where: Where, *, place: _Place) -> Hit:
     offset = one.offset if one.offset != NO_OFFSET else max(0, place.block.find(one.value.encode("latin-1", "replace")))
+    confidence = Confidence.HIGH if place.is_settings else Confidence.MEDIUM
     return Hit(
         rule=rule[0],
         title=rule[1],
-        severity=rule[2],
-        confidence=Confidence.HIGH if place.is_settings else Confidence.MEDIUM,
+        severity=Severity.LOW if place.is_doubtful else rule[2],
+        confidence=Confidence.LOW if place.is_doubtful else confidence,
         value=value.encode("latin-1", "replace"),
         where=where,
         offset=offset,

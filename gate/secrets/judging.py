@@ -26,6 +26,7 @@ from gate.secrets.validators import (
     has_hex_checksum,
     is_aws_secret,
     is_crypt_hash,
+    is_local_default,
     is_placeholder,
     is_reference,
     is_sample_account,
@@ -115,7 +116,8 @@ def _aws_pair(candidate: Candidate, _: str) -> Judgement:
 
 def _url_password(candidate: Candidate, _: str) -> Judgement:
     user, host = (candidate.groups.get(name, b"").decode("latin-1") for name in ("user", "host"))
-    is_sample = is_sample_host(host) or is_sample_account(user, _text(candidate))
+    password = _text(candidate)
+    is_sample = is_sample_host(host) or is_local_default(user, password, host) or is_sample_account(user, password)
     return Judgement.REJECT if is_sample or len(candidate.value) < 3 else Judgement.PLAIN
 
 

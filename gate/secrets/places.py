@@ -11,12 +11,17 @@ NO_OFFSET: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A value and the name that it is assigned to; `offset` is where the value begins, or `NO_OFFSET`."""
+    """A value and the name that it is assigned to; `offset` is where the value begins, or `NO_OFFSET`.
+
+    `sign` is what assigned it, where it stood without quotes; `is_whole_file` says that the file holds nothing else.
+    """
 
     key_path: str
     name: str
     value: str
     offset: int
+    sign: str = ""
+    is_whole_file: bool = False
 
 
 def windows(ends: Iterable[int], size: int, *, before: int, after: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from gate.model.digest import Digest
 from gate.secrets.assignments import ASSIGNMENT_TEXTS
 from gate.secrets.automaton import Automaton, Trigger, build_automaton
 from gate.secrets.encodings import ENCODINGS, Encoding, telling_words
+from gate.secrets.file_names import FILE_NAME_TEXTS
 from gate.secrets.patterns import Pattern, compile_pattern
 from gate.secrets.rule import Rule
 from gate.secrets.rule_file import check_distinct
@@ -94,5 +95,6 @@ _NOTHING: Final = Occurrences(None, {})
 
 
 def _digest(rules: tuple[Rule, ...], triggers: Iterable[Trigger]) -> Digest:
-    parts = (ENGINE_VERSION, *map(repr, rules), *(trigger.pattern for trigger in triggers), *ASSIGNMENT_TEXTS)
+    parts = (ENGINE_VERSION, *map(repr, rules), *(trigger.pattern for trigger in triggers))
+    parts += (*ASSIGNMENT_TEXTS, *FILE_NAME_TEXTS)
     return Digest.of("\0".join(parts).encode())

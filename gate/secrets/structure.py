@@ -8,16 +8,15 @@ Specification: checks reference, section 8.4.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gate.secrets.file_names import name_of_secret_file
 from gate.secrets.json_settings import find_json, is_json
 from gate.secrets.names import TRIGGER_WORDS, kind_of
 from gate.secrets.places import Assignment, windows
-
-# Files whose form alone says what is a password; no word of one stands in them.
-_FORM_ALONE = re.compile(r"(?:^|/)(?:\.pgpass|[._]netrc)$")
 
 # What the automaton looks for: a word of a secret's name just before what assigns. In settings anything may follow, in code
 # only a text in quotes counts, and is looked for with it.
@@ -26,46 +25,45 @@ SETTING_TRIGGER: Final = (
     rf"""{_NAMES}(?:["'\]>)]{{0,3}}[ \t]{{0,20}}(?:=>|[:=>,(])|["'][ \t]{{1,4}}value[ \t]?=|"""
     r"""["']?[ \t]{0,20}\r?\n[ \t]{1,80}value:)"""
 )
-_QUOTE: Final = r"""["']?\]?[ \t]{0,20}(?:=>|:=|=|:|,)[ \t]{0,20}[rbuf@]{0,2}"""
-CODE_TRIGGER: Final = rf"""{_NAMES}{_QUOTE}(?:"[^"\\\r\n\x00 ]{{6}}|'[^'\\\r\n\x00 ]{{6}})"""
+_QUOTE: Final = r"""["']?\]?[ \t]{0,20}(?:=>|:=|=|:|,|\()[ \t]{0,20}[rbuf@]{0,2}"""
+CODE_TRIGGER: Final = rf"""{_NAMES}{_QUOTE}(?:"[^"\r\n\x00]{{6}}|'[^'\r\n\x00]{{6}})"""
 
-_CONFIGURATION = re.compile(
-    r"(?:^|/)(?:\.?env(?:\.[^/]*)?|[^/]*\.env|\.envrc|[^/]*\.(?:properties|ini|cfg|conf|cnf|config|toml|ya?ml|json|tfvars|"
-    r"tfstate|xml|plist|hcl|rc|settings|secrets?|credentials)|\.npmrc|\.yarnrc|\.pypirc|\.my\.cnf|\.s3cfg|\.boto|\.gitconfig|"
-    r"\.git/config|credentials|config|\.netrc|_netrc|\.pgpass|\.dockercfg|wp-config[^/]*\.php|settings[^/]*\.py|local_settings\.py|"
-    r"\.(?:ba|z)?sh(?:rc|_profile|env)|\.(?:ba|z|a)?sh_history|\.profile|environment|Dockerfile[^/]*|docker-compose[^/]*)$",
-    re.IGNORECASE,
-)
-# Files for readers and translators, whose passwords are words about passwords.
-_PROSE = re.compile(
-    r"\.(?:md|markdown|rst|adoc|html?|txt|po|pot|mo|[1-9]|tex|texi|info|css|svg|csv|lock|sum|d\.ts|map)$"
-    r"|(?:^|/)(?:locales?|i18n|lang|l10n|translations?|man\d?|schemas?)/"
-    r"|(?:^|/)(?:messages|strings)[^/]*\.|[/._-][a-z]{2}[-_][A-Za-z]{2}\.[a-z]{2,10}$",
-    re.IGNORECASE,
-)
 _LINE = re.compile(
-    r"""^(?:\xef\xbb\xbf)?([ \t]*)(?:-[ \t]+)?(?:(?:export|set|setenv|ENV|ARG|local|readonly|const|let|var|//)[ \t]+)?["']?"""
-    r"""([A-Za-z_/][\w./@:\[\]-]{0,150}?)["']?[ \t]*(?:=>|:=|=|:(?=[ \t"']|$))[ \t]*(.*)$""",
+    r"""^(?:\xef\xbb\xbf)?([ \t]*)(?:-[ \t]+)?"""
+    r"""(?:(?:export|set|setenv|setx|ENV|ARG|local|readonly|declare|const|let|var|env|//)[ \t]+)?["']?"""
+    r"""([A-Za-z_/][\w./@:\[\]-]{0,150}?)["']?[ \t]*(=>|:=|\?=|=|:(?=[ \t"']|$))[ \t]*(.*)$""",
     re.ASCII,
 )
+# For lines that are too long to be read as one: what stands before and behind the sign.
+_NAME_BEFORE_SIGN = re.compile(r"""(>=|=:|[=:])[ \t]{0,20}["']?([\w.-]{1,150})""", re.ASCII)
+_VALUE_AT = re.compile(r"""[ \t]{0,20}(?:"([^"]{1,512})"|'([^']{1,512})'|([^\s"'&|;,<>]{1,512}))""")
+_UNQUOTED: Final = 3
 _SECTION = re.compile(r"^[ \t]*\[{1,2}([^\]\r\n]{1,100})\]{1,2}[ \t]*(?:[#;].*)?$")
 _STRING = re.compile(r"""[rbuf]{0,2}(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 _COMMENT = re.compile(r"[ \t][#;]")
 # What stands before a quoted text, read backwards from it: what assigns, and the name.
 _NAME_BEFORE = re.compile(
-    rb"""[@fubr]{0,2}[ \t]{0,20}(>=|=:|=|:|,)[ \t]{0,20}\]?["']?([\w.-]{1,120})""", re.ASCII | re.IGNORECASE
+    rb"""[@fubr]{0,2}[ \t]{0,20}(>=|=:|=|:|,|\()[ \t]{0,20}\]?["']?([\w.-]{1,120})""", re.ASCII | re.IGNORECASE
 )
-_REST = {quote: re.compile(rb"""[^%b\\\r\n]{0,294}(?=%b)""" % (quote, quote)) for quote in (b'"', b"'")}
+_REST = {quote: re.compile(rb"""(?:[^%b\\\r\n]|\\[^\r\n]){0,294}(?=%b)""" % (quote, quote)) for quote in (b'"', b"'")}
 # `define("DB_PASSWORD", "...")`: a comma assigns only in a call that sets something; else it parts the items of a list.
 _SETTING_CALL = re.compile(
     rb"""(?:define|put|set|add|insert|config|option|property|env)\w*\s?\(\s?["']$""", re.IGNORECASE
+)
+# `setPassword("...")`, `.password("...")`: what reads or translates has such a name as well.
+_SETTER = re.compile(
+    rb"(?i)(?:[\w.]*\.)?(?:set|with|use|put)?_?(?:[a-z]{0,20}_?)(?:password|passwd|pwd|passphrase|secret|token|key)"
 )
 _CALL_CHARACTERS: Final = 40
 _BEFORE_QUOTE: Final = 200
 # So much of a value is in what the automaton matches.
 _QUOTED_HEAD: Final = 6
 _NAMED_VALUE = re.compile(
-    r"""\bname:[ \t]{1,20}["']?([\w.-]{1,100})["']?[ \t]*\r?\n[ \t]{1,80}value:[ \t]{1,20}(\S[^\r\n]{3,300})"""
+    r"""\b(?:name|key):[ \t]{1,20}["']?([\w.-]{1,100})["']?[ \t]*\r?\n[ \t]{1,80}value:[ \t]{1,20}(\S[^\r\n]{3,300})"""
+)
+# A value in a block below its name.
+_BLOCK_VALUE = re.compile(
+    r"""(?m)^[ \t]{0,80}(?:-[ \t]{1,8})?["']?([\w.-]{1,100})["']?:[ \t]{1,20}[|>][+-]?[ \t]*\r?\n[ \t]{1,80}(\S[^\r\n]{3,300})"""
 )
 _ABOVE: Final = 300
 _ABOVE_CHARACTERS: Final = 32 * 1024
@@ -73,41 +71,27 @@ _ABOVE_CHARACTERS: Final = 32 * 1024
 _NAME_REACH: Final = 400
 _VALUE_REACH: Final = 500
 _XML_BEGINNING = re.compile(r"[\xef\xbb\xbf \t\r\n]*<")
-_XML_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,80})(?:\s[^<>]{0,200})?>([^<>]{4,400})</")
+_XML_ELEMENT = re.compile(
+    r"<([A-Za-z_][\w.:-]{0,80})(?:\s[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?([^<]{4,400}?)(?:\]\]>)?\s{0,80}</"
+)
 _XML_PAIR = re.compile(r"""(?:name|key)\s?=\s?["']([^"']{1,100})["']\s{1,20}value\s?=\s?["']([^"']{4,400})["']""")
 _NETRC = re.compile(
     r"\blogin\s{1,10}\S{1,100}\s{1,10}password\s{1,10}(\S{1,200})|\bpassword\s{1,10}(\S{1,200})\s{1,10}login\b"
 )
 _PGPASS = re.compile(r"^(?:[^:\s]{1,250}:){2}[^:\s]{1,100}:[^:\s]{1,100}:(\S{1,200})$", re.MULTILINE)
 _MAX_LINE: Final = 8192
+# A file that is one secret is not larger; one that assigns is settings.
+_MAX_WHOLE_BYTES: Final = 4096
+_ASSIGNS = re.compile(r"[A-Za-z_][\w.-]{0,80}(?:[ \t]*=[^=]|:[ \t])|[#<{\[]")
 _LINE_END = re.compile(r"[\r\n]")
 # Shorter ones are no secrets, nor what begins a block of several lines.
 _MIN_VALUE: Final = 6
 
 
-def is_configuration(path: str) -> bool:
-    """Say whether a file of this name holds settings, so that even a weak password in it is a secret."""
-    return bool(_CONFIGURATION.search(path)) and not is_prose(path)
-
-
-def is_settings_by_form(path: str) -> bool:
-    """Say whether a file of this name holds passwords without naming them."""
-    return bool(_FORM_ALONE.search(path))
-
-
-def is_prose(path: str) -> bool:
-    """Say whether a file of this name is for readers: documentation, translations, schemas, lock files."""
-    return bool(_PROSE.search(path))
-
-
 def find_settings(path: str, text: str, ends: Sequence[int]) -> Iterator[Assignment]:
     """Yield what a configuration file assigns; `text` is its bytes as Latin-1, `ends` where `SETTING_TRIGGER` fits."""
     name = path.rpartition("/")[2].lower()
-    if "netrc" in name:
-        yield from (Assignment("password", "password", one[1] or one[2], one.start()) for one in _NETRC.finditer(text))
-    elif name == ".pgpass":
-        yield from (Assignment("password", "password", one[1], one.start(1)) for one in _PGPASS.finditer(text))
-    elif is_json(text) and (found := find_json(text, ends)) is not None:
+    if is_json(text) and (found := find_json(text, ends)) is not None:
         yield from found
     elif _XML_BEGINNING.match(text) and not name.endswith(".php"):
         yield from find_xml(text, ends)
@@ -117,27 +101,57 @@ def find_settings(path: str, text: str, ends: Sequence[int]) -> Iterator[Assignm
 
 def find_lines(text: str, ends: Sequence[int]) -> Iterator[Assignment]:
     """Yield assignments that stand on a line each, with the sections or indented keys above them."""
-    for start, line in _lines_at(text, ends):
-        found = _LINE.match(line) if line.lstrip()[:1] not in {"#", ";", "!"} else None
-        if found and len(found[3]) >= _MIN_VALUE and kind_of(found[2]) is not None:
-            keys = (*_keys_above(text, start, len(found[1])), found[2])
-            yield Assignment(".".join(keys), found[2], _plain(found[3]), start + found.start(3))
-    for low, high in windows(ends, len(text), before=_NAME_REACH, after=_VALUE_REACH):
-        for found in _NAMED_VALUE.finditer(text, low, high):
-            yield Assignment(found[1], found[1], _plain(found[2]), found.start(2))
-
-
-def _lines_at(text: str, ends: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Yield where a line with a place in it begins, and the line; each once, a line over the limit not at all."""
-    over = 0
-    for end in ends:
-        if end <= over:
-            continue
-        start = max(over, text.rfind("\n", over, end) + 1, text.rfind("\r", over, end) + 1)
-        found = _LINE_END.search(text, end)
-        over = found.start() if found else len(text)
+    for start, over, places in _lines_at(text, ends):
         if over - start <= _MAX_LINE:
-            yield start, text[start:over]
+            yield from _on_line(text, start, over)
+        else:
+            yield from _in_long_line(text, start, places)
+    for low, high in windows(ends, len(text), before=_NAME_REACH, after=_VALUE_REACH):
+        for pattern in (_NAMED_VALUE, _BLOCK_VALUE):
+            for found in pattern.finditer(text, low, high):
+                yield Assignment(found[1], found[1], _plain(found[2])[0], found.start(2))
+
+
+def _on_line(text: str, start: int, over: int) -> Iterator[Assignment]:
+    line = text[start:over]
+    found = _LINE.match(line) if line.lstrip()[:1] not in {"#", ";", "!"} else None
+    if found and len(found[4]) >= _MIN_VALUE and kind_of(found[2]) is not None:
+        keys = (*_keys_above(text, start, len(found[1])), found[2])
+        value, is_quoted = _plain(found[4])
+        sign = "" if is_quoted else found[3][-1]
+        yield Assignment(".".join(keys), found[2], value, start + found.start(4), sign=sign)
+
+
+def _in_long_line(text: str, start: int, places: Sequence[int]) -> Iterator[Assignment]:
+    """Yield what a line over the limit assigns, each by what stands right before and behind its sign."""
+    over = start
+    for end in places:
+        if end < over:
+            continue
+        before = _NAME_BEFORE_SIGN.match(text[max(start, end - _NAME_REACH) : end][::-1])
+        value = _VALUE_AT.match(text, end) if before else None
+        name = before[2][::-1] if before else ""
+        if before and value and kind_of(name) is not None:
+            over = value.end()
+            group = next(number for number in (1, 2, 3) if value[number] is not None)
+            sign = before[1][0] if group == _UNQUOTED else ""
+            yield Assignment(name, name, value[group], value.start(group), sign=sign)
+
+
+def _lines_at(text: str, ends: Sequence[int]) -> Iterator[tuple[int, int, list[int]]]:
+    """Yield start and end of each line with places in it, and these places."""
+    over, start, places = -1, 0, list[int]()
+    for end in ends:
+        if end > over:
+            if places:
+                yield start, over, places
+            low = max(0, over)
+            start = max(low, text.rfind("\n", low, end) + 1, text.rfind("\r", low, end) + 1)
+            found = _LINE_END.search(text, end)
+            over, places = found.start() if found else len(text), []
+        places.append(end)
+    if places:
+        yield start, over, places
 
 
 def _keys_above(text: str, start: int, indent: int) -> list[str]:
@@ -149,7 +163,7 @@ def _keys_above(text: str, start: int, indent: int) -> list[str]:
             return [section[1].strip().strip("\"'"), *reversed(keys)]
         width = len(line) - len(line.lstrip())
         above = _LINE.match(line) if indent and width < indent else None
-        if above and above[3] in {"", "{"}:
+        if above and above[4] in {"", "{"}:
             keys.append(above[2])
             indent = width
     return keys[::-1]
@@ -165,13 +179,28 @@ def _lines_above(text: str, start: int) -> Iterator[str]:
         yield text[start:end].rstrip("\r")
 
 
-def _plain(written: str) -> str:
-    """Give a value without its quotes, comment and comma."""
+def _plain(written: str) -> tuple[str, bool]:
+    """Return a value without its quotes, comment and comma, and whether it stood in quotes."""
     string = _STRING.match(written)
     if string:
-        return str(string[1] if string[1] is not None else string[2])
+        return str(string[1] if string[1] is not None else string[2]), True
     comment = _COMMENT.search(written)
-    return (written[: comment.start()] if comment else written).strip().rstrip(",;")
+    return (written[: comment.start()] if comment else written).strip().rstrip(",;"), False
+
+
+def find_by_form(path: str, block: bytes) -> Iterator[Assignment]:
+    """Yield the passwords of a file whose form or name alone says where they stand."""
+    name, whole = path.rpartition("/")[2].lower(), name_of_secret_file(path)
+    if "netrc" in name:
+        text = block.decode("latin-1")
+        yield from (Assignment("password", "password", one[1] or one[2], one.start()) for one in _NETRC.finditer(text))
+    elif "pgpass" in name:
+        text = block.decode("latin-1")
+        yield from (Assignment("password", "password", one[1], one.start(1)) for one in _PGPASS.finditer(text))
+    elif whole is not None and len(block) <= _MAX_WHOLE_BYTES:
+        value = block.strip().decode("latin-1")
+        if len(value) >= _MIN_VALUE and not _LINE_END.search(value) and not _ASSIGNS.match(value):
+            yield Assignment(whole, whole, value, block.find(value.encode("latin-1")), is_whole_file=True)
 
 
 def find_quoted(block: bytes, ends: Sequence[int]) -> Iterator[Assignment]:
@@ -185,6 +214,8 @@ def find_quoted(block: bytes, ends: Sequence[int]) -> Iterator[Assignment]:
             continue
         over = rest.end()
         call = start - 1 - before.end()
+        if before[1] == b"(" and not _SETTER.fullmatch(before[2][::-1]):
+            continue
         if before[1] != b"," or _SETTING_CALL.search(block, max(0, call - _CALL_CHARACTERS), call):
             name = before[2][::-1].decode("latin-1")
             yield Assignment(name, name, block[start:over].decode("latin-1"), start)
@@ -195,5 +226,6 @@ def find_xml(text: str, ends: Sequence[int]) -> Iterator[Assignment]:
     for low, high in windows(ends, len(text), before=_NAME_REACH, after=_VALUE_REACH):
         for pattern in (_XML_ELEMENT, _XML_PAIR):
             yield from (
-                Assignment(one[1], one[1], one[2].strip(), one.start(2)) for one in pattern.finditer(text, low, high)
+                Assignment(one[1], one[1], html.unescape(one[2].strip()), one.start(2))
+                for one in pattern.finditer(text, low, high)
             )

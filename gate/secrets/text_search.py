@@ -15,12 +15,12 @@ from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.assigned import MAX_ASSIGNED, find_assigned
 from gate.secrets.candidate import Candidate, Judgement
+from gate.secrets.file_names import is_configuration, is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.judging import judge
 from gate.secrets.patterns import Found
 from gate.secrets.rule import Rule
 from gate.secrets.rule_set import Occurrences, RuleSet
-from gate.secrets.structure import is_configuration, is_settings_by_form
 
 # The longest match that is seen: a private key of 16,384 bits in PEM has 13 KiB.
 MAX_MATCH_BYTES: Final = 16 * 1024

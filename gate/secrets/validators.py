@@ -21,8 +21,7 @@ _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2
 
 _PLACEHOLDER = re.compile(
     r"""
-      \$\{?[A-Za-z_]\w*(?::-[^}]*)?\}? | \$\(.*\) | %\w+%? | %\(\w+\)s   # a variable of a shell, of Windows, of Python
-    | .*(?:\{\{|\}\}|<[^<>]*>|\$\{).*                                   # templates
+      \$\{[A-Za-z_]\w*(?::?[-+?=][^}]*)?\} | \$\(.*\) | %\w+% | %\(\w+\)s   # a variable of a shell, of Windows, of Python
     | (.)\1* | [*x.#_-]+                                                # one character over and over
     | (?:your|my|the|some|any|new|old|strong|secure)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?
     | (?:api[_-]?)?key[_-]?1234?5?6?7?8?9?0?                           # a key that counts
@@ -33,15 +32,34 @@ _PLACEHOLDER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_VARIABLE = re.compile(r"(?:\$|%)([A-Za-z_]\w*)", re.ASCII)
+# Places that a template, a manual or a program fills in: `{{ .Values.key }}`, `${KEY}`, `<your key>`, `<%= key %>`, `#{key}`.
+_TEMPLATE = re.compile(
+    r"\{\{.*?\}\}|[$#]\{[A-Za-z_][^{}]*\}|<[A-Za-z][\w .:/'-]{2,60}>|<%.*?%>|\{%.*?%\}|@[A-Za-z_.]{3,40}@|__[A-Z_]{3,40}__",
+    re.DOTALL,
+)
+_MIN_REST: Final = 6
+_HAS_DIGIT = re.compile("[0-9]")
+_HAS_LETTER = re.compile("[A-Za-z]")
+# So much of a path between two slashes, of digits and letters of both kinds, is a part of base64.
+_BASE64_SEGMENT: Final = 16
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w./@+-]*|[A-Za-z]:\\[\w.\\ -]*", re.ASCII)
 _URL_WITHOUT_USER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://@?[^@]*", re.DOTALL)
 _ARN = re.compile(r"arn:aws[a-z-]*:.*", re.DOTALL)
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)", re.DOTALL)
 _SAMPLE_HOST = re.compile(
-    r"localhost|127\.\d+\.\d+\.\d+|(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)"
+    r"(?:.*\.)?example(?:\.[a-z]+)?|(?:.*\.)?(?:test|invalid)"
     r"|(?:my|your|some|the|proxy|remote)?[_-]?host(?:_?name)?",
     re.IGNORECASE,
 )
+_LOCAL_HOST = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0", re.IGNORECASE)
+_DEFAULT_PASSWORDS: Final = frozenset(
+    {
+        "1234", "123456", "12345678", "admin", "bar", "changeme", "dev", "development", "elastic", "example", "foo",
+        "guest", "mypassword", "mysecretpassword", "mysql", "neo4j", "pass", "passwd", "password", "postgres", "pwd",
+        "root", "secret", "test", "user", "xxx",
+    }
+)  # fmt: skip
 # Accounts of manuals: Oracle's first one and its kin, with the password that they always have.
 _SAMPLE_ACCOUNT = re.compile(r"scott:tiger.{0,8}|foo:bar|dotenv:key_\d+", re.IGNORECASE | re.DOTALL)
 # A name of an account that says only that one stands here, and the same at a host that says it.
@@ -189,7 +207,25 @@ def is_placeholder(value: str) -> bool:
     """Say whether a value stands for a secret that is not here: a variable, a template, a word of documentation."""
     if len(value) > _MAX_PLACEHOLDER:
         return False
-    return bool(_PLACEHOLDER.fullmatch(value) or _AWS_SAMPLE.fullmatch(value)) or _is_counted(value)
+    is_one = _PLACEHOLDER.fullmatch(value) or _AWS_SAMPLE.fullmatch(value)
+    return bool(is_one) or _is_variable(value) or _is_template(value) or _is_counted(value)
+
+
+def _is_variable(value: str) -> bool:
+    """Say whether a value is a variable as a name is written: `$DB_PASSWORD`, and not `$aB3kd92`, which is a password."""
+    found = _VARIABLE.fullmatch(value)
+    return found is not None and not (is_mixed(found[1]) and found[1] not in {found[1].lower(), found[1].upper()})
+
+
+def _is_template(value: str) -> bool:
+    """Say whether places in a value are to be filled in, and the rest of it is no random text."""
+    rest, count = _TEMPLATE.subn("", value)
+    return count > 0 and not (is_mixed(rest) and len(rest) >= _MIN_REST and rest not in {rest.lower(), rest.upper()})
+
+
+def is_mixed(value: str) -> bool:
+    """Say whether a value has digits and letters."""
+    return bool(_HAS_DIGIT.search(value) and _HAS_LETTER.search(value))
 
 
 def _is_counted(value: str) -> bool:
@@ -202,12 +238,27 @@ def _is_counted(value: str) -> bool:
 
 def is_reference(value: str) -> bool:
     """Say whether a value is a path, a call, or a URL without a password: something that leads to a secret."""
-    return any(form.fullmatch(value) for form in (_PATH, _CALL, _URL_WITHOUT_USER, _ARN))
+    if _PATH.fullmatch(value):
+        return not any(len(part) >= _BASE64_SEGMENT and _is_of_all(part) for part in value.split("/"))
+    return any(form.fullmatch(value) for form in (_CALL, _URL_WITHOUT_USER, _ARN))
+
+
+def _is_of_all(text: str) -> bool:
+    return bool(_HAS_DIGIT.search(text) and re.search("[a-z]", text) and re.search("[A-Z]", text))
 
 
 def is_sample_host(host: str) -> bool:
-    """Say whether a host is of this machine or reserved for documentation (RFC 2606)."""
+    """Say whether a host is reserved for documentation (RFC 2606), or named as manuals name one."""
     return bool(_SAMPLE_HOST.fullmatch(host))
+
+
+def is_local_default(user: str, password: str, host: str) -> bool:
+    """Say whether this is the account that a server has before anybody sets one, on this machine: `postgres:postgres@localhost`.
+
+    Any other password for a server of this machine is somebody's: a sidecar and a proxy are reached so.
+    """
+    is_default = password.lower() in _DEFAULT_PASSWORDS or password.lower() == user.lower()
+    return bool(_LOCAL_HOST.fullmatch(host)) and is_default
 
 
 def is_sample_account(user: str, password: str) -> bool:

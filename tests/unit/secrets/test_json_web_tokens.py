@@ -42,6 +42,11 @@ def test_a_token_about_nobody_is_a_sample(claims: dict[str, object]) -> None:
     assert search(token(claims, b"k4Tn93vQz81x"), "app/.env") == ([], [])
 
 
+@pytest.mark.parametrize("claims", [{"k": "v7"}, {"shop": 4}, {"data": "c3Nob3A"}, {"ver": 2, "node": "a4"}, {}])
+def test_claims_that_nobody_registered_may_be_a_services(claims: dict[str, object]) -> None:
+    assert severities(token(claims, b"k4Tn93vQz81x")) == [Severity.MEDIUM]
+
+
 @pytest.mark.parametrize("name", ["sub", "exp", "jti", "user_id", "email", "scope", "tenant"])
 def test_a_token_about_somebody_is_found_whatever_else_it_says(name: str) -> None:
     claims: dict[str, object] = {"data": "test", "foo": "bar", name: 4_102_444_800}
