@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.bundle import MAX_BUNDLE_BYTES
-from gate.codec.dsse import IN_TOTO_PAYLOAD, MAX_ENVELOPE_BYTES
+from gate.codec.dsse import IN_TOTO_PAYLOAD, MAX_ENVELOPE_BYTES, pre_authentication_encoding
 from gate.codec.encodings import decode_base64
 from gate.codec.legacy import signing_certificate_of
 from gate.codec.statement import parse_statement
@@ -21,7 +21,7 @@ from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.vsa import parse_summary
 from gate.errors import AttestationError, RefusedError, SignatureError
 from gate.model.attachment import SIMPLE_SIGNING
-from gate.model.bundle import Bundle, CertificateMaterial, Envelope
+from gate.model.bundle import Bundle, CertificateMaterial, Envelope, MessageSignature
 from gate.model.statement import VERIFICATION_SUMMARY, VerificationResult
 
 if TYPE_CHECKING:
@@ -39,22 +39,32 @@ _URL_ALPHABET: Final = str.maketrans("-_", "+/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedClaim:
-    """Signed bytes with every signature beside them, and the signer's certificate (DER) where one is there; unverified."""
+    """Signed bytes with every signature beside them, and the signer's certificate (DER) where one is there; unverified.
+
+    `bare` says that the payload itself is signed, as in Cosign's legacy format, and not an envelope's encoding.
+    """
 
     payload_type: str
     payload: bytes
     signatures: tuple[bytes, ...]
     certificate: bytes | None = None
+    bare: bool = False
+
+    @property
+    def covered(self) -> bytes:
+        """Return the bytes that a signature covers."""
+        return self.payload if self.bare else pre_authentication_encoding(self.payload_type, self.payload)
 
 
 def claim_of(bundle: Bundle) -> SignedClaim | None:
-    """Return the claim of a bundle that was read; None for a signature that is not over an envelope."""
+    """Return the claim of a bundle that was read; None for a signature over an artifact, whose bytes are elsewhere."""
     content = bundle.content
-    if not isinstance(content, Envelope):
+    if isinstance(content, MessageSignature):
         return None
     material = bundle.material
     return SignedClaim(
-        payload_type=content.payload_type,
+        payload_type=content.payload_type if isinstance(content, Envelope) else "",
+        bare=not isinstance(content, Envelope),
         payload=content.payload,
         signatures=(content.signature,),
         certificate=material.certificates[0] if isinstance(material, CertificateMaterial) else None,

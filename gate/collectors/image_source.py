@@ -19,10 +19,14 @@ __all__ = ["AttachmentReader", "AttachmentWriter", "FetchedManifest", "ImageSour
 
 @dataclass(frozen=True, slots=True)
 class ListedAttachments:
-    """Manifests that are listed as hanging on a digest: as referrers, and in the list under the fallback tag."""
+    """Manifests that are listed as attached to a digest: as referrers, and in the list under the fallback tag.
+
+    `unread` counts entries that could not be read.
+    """
 
     referrers: tuple[Descriptor, ...] = field(default=())
     fallback: tuple[Descriptor, ...] = field(default=())
+    unread: int = 0
 
 
 class AttachmentReader(Protocol):

@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.codec.oci import MAX_MANIFEST_BYTES, parse_listing
+from gate.codec.referrer_list import ReferrerList
 from gate.codec.strict_json import Fault, parse_object
 from gate.collectors.blobs import BlobReader
 from gate.collectors.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
 from gate.collectors.layout_writer import LayoutWriter
 from gate.errors import EvidenceError, GateError, ImageError, UsageError
 from gate.model.digest import Digest
-from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, Descriptor, ImageIndex
-from gate.registry.referrers import check_count, fallback_tag
+from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, Descriptor, ImageIndex
+from gate.registry.referrers import check_listed, fallback_tag, read_fallback
 
 MAX_ENTRIES: Final = 2000
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -71,11 +72,9 @@ class LayoutSource:
         entries = self._index().manifests
         referrers = tuple(entry for entry in entries if self._subject(entry) == digest)
         fallback = self.tagged(fallback_tag(digest))
-        listed: tuple[Descriptor, ...] = ()
-        if fallback is not None and fallback.media_type == OCI_INDEX:
-            listed = parse_listing(fallback.content, fault=LAYOUT_FAULT).manifests
-        check_count(len({item.digest for item in (*referrers, *listed)}), "the layout")
-        return ListedAttachments(referrers, listed)
+        listed = read_fallback(fallback, fault=LAYOUT_FAULT) if fallback is not None else ReferrerList()
+        check_listed(tuple({item.digest: item for item in (*referrers, *listed.entries)}.values()), "the layout")
+        return ListedAttachments(referrers, listed.entries, listed.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
         """Give a manifest whose type its own bytes say; None if it is not there."""

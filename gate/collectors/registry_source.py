@@ -46,7 +46,7 @@ class RegistrySource:
     def listed(self, digest: Digest) -> ListedAttachments:
         """List by the API and by the fallback tag."""
         listing = self._client.referrer_listing(self._repository, digest)
-        return ListedAttachments(listing.api or (), listing.fallback)
+        return ListedAttachments(listing.api or (), listing.fallback, listing.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
         """Give a manifest, or None for 404."""

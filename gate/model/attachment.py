@@ -17,6 +17,9 @@ BUNDLE_PREFIX: Final = "application/vnd.dev.sigstore.bundle"
 BUNDLE_V03: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 FAILED_VERDICT: Final = "application/vnd.gate.verdict.failed.v1+json"
 SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+# Cosign's OCI 1.1 mode with its old format: a referrer whose layers are those of the legacy tags.
+COSIGN_ARTIFACT_PREFIX: Final = "application/vnd.dev.cosign.artifact."
+IN_TOTO_ARTIFACT: Final = "application/vnd.in-toto+json"
 DSSE_ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
 
 

@@ -251,6 +251,9 @@ _REGISTRIES = (
     _error("REG_RATE_LIMIT", "The registry limits the rate of requests.", "Wait, log in, or use a mirror."),
     _error("REG_ERROR", "The registry failed to answer the request.", _RETRY),
     _error("REG_MALFORMED", "The registry's answer is not what the distribution specification says.", _RETRY),
+    _error("REG_WITHHELD", "An attachment is listed that could be a FAILED verdict, and it cannot be read.",
+           "Put the listed manifest or blob back, or take its entry out of the list (the index under the tag "
+           "`sha256-DIGEST`), and check the image again."),
     _error("REG_DIGEST_MISMATCH", "The registry served other bytes than the digest names.",
            "Do not deploy from this registry; ask its operator."),
     _error("REG_AUTH_LEAK", "The registry asked for credentials to be sent to another host.",

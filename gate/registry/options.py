@@ -16,7 +16,9 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 MAX_TOKEN_BYTES: Final = 64 * 1024
 MAX_REDIRECTS: Final = 5
 MAX_PAGES: Final = 20
-MAX_ATTACHMENTS: Final = 500
+# Attachments that are fetched, and entries of a listing whatever their types; how many count is verification's limit.
+MAX_LISTED: Final = 2000
+MAX_ENTRIES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

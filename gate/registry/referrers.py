@@ -1,19 +1,29 @@
 """What a registry says hangs on a digest: its referrers API and the fallback tag, both only hints.
 
-Nothing is filtered by the listing's types or annotations: both are wrong in the wild. Both places are asked, because a
-registry may have gained the API after signatures were pushed, and copying tools move only tags (attack R08).
+Both places are asked, because a registry may have gained the API after signatures were pushed, and copying tools move only
+tags (attack R08). Types in a listing are wrong in the wild: they only say what is no signature of any kind. Entries that
+mean nothing are counted and stop nothing (DESIGN rule 14); a registry that says that it left something out is an error.
 
 Specification: distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; formats reference, section 3.4.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gate.codec.oci import MAX_MANIFEST_BYTES, parse_listing
+from gate.codec.link_header import next_target
+from gate.codec.oci import MAX_MANIFEST_BYTES
+from gate.codec.referrer_list import (
+    LIST_FAULT,
+    ReferrerList,
+    could_be_attached,
+    filtered,
+    parse_referrers,
+    says_index,
+)
+from gate.codec.strict_json import Fault
 from gate.errors import RegistryError, SignatureError
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, Descriptor
@@ -21,20 +31,23 @@ from gate.model.reference import Repository
 from gate.registry.addresses import Target, parse_derived
 from gate.registry.api import HTML, Call, RegistryApi
 from gate.registry.faults import status_fault
-from gate.registry.options import MAX_ATTACHMENTS, MAX_PAGES
-from gate.registry.read import fetch_manifest
+from gate.registry.options import MAX_ENTRIES, MAX_LISTED, MAX_PAGES
+from gate.registry.read import FetchedManifest, fetch_manifest
 from gate.registry.transport import Answer
 
 _NO_API: Final = frozenset({400, 404, 405, 406})
-_NEXT: Final = re.compile(r'<([^<>]*)>\s*(?:;[^,<>]*)?;\s*rel="?next"?', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferrerListing:
-    """What was listed; `api` is None where the registry has no such API. One digest may stand in both."""
+    """What was listed; `api` is None where the registry has no such API. One digest may stand in both.
+
+    `unread` counts entries that could not be read.
+    """
 
     api: tuple[Descriptor, ...] | None
     fallback: tuple[Descriptor, ...] = ()
+    unread: int = 0
 
     @property
     def union(self) -> tuple[Descriptor, ...]:
@@ -51,35 +64,47 @@ def list_referrers(api: RegistryApi, repository: Repository, digest: Digest) -> 
     """List what hangs on a digest; an empty list is an answer.
 
     Raises:
-        SignatureError: `LIMIT_SIGNATURES` for more than 500.
+        SignatureError: `LIMIT_SIGNATURES` for more than are fetched.
         RegistryError: `LIMIT_PAGES`, `REG_MALFORMED` and others.
     """
+    by_api, by_tag = _from_api(api, repository, digest), _from_tag(api, repository, digest)
     listing = ReferrerListing(
-        api=_from_api(api, repository, digest), fallback=tuple(_from_tag(api, repository, digest))
+        api=by_api.entries if by_api is not None else None,
+        fallback=by_tag.entries,
+        unread=by_tag.unread + (by_api.unread if by_api is not None else 0),
     )
-    check_count(len(listing.union), str(repository))
+    check_listed(listing.union, str(repository))
     return listing
 
 
-def check_count(count: int, where: str) -> None:
+def check_listed(entries: tuple[Descriptor, ...], where: str) -> None:
+    """Refuse more entries than are fetched; those of a type that can be no signature are not counted (attack S23)."""
+    check_count(sum(could_be_attached(entry.artifact_type) for entry in entries), where, most=MAX_LISTED)
+
+
+def check_count(count: int, where: str, *, most: int = MAX_LISTED) -> None:
     """Refuse more attachments of one digest than are looked at (attack S23)."""
-    if count > MAX_ATTACHMENTS:
+    if count > most:
         raise SignatureError(
-            f"too many attachments hang on this digest in {where}",
+            f"too many attachments are attached to this digest in {where}",
             code="LIMIT_SIGNATURES",
-            expected=f"at most {MAX_ATTACHMENTS}",
+            expected=f"at most {most}",
             seen=str(count),
         )
 
 
-def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> tuple[Descriptor, ...] | None:
+def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> ReferrerList | None:
     found: list[Descriptor] = []
+    unread = 0
     for page in _pages(api, repository, digest):
         if page is None:
             return None
-        found += parse_listing(page).manifests
-        check_count(len(found), str(repository))
-    return tuple(found)
+        listed = parse_referrers(page)
+        found += listed.entries
+        unread += listed.unread
+        check_listed(tuple(found), str(repository))
+        check_count(len(found) + unread, str(repository), most=MAX_ENTRIES)
+    return ReferrerList(entries=tuple(found), unread=unread)
 
 
 def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator[bytes | None]:
@@ -97,6 +122,8 @@ def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator
             return
         if answer.status != 200:
             raise status_fault(answer.status, body, answer.request.target.origin, call.doing)
+        if answer.header("OCI-Filters-Applied"):
+            raise filtered(LIST_FAULT, answer.header("OCI-Filters-Applied"))
         yield body
         target = _next_page(api, repository, answer)
         if target is None:
@@ -108,11 +135,11 @@ def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator
 
 
 def _next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Target | None:
-    match = _NEXT.search(answer.header("Link"))
-    if match is None:
+    following = next_target(answer.header("Link"))
+    if following is None:
         return None
     named = api.transport(repository).named
-    target = parse_derived(match.group(1), answer.request.target, named, api.options)
+    target = parse_derived(following, answer.request.target, named, api.options)
     if target.origin != named:
         raise RegistryError(
             "a listing goes on at another host", code="LIMIT_PAGES", expected=str(named), seen=str(target.origin)
@@ -120,12 +147,18 @@ def _next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Targ
     return target
 
 
-def _from_tag(api: RegistryApi, repository: Repository, digest: Digest) -> tuple[Descriptor, ...]:
+def _from_tag(api: RegistryApi, repository: Repository, digest: Digest) -> ReferrerList:
     """Give the entries of the fallback index; something else under its tag lists nothing."""
     try:
         fetched = fetch_manifest(api, repository, fallback_tag(digest))
     except RegistryError as error:
         if error.code == "REG_NOT_FOUND":
-            return ()
+            return ReferrerList()
         raise
-    return parse_listing(fetched.content).manifests if fetched.media_type == OCI_INDEX else ()
+    return read_fallback(fetched)
+
+
+def read_fallback(fetched: FetchedManifest, *, fault: Fault = LIST_FAULT) -> ReferrerList:
+    """Return the entries of what stands under the fallback tag: an index by the server's word or by its own."""
+    own = says_index(fetched.content)
+    return parse_referrers(fetched.content, fault=fault) if own or fetched.media_type == OCI_INDEX else ReferrerList()

@@ -52,8 +52,8 @@ def demand_attestation(
         AttestationError, SignatureError: the reason of the candidate that came furthest; `LIMIT_SIGNATURES`.
         EvidenceError: `ROOT_EMPTY`, or what `judge` raises.
     """
-    expect_bounded(attachments)
     candidates, others, errors = _candidates(attachments, accepts)
+    expect_bounded(len(candidates))
     for bundle in candidates:
         for signer in signers:
             try:

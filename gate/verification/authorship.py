@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.codec.dsse import pre_authentication_encoding
+from gate.codec.bundle import key_hint
 from gate.errors import EvidenceError, RefusedError, SignatureError
+from gate.model.bundle import KeyHint
 from gate.model.policy_signers import KeySigner
 from gate.verification.arithmetic import verify_bytes
 
 if TYPE_CHECKING:
     from gate.codec.signed_claim import SignedClaim
+    from gate.model.bundle import Bundle
     from gate.model.policy_signers import KeylessSigner, Signer
     from gate.model.signer import PublicKey
 
@@ -35,6 +37,28 @@ def require_author(claim: SignedClaim, signer: Signer, *, anchored: bool) -> Non
         _require_certificate(claim, signer, anchored=anchored)
 
 
+def require_own(claim: SignedClaim, bundle: Bundle, signer: Signer) -> None:
+    """Raise before the costly steps if the signature is not this signer's; a broken one of its own is told apart.
+
+    Raises:
+        SignatureError: `SIG_INVALID` where it claims to be by this key; `ID_MISMATCH` and others where it does not.
+    """
+    try:
+        require_author(claim, signer, anchored=False)
+    except SignatureError as error:
+        ours = isinstance(signer, KeySigner) and hint_of(bundle) == key_hint(signer.key)
+        if error.code != "SIG_INVALID" or ours:
+            raise
+        raise SignatureError(
+            "the signature is by another signer", code="ID_MISMATCH", expected=str(signer), seen="another signer"
+        ) from error
+
+
+def hint_of(bundle: Bundle) -> str:
+    """Return the unsigned word of a bundle about its key, or ""."""
+    return bundle.material.hint if isinstance(bundle.material, KeyHint) else ""
+
+
 def is_author(claim: SignedClaim, signer: Signer) -> bool:
     """Say whether one of the claim's signatures is this signer's, anchored."""
     try:
@@ -45,7 +69,7 @@ def is_author(claim: SignedClaim, signer: Signer) -> bool:
 
 
 def _require_signature(claim: SignedClaim, key: PublicKey) -> None:
-    covered = pre_authentication_encoding(claim.payload_type, claim.payload)
+    covered = claim.covered
     refusals: list[SignatureError] = []
     for signature in claim.signatures:
         try:

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gate.codec.attachments import parse_attachment
+from gate.codec.signed_claim import claim_of
 from gate.codec.times import format_time
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError
 from gate.model.bundle import Envelope
 from gate.model.digest import Digest
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
+from gate.verification.authorship import is_author
 from gate.verification.failed_verdict import FailedVerdict, find_failed, first_objection, is_accepted, of_verified
 from gate.verification.match import expect_bounded
 from gate.verification.progress import furthest
@@ -62,15 +64,15 @@ def judge_verdicts(
         EvidenceError: what `expect_time` raises. Refusals are values: `ATT_MISSING`, `ATT_TYPE_MISSING`, `ID_MISMATCH`,
             `LIMIT_SIGNATURES`; the codes of `admit_verdict`; `ATT_NEWER_FAIL` or `ATT_CONFLICT`.
     """
-    try:
-        expect_bounded(attachments)
-    except RefusedError as error:
-        return VerdictJudgement(refusal=error)
     found = _Candidates()
     for item in attachments.items:
         if expect_time is not None:
             expect_time()
         _sort(item, demand, now, found)
+        try:
+            expect_bounded(found.authentic)
+        except RefusedError as error:
+            return VerdictJudgement(refusal=error)
     return _judged(found, demand.rule, now)
 
 
@@ -78,7 +80,8 @@ def judge_verdicts(
 class _Candidates:
     """The attachments of a digest while they are sorted.
 
-    `others` are attestations of other types, `verdicts` counts what claims to be a verdict, or does not say what it is.
+    `others` are attestations of other types, `verdicts` counts what claims to be a verdict, or does not say what it is,
+    `authentic` what an accepted signer signed.
     """
 
     admitted: list[VerifiedVerdict] = field(default_factory=list)
@@ -86,6 +89,7 @@ class _Candidates:
     refused: list[tuple[GateError, Digest]] = field(default_factory=list)
     others: list[Bundle] = field(default_factory=list)
     verdicts: int = 0
+    authentic: int = 0
 
 
 def _sort(item: Attachment, demand: VerdictDemand, now: datetime, found: _Candidates) -> None:
@@ -99,11 +103,17 @@ def _sort(item: Attachment, demand: VerdictDemand, now: datetime, found: _Candid
             found.others.append(bundle)
             return
         found.verdicts += 1
+        found.authentic += _is_authentic(bundle, demand.rule)
         verdict = verify_verdict(bundle, demand.rule, now)
     except (RefusedError, EvidenceError) as error:
         _sort_unverified(item, error, demand, found)
         return
     _sort_verified(verdict, demand, now, found)
+
+
+def _is_authentic(bundle: Bundle, rule: VerdictRule) -> bool:
+    claim = claim_of(bundle)
+    return claim is not None and any(is_author(claim, entry.signer) for entry in rule.signed_by + rule.failed_by)
 
 
 def _sort_unverified(item: Attachment, error: GateError, demand: VerdictDemand, found: _Candidates) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from gate.codec.attachments import MAX_ATTACHMENTS, parse_attachment
 from gate.codec.legacy import parse_simple_signing
+from gate.codec.signed_claim import claim_of
 from gate.errors import EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, SimpleSigning
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
+from gate.verification.authorship import require_own
 from gate.verification.progress import furthest
 from gate.verification.signature import VerifiedSignature, demanded_of, signed_statement, verify_image_signature
 
@@ -47,8 +49,8 @@ def match_signatures(
             reason of the candidate that came furthest, `SIG_NO_SINGLE_MATCH` where several meet all conditions only
             together.
     """
-    expect_bounded(attachments)
     bundles, broken = _candidates(attachments)
+    expect_bounded(len(bundles))
     if not bundles and not broken:
         raise SignatureError("the image digest has no signature", code="SIG_MISSING", seen=_ignored(attachments))
     search = _Search(attachments, bundles, broken, rule, now, expect_time)
@@ -58,14 +60,14 @@ def match_signatures(
     return tuple(matched)
 
 
-def expect_bounded(attachments: Attachments) -> None:
-    """Return if there are few enough attachments to look at all of them; raises `LIMIT_SIGNATURES` (attack S23)."""
-    if len(attachments.items) > MAX_ATTACHMENTS:
+def expect_bounded(count: int) -> None:
+    """Return if there are few enough candidates to look at all of them; raises `LIMIT_SIGNATURES` (attack S23)."""
+    if count > MAX_ATTACHMENTS:
         raise SignatureError(
-            "too many attachments hang on this digest",
+            "too many signatures and verdicts are attached to this digest",
             code="LIMIT_SIGNATURES",
             expected=f"at most {MAX_ATTACHMENTS}",
-            seen=str(len(attachments.items)),
+            seen=f"more than {MAX_ATTACHMENTS}",
         )
 
 
@@ -105,6 +107,10 @@ class _Search:
         raise self._refusal(errors)
 
     def _verify(self, bundle: Bundle, signer: Signer) -> VerifiedSignature:
+        claim = claim_of(bundle)
+        # Only what carries more than a signature costs more than to ask whose it is.
+        if claim is not None and (bundle.entries or bundle.timestamps):
+            require_own(claim, bundle, signer)
         verified = verify_image_signature(
             bundle,
             signer=signer,

@@ -17,19 +17,17 @@ from gate.codec.strict_json import printable
 from gate.codec.times import format_time
 from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
-from gate.model.bundle import Bundle, CertificateMaterial, KeyHint, SignatureFormat
+from gate.model.bundle import Bundle, CertificateMaterial, SignatureFormat
 from gate.model.policy_signers import KeySigner
 from gate.model.statement import VerificationResult, VerificationSummary
-from gate.verification.authorship import require_author
+from gate.verification.authorship import hint_of, require_own
 from gate.verification.progress import furthest
 from gate.verification.signature import VerifiedSignature, VerifiedStatement, demanded_of, verify_statement
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.codec.signed_claim import SignedClaim
     from gate.model.digest import Digest
-    from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
     from gate.model.requirement import VerdictRule, VerdictSigner
 
@@ -110,7 +108,7 @@ def verify_by_any(
     for signer in signers:
         try:
             if claim is not None:
-                _require_author(claim, bundle, signer.signer)
+                require_own(claim, bundle, signer.signer)
             demanded = replace(demanded_of(signer.signer), inclusion=True)
             verified = verify_statement(bundle, signer=signer.signer, now=now, demand=demanded)
             accepted.append(signer)
@@ -121,26 +119,9 @@ def verify_by_any(
     return verified, tuple(accepted)
 
 
-def _require_author(claim: SignedClaim, bundle: Bundle, signer: Signer) -> None:
-    """Raise before the costly steps if the signature is not this signer's; a broken one of its own is told apart."""
-    try:
-        require_author(claim, signer, anchored=False)
-    except SignatureError as error:
-        ours = isinstance(signer, KeySigner) and _hint(bundle) == key_hint(signer.key)
-        if error.code != "SIG_INVALID" or ours:
-            raise
-        raise SignatureError(
-            "the signature is by another signer", code="ID_MISMATCH", expected=str(signer), seen="another signer"
-        ) from error
-
-
-def _hint(bundle: Bundle) -> str:
-    return bundle.material.hint if isinstance(bundle.material, KeyHint) else ""
-
-
 def _not_ours(bundle: Bundle, signers: tuple[VerdictSigner, ...], error: GateError | None) -> GateError:
     """Tell a foreign signature from a broken one by the unsigned hint; both refuse."""
-    hint = _hint(bundle)
+    hint = hint_of(bundle)
     claims_ours = hint in {key_hint(entry.signer.key) for entry in signers if isinstance(entry.signer, KeySigner)}
     keyed = not isinstance(bundle.material, CertificateMaterial) and not claims_ours
     if error is not None and not (keyed and error.code in {"SIG_INVALID", "ID_MISMATCH"}):

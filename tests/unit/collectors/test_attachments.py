@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from gate.codec.strict_json import JsonValue, canonical_json
 from gate.collectors.attachments import MAX_ATTACHMENT_BYTES, collect_attachments
+from gate.collectors.image_source import FetchedManifest
 from gate.collectors.registry_source import RegistrySource
 from gate.errors import GateError
 from gate.model.attachment import (
@@ -117,14 +120,13 @@ def test_what_can_be_no_signature_is_counted(server: HostileRegistry) -> None:
     note = serve_manifest(
         server, attachment_manifest(IMAGE.descriptor, media_type="application/vnd.cncf.notary.signature")
     )
-    serve_api(server, sbom, note, bundle(server, b"one", b"two"), bundle(server, b"three"))
-    serve_tag(server, described(b"was deleted", OCI_MANIFEST))
+    serve_api(server, sbom, note, bundle(server, b"three"))
+    serve_tag(server, {**described(b"was deleted", OCI_MANIFEST), "artifactType": BUNDLE_V03})
     serve_legacy(server, ".sig", ["application/x"], b"four")
     found = collect(server)
     assert [item.content for item in found.items] == [b"three"]
     assert dict(found.ignored) == {
-        "application/spdx+json": 1, "application/vnd.cncf.notary.signature": 1, "application/x": 1, "malformed": 1,
-        "missing": 1,
+        "application/spdx+json": 1, "application/vnd.cncf.notary.signature": 1, "application/x": 1, "missing": 1,
     }  # fmt: skip
 
 
@@ -132,7 +134,97 @@ def test_what_can_be_no_signature_is_counted(server: HostileRegistry) -> None:
 def test_a_malformed_manifest_hides_no_good_one(server: HostileRegistry, content: bytes) -> None:
     serve_api(server, serve_manifest(server, content), bundle(server, b"one"))
     found = collect(server)
-    assert ([item.content for item in found.items], found.ignored) == ([b"one"], (("malformed", 1),))
+    assert ([item.content for item in found.items], sum(count for _, count in found.ignored)) == ([b"one"], 1)
+
+
+def test_every_layer_of_an_attachment_is_read(server: HostileRegistry) -> None:
+    """Each is verified on its own: what stands beside a good one neither helps nor hides it."""
+    serve_api(server, bundle(server, b"one", b"two"))
+    assert [item.content for item in collect(server).items] == [b"one", b"two"]
+
+
+def test_cosigns_oci_mode_with_its_old_format_is_read(server: HostileRegistry) -> None:
+    kind = "application/vnd.dev.cosign.artifact.sig.v1+json"
+    layers: list[JsonValue] = [described(b"payload", SIMPLE_SIGNING, annotations={"n": "1"})]
+    fields: dict[str, JsonValue] = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers}
+    content = canonical_json({**fields, "config": described(b"{}", kind)})
+    entry = {**serve_manifest(server, content, b"payload"), "artifactType": kind}
+    serve_api(server, entry)
+    (found,) = collect(server).items
+    assert (found.source, found.media_type, dict(found.annotations)) == (
+        AttachmentSource.REFERRER, SIMPLE_SIGNING, {"n": "1"},
+    )  # fmt: skip
+
+
+def failed_entry(server: HostileRegistry, *, listed_as: str = FAILED_VERDICT) -> dict[str, JsonValue]:
+    return {**bundle(server, b"failed", media_type=FAILED_VERDICT), "artifactType": listed_as}
+
+
+@pytest.mark.parametrize("listed_as", [FAILED_VERDICT, "", "application/vnd.oci.empty.v1+json", OCI_CONFIG])
+@pytest.mark.parametrize("serve", [serve_api, serve_tag])
+def test_y04_a_listed_failed_verdict_whose_manifest_is_not_there_is_an_error(
+    server: HostileRegistry, serve: Callable[..., None], listed_as: str
+) -> None:
+    entry = failed_entry(server, listed_as=listed_as)
+    serve(server, entry, bundle(server, b"one"))
+    assert len(collect(server).items) == 2
+    server.serve(f"{BASE}/manifests/{entry['digest']}", b"", status=404)
+    assert code_of(server) == "REG_WITHHELD"
+
+
+@pytest.mark.parametrize("blob", [(b"", 404), (b"fail", 200), (b"failed and more", 200), (b"FAILED", 200)])
+def test_y04_a_failed_verdict_whose_content_is_not_there_is_an_error(
+    server: HostileRegistry, blob: tuple[bytes, int]
+) -> None:
+    serve_api(server, failed_entry(server), bundle(server, b"one"))
+    server.serve(f"{BASE}/blobs/{Digest.of(b'failed')}", blob[0], status=blob[1])
+    assert code_of(server) in {"REG_WITHHELD", "REG_DIGEST_MISMATCH"}
+
+
+@pytest.mark.parametrize("served_as", ["text/plain", "application/octet-stream", OCI_INDEX, "application/json"])
+def test_y04_a_manifest_is_read_whatever_it_is_served_as(server: HostileRegistry, served_as: str) -> None:
+    entry = failed_entry(server)
+    serve_api(server, entry)
+    manifest = attachment_manifest(IMAGE.descriptor, b"failed", media_type=FAILED_VERDICT)
+    server.serve(f"{BASE}/manifests/{entry['digest']}", manifest, {"Content-Type": served_as})
+    assert [item.media_type for item in collect(server).items] == [FAILED_VERDICT]
+
+
+def test_y04_what_is_missing_and_can_be_no_failed_verdict_is_counted(server: HostileRegistry) -> None:
+    gone = [{**described(kind.encode(), OCI_MANIFEST), "artifactType": kind} for kind in (BUNDLE_V03, "application/x")]
+    serve_api(server, *gone, bundle(server, b"one"))
+    found = collect(server)
+    assert [item.content for item in found.items] == [b"one"]
+    assert dict(found.ignored) == {"missing": 1, "application/x": 1}
+
+
+def test_what_is_no_signature_by_its_type_is_not_fetched(server: HostileRegistry) -> None:
+    bom = serve_manifest(server, attachment_manifest(IMAGE.descriptor, b"x", media_type="application/spdx+json"))
+    serve_api(server, {**bom, "artifactType": "application/spdx+json"}, bundle(server, b"one"))
+    found = collect(server)
+    assert ([item.content for item in found.items], dict(found.ignored)) == ([b"one"], {"application/spdx+json": 1})
+    assert server.asked("GET", f"{BASE}/manifests/{bom['digest']}") == []
+
+
+def test_the_callers_executor_runs_the_requests(server: HostileRegistry) -> None:
+    serve_api(server, bundle(server, b"one"), bundle(server, b"two"))
+    options = RegistryOptions(stall_seconds=2, request_seconds=5, first_pause_seconds=0.001)
+    names: set[str] = set()
+    with (
+        ThreadPoolExecutor(max_workers=2, thread_name_prefix="mine") as pool,
+        RegistryClient(options, Deadline.after(timedelta(seconds=60))) as client,
+    ):
+        source = RegistrySource(client, parse_repository(f"{server.host}/shop/web"), IMAGE.digest)
+        fetch = source.by_digest
+
+        def noted(digest: Digest) -> FetchedManifest | None:
+            names.add(threading.current_thread().name)
+            return fetch(digest)
+
+        source.by_digest = noted  # type: ignore[method-assign]
+        assert len(collect_attachments(source, IMAGE.digest, pool).items) == 2
+    assert names
+    assert all(name.startswith("mine") for name in names)
 
 
 def test_d03_other_bytes_are_an_error(server: HostileRegistry) -> None:
@@ -158,8 +250,8 @@ def test_s23_thousands_of_attachments(server: HostileRegistry) -> None:
 
 
 def test_s23_thousands_of_legacy_layers(server: HostileRegistry) -> None:
-    blobs = [b"%d" % number for number in range(501)]
-    serve_legacy(server, ".sig", [SIMPLE_SIGNING] * 501, *blobs)
+    blobs = [b"%d" % number for number in range(2001)]
+    serve_legacy(server, ".sig", [SIMPLE_SIGNING] * 2001, *blobs)
     assert code_of(server) == "LIMIT_SIGNATURES"
     serve_legacy(server, ".sig", [SIMPLE_SIGNING] * 20, *blobs[:20])
     assert [item.content for item in collect(server).items] == blobs[:20]

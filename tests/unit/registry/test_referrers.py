@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gate.codec.strict_json import JsonValue
 from gate.errors import GateError
+from gate.model.attachment import FAILED_VERDICT
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, OCI_MANIFEST
 from gate.model.reference import Repository
@@ -69,8 +72,8 @@ def test_what_cannot_be_asked_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", b"{", b'{"schemaVersion":2,"manifests":{}}', b'{"schemaVersion":2,"manifests":[{"digest":"x"}]}',
-             b'{"schemaVersion":2,"Manifests":[],"manifests":[]}', IMAGE.manifest]
+    "body", [b"[]", b"{", b'{"schemaVersion":2,"manifests":{}}', b'{"schemaVersion":2,"Manifests":[],"manifests":[]}',
+             IMAGE.manifest]
 )  # fmt: skip
 def test_r11_malformed_listings(
     server: HostileRegistry, client: RegistryClient, repository: Repository, body: bytes
@@ -115,10 +118,97 @@ def test_r06_pages_elsewhere(
 def test_s23_more_than_are_looked_at(server: HostileRegistry, client: RegistryClient, repository: Repository) -> None:
     server.serve(API, index_of(*(entry(number) for number in range(5000))), TYPE)
     assert code_of(client, repository) == "LIMIT_SIGNATURES"
-    server.serve(API, index_of(*(entry(number) for number in range(500))), TYPE)
-    assert len(listed(client, repository)) == 500
-    server.serve(TAG, index_of(entry(500)), TYPE)
+    server.serve(API, index_of(*(entry(number) for number in range(2000))), TYPE)
+    assert len(listed(client, repository)) == 2000
+    server.serve(TAG, index_of(entry(2000)), TYPE)
     assert code_of(client, repository) == "LIMIT_SIGNATURES"
+
+
+def test_s23_what_can_be_no_signature_by_its_type_is_not_counted(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    boms = [{**entry(number), "artifactType": "application/spdx+json"} for number in range(3000)]
+    server.serve(API, index_of(*boms, entry(3000)), TYPE)
+    assert len(listed(client, repository)) == 3001
+
+
+@pytest.mark.parametrize(
+    "bad", [{"digest": "x"}, "text", None, 1, [], {}, {"digest": "sha512:" + "0" * 128, "size": 1, "mediaType": "x"}]
+)
+def test_y05_an_entry_that_means_nothing_is_counted_and_stops_nothing(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, bad: JsonValue
+) -> None:
+    server.serve(API, index_of(entry(1), bad, entry(2)), TYPE)  # type: ignore[arg-type]
+    found = client.referrer_listing(repository, IMAGE.digest)
+    assert ([item.digest for item in found.union], found.unread) == ([Digest.of(b"1"), Digest.of(b"2")], 1)
+
+
+def test_y05_an_entry_that_calls_itself_failed_and_cannot_be_read_is_an_error(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    server.serve(API, index_of(entry(1), {"artifactType": FAILED_VERDICT, "digest": "x"}), TYPE)
+    assert code_of(client, repository) == "REG_MALFORMED"
+
+
+@pytest.mark.parametrize("value", ["artifactType", "artifactType=x", "annotations"])
+def test_y05_a_list_that_was_filtered_without_being_asked_is_an_error(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, value: str
+) -> None:
+    server.serve(API, index_of(entry(1)), {**TYPE, "OCI-Filters-Applied": value})
+    assert code_of(client, repository) == "REG_MALFORMED"
+    said = json.loads(index_of(entry(1))) | {"annotations": {"org.opencontainers.referrers.filtersApplied": value}}
+    server.serve(API, json.dumps(said).encode(), TYPE)
+    assert code_of(client, repository) == "REG_MALFORMED"
+    server.serve(API, index_of(entry(1)), TYPE)
+    assert len(listed(client, repository)) == 1
+
+
+def test_y05_the_list_under_the_tag_is_read_whatever_it_is_served_as(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    server.serve(TAG, index_of(entry(1)), {"Content-Type": "application/octet-stream"})
+    assert listed(client, repository) == {Digest.of(b"1")}
+
+
+LINKS = [
+    '<{0}>; rel="next"', "<{0}>; rel=next", "<{0}>;rel=next", '<{0}>; REL="Next"', "<{0}> ; rel = NEXT",
+    '<{0}>; title="a, b; c"; rel="next"', '<{0}>; rel="next"; title="x"', '<{0}>; type="a/b"; rel=next',
+    '</v2/>; rel="prev", <{0}>; rel="next"', '<{0}>; rel="next", </v2/>; rel="prev"', '<{0}>; rel="last next"',
+    '</v2/>; title="<x>; rel=next"; rel=prev, <{0}>; rel=next', ', <{0}>; rel="next",', '<{0}>; rel="next";',
+    '<{0}>; title*=UTF-8\'\'%41; rel="next"', '<{0}>; crossorigin; rel="next"', '<{0}>; rel="n\\ext"',
+    "<{0}>; rel=next; rel=prev",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_y05_a_next_page_is_followed_in_every_form_of_rfc_8288(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, link: str
+) -> None:
+    def page(exchange: Exchange) -> None:
+        last = "page=1" in exchange.seen.path
+        more = {} if last else {"Link": link.format(f"{API}?page=1")}
+        exchange.reply(200, index_of(entry(2 if last else 1)), {**TYPE, **more})
+
+    server.on("GET", API, page)
+    assert listed(client, repository) == {Digest.of(b"1"), Digest.of(b"2")}
+
+
+@pytest.mark.parametrize(
+    "link", ['</a>; rel="next', "/a; rel=next", '<a; rel="next"', '</a>; rel="next", </b>; rel="next"', "</a> rel=next"]
+)
+def test_y05_a_link_that_cannot_be_read_is_an_error(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, link: str
+) -> None:
+    server.serve(API, index_of(entry(1)), {**TYPE, "Link": link})
+    assert code_of(client, repository) == "REG_MALFORMED"
+
+
+@pytest.mark.parametrize("link", ['</a>; rel="prev"', "</a>; rel=prev; rel=next", '</a>; title="rel=next"', "</a>"])
+def test_a_list_without_a_next_page_ends(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, link: str
+) -> None:
+    server.serve(API, index_of(entry(1)), {**TYPE, "Link": link})
+    assert listed(client, repository) == {Digest.of(b"1")}
 
 
 def test_r01_a_listing_without_end(server: HostileRegistry, client: RegistryClient, repository: Repository) -> None:
