@@ -1,8 +1,8 @@
 """Manifests, indexes and listings: bytes whose digest was checked, into values that two readers see alike.
 
-Refuses what a second reader could read as another image: a media type that is absent or not the one it was served
-under, arrays of another kind of object, a key that equals a known one only when case is ignored (Go's reader ignores
-case), inline data that is not the blob, two children for one platform (attacks D05, D06, D09, D11).
+Refuses what a second reader could read as another image: a media type other than the one it was served under, arrays of
+another kind of object, a key that equals a known one only when case is ignored (Go's reader ignores case), inline data that
+is not the blob, two children for one platform (attacks D05, D06, D09, D11).
 
 Specification: OCI image-spec 1.1 and Docker schema 2; formats reference, sections 2.1 to 2.3.
 """
@@ -22,6 +22,7 @@ from gate.model.image import (
     MANIFEST_TYPES,
     OCI_EMPTY,
     OCI_INDEX,
+    OCI_MANIFEST,
     Descriptor,
     ImageIndex,
     ImageManifest,
@@ -192,6 +193,19 @@ def check_children(children: tuple[Descriptor, ...]) -> None:
         seen.add(platform)
 
 
+def own_media_type(view: ObjectView) -> str:
+    """Return the type that a manifest or index has by its own bytes; empty where they name none and have no known form.
+
+    OCI leaves `mediaType` optional, and umoci writes none. Then the fields decide, as they do for every reader; a document
+    with the fields of both kinds is refused where it is parsed (CVE-2021-41190). Docker's documents always name their type.
+    """
+    if "mediaType" in view:
+        return view.optional_text("mediaType")
+    if "manifests" in view:
+        return OCI_INDEX
+    return OCI_MANIFEST if "layers" in view or "config" in view else ""
+
+
 def refuse_folded(view: ObjectView, known: frozenset[str]) -> None:
     """Refuse a key that equals a known one only when case is ignored, as Go's reader does: `IMG_AMBIGUOUS`."""
     folded = {key.casefold() for key in known}
@@ -212,7 +226,7 @@ def _document(
             raise view.refuse(key, "has a field of another kind of object", code="IMG_AMBIGUOUS")
     if view.integer("schemaVersion") != 2:
         raise view.refuse("schemaVersion", "is of another schema", code="IMG_MEDIA_TYPE", expected="2")
-    if view.optional_text("mediaType") != media_type:
+    if own_media_type(view) != media_type:
         raise view.refuse(
             "mediaType",
             "does not say what it was served as",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gate.codec.oci import MAX_MANIFEST_BYTES
+from gate.codec.oci import MAX_MANIFEST_BYTES, own_media_type
 from gate.codec.strict_json import Fault, parse_object
 from gate.collectors.blob_store import BlobStore
 from gate.collectors.image_source import AttachmentWriter, FetchedManifest, ImageSource, ListedAttachments
@@ -44,7 +44,7 @@ class CachedSource:
         if found is not None:
             content = self._read(found)
             view = parse_object(content, _FAULT, limit_bytes=MAX_MANIFEST_BYTES)
-            return FetchedManifest(media_type=view.optional_text("mediaType"), digest=self._digest, content=content)
+            return FetchedManifest(media_type=own_media_type(view), digest=self._digest, content=content)
         fetched = self._source.root()
         if _says_its_type(fetched):
             self._store.put(fetched.descriptor, [fetched.content])
@@ -84,6 +84,6 @@ def _says_its_type(fetched: FetchedManifest) -> bool:
     """Only a manifest that agrees with how it was served is kept: any other is refused now and must be again."""
     try:
         view = parse_object(fetched.content, _FAULT, limit_bytes=MAX_MANIFEST_BYTES)
-        return view.optional_text("mediaType") == fetched.media_type
+        return own_media_type(view) == fetched.media_type
     except StorageError:
         return False

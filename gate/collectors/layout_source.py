@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gate.codec.oci import MAX_MANIFEST_BYTES, parse_listing
+from gate.codec.oci import MAX_MANIFEST_BYTES, own_media_type, parse_listing, parse_manifest
+from gate.codec.platforms import normal_platform
 from gate.codec.referrer_list import ReferrerList
 from gate.codec.strict_json import Fault, parse_object
 from gate.collectors.blobs import BlobReader
@@ -41,6 +42,8 @@ class LayoutSource:
         self._blobs = blobs
         self._digest = digest
         self._writer = writer
+        # Of an index: each child's platform and the blobs that it takes, as far as its manifest is here.
+        self._platforms: list[tuple[str, tuple[Digest, ...]]] | None = None
 
     @property
     def writer(self) -> AttachmentWriter | None:
@@ -57,14 +60,19 @@ class LayoutSource:
         """
         entries = self._index().manifests
         chosen = self._named(entries, self._digest) if self._digest else self._only(entries)
-        return self._fetch(chosen)
+        fetched = self._fetch(chosen)
+        if chosen.media_type in INDEX_TYPES:
+            self._platforms = list(self._platforms_of(fetched.content))
+        return fetched
 
     def manifest(self, descriptor: Descriptor) -> bytes:
         """Give a child of this digest and size."""
+        self._require_present(descriptor)
         return self._blobs.read(descriptor, MAX_MANIFEST_BYTES)
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Stream a blob."""
+        self._require_present(descriptor)
         return self._blobs.chunks(descriptor)
 
     def listed(self, digest: Digest) -> ListedAttachments:
@@ -83,12 +91,28 @@ class LayoutSource:
             return None
         content = self._blobs.read(Descriptor(media_type="", digest=digest, size=size), MAX_MANIFEST_BYTES)
         view = parse_object(content, LAYOUT_FAULT, limit_bytes=MAX_MANIFEST_BYTES)
-        return FetchedManifest(media_type=view.optional_text("mediaType"), digest=digest, content=content)
+        return FetchedManifest(media_type=own_media_type(view), digest=digest, content=content)
 
     def tagged(self, tag: str) -> FetchedManifest | None:
         """Give the last entry with this tag, as other tools read it; None if there is none."""
         named = [entry for entry in self._index().manifests if entry.annotations.get(REF_NAME) == tag]
         return self._fetch(named[-1]) if named else None
+
+    def _require_present(self, descriptor: Descriptor) -> None:
+        """Raise `IMG_UNREADABLE` for a blob that is not here, with the way out that `docker save` of a part leaves."""
+        if self._platforms is None or self._blobs.size(descriptor.digest) is not None:
+            return
+        whole = [
+            platform for platform, blobs in self._platforms if all(self._blobs.size(one) is not None for one in blobs)
+        ]
+        step = f"Judge what is there with `--platform {whole[0]}`, or save" if whole else "Save"
+        raise EvidenceError(
+            f"{descriptor.digest.short} is not in the layout or archive, whose index names it",
+            code="IMG_UNREADABLE",
+            expected="every platform of the index",
+            seen=f"whole: {', '.join(whole) or 'none'}",
+            next_step=f"{step} one platform (`docker save --platform`), or copy the image with all (`skopeo copy --all`).",
+        )
 
     def _index(self) -> ImageIndex:
         """Read `index.json` anew each time: attachments may have been written since."""
@@ -134,6 +158,18 @@ class LayoutSource:
         except ImageError:
             # Another entry's defect: it is refused where that entry is judged.
             return ()
+
+    def _platforms_of(self, index: bytes) -> Iterator[tuple[str, tuple[Digest, ...]]]:
+        """Yield what is needed for each platform of an index; what cannot be parsed is refused where it is judged."""
+        try:
+            for child in parse_listing(index, fault=LAYOUT_FAULT).manifests:
+                if child.platform is not None and self._blobs.size(child.digest) is not None:
+                    manifest = parse_manifest(self._blobs.read(child, MAX_MANIFEST_BYTES), media_type=child.media_type)
+                    platform = normal_platform(child.platform)
+                    name = "/".join(filter(None, (platform.os, platform.architecture, platform.variant)))
+                    yield name, (manifest.config.digest, *(layer.digest for layer in manifest.layers))
+        except GateError:
+            return
 
     def _is_candidate(self, entry: Descriptor) -> bool:
         return not _ATTACHMENT_TAG.fullmatch(entry.annotations.get(REF_NAME, "")) and self._subject(entry) is None

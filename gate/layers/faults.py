@@ -21,9 +21,9 @@ def malformed(what: str, *, at: int, expected: str, seen: str = "") -> ImageErro
     return ImageError(f"{what} (byte {at} of the layer)", code="IMG_LAYER_MALFORMED", expected=expected, seen=seen)
 
 
-def unscannable(what: str, *, expected: str, seen: str) -> ImageError:
-    """Give `IMG_LAYER_UNSCANNABLE`: the layer is of a kind that cannot be read."""
-    return ImageError(what, code="IMG_LAYER_UNSCANNABLE", expected=expected, seen=seen)
+def unscannable(what: str, *, expected: str, seen: str, next_step: str = "") -> ImageError:
+    """Return `IMG_LAYER_UNSCANNABLE`: the layer is of a kind that cannot be read."""
+    return ImageError(what, code="IMG_LAYER_UNSCANNABLE", expected=expected, seen=seen, next_step=next_step)
 
 
 def over_limit(what: str, *, expected: str, seen: str) -> ImageError:

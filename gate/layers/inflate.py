@@ -1,7 +1,8 @@
 """Uncompressed bytes from a layer blob, in pieces of bounded size.
 
-Gzip with any number of members (pigz, eStargz), zstd with any number of frames (zstd:chunked), plain tar. Refuses bytes of
-another kind than the media type says, bytes after the last member, streams that end early, and windows over 128 MiB.
+Gzip with any number of members (pigz, eStargz), zstd with any number of frames (zstd:chunked), plain tar, and a blob of no
+bytes, which every reader takes for an empty layer. Refuses bytes of another kind than the media type says, bytes after the
+last member, streams that end early, and windows over 128 MiB.
 How much comes out of how little is counted by `Meter`, which is asked between pieces, so that a bomb ends at its limit.
 Specification: RFC 1952, RFC 8878; media types: formats reference, section 2.1.
 """
@@ -115,19 +116,26 @@ def _metered(pieces: Iterator[bytes], coding: Coding, meter: Meter) -> Iterator[
             first = False
         meter.took(len(piece))
         yield piece
-    if first:
-        raise malformed("the layer blob is empty", at=0, expected=f"a {coding} stream")
 
 
 def _refuse_other_magic(piece: bytes, coding: Coding) -> None:
-    # containerd looks at the bytes, others obey the type: two readers, two results.
+    if is_skippable(piece[:4]):
+        # containerd and Podman know the frame's magic and read on; go-containerregistry, by which both scanners read images,
+        # knows only that of a data frame, and takes the blob for a plain tar.
+        raise unscannable(
+            "a zstd layer begins with a skippable frame, so that no scanner reads it",
+            expected="a data frame first",
+            seen=shown(piece[:4]),
+            next_step="Compress the layer again with zstd or gzip; `pzstd` writes such frames before each block of data.",
+        )
     if piece.startswith(_GZIP_MAGIC):
         found = Coding.GZIP
-    elif piece.startswith(FRAME_MAGIC) or is_skippable(piece[:4]):
+    elif piece.startswith(FRAME_MAGIC):
         found = Coding.ZSTD
     else:
         found = Coding.PLAIN
     if found is not coding:
+        # Docker and go-containerregistry look at the bytes; containerd takes a type without compression at its word.
         expected = f"{coding}, as the media type says"
         raise malformed("the layer blob is of another kind", at=0, expected=expected, seen=shown(piece[:8]))
 

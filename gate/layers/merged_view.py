@@ -3,8 +3,12 @@
 A tree of directories, so that a whiteout or a replaced directory costs one step however much it hides, and files with
 equal attributes share one value: two million entries stay at some hundred bytes each. Paths are taken literally, as both
 scanners do; symbolic links are resolved only for the gate's own look-ups.
-Refuses a layer that contradicts itself: a path twice, a file and its whiteout, entries below what is no directory, malformed
-whiteouts, hard links to nothing (attacks L04, L05, L06). Specification: OCI image-spec 1.1 `layer.md`; checks reference 7.2.
+Refuses what readers in use take differently: a path twice in a layer (runtimes keep the last, Trivy looks at both), a file and
+its whiteout, entries below a file or link of the same layer (runtimes follow, the scanners take names literally), malformed
+whiteouts, hard links that no runtime can make (attacks L04, L05, L06). A layer may leave directories out. Where one of those
+is a link in a lower layer, containerd writes through the link and Docker and Podman put a directory over it: refused where
+the two give a path other contents, else read as the scanners and Docker do.
+Specification: OCI image-spec 1.1 `layer.md`; checks reference 7.2.
 """
 
 from __future__ import annotations
@@ -69,6 +73,8 @@ class MergedView:
         self._whiteouts: dict[bytes, int] = {}
         self._opaques: dict[bytes, int] = {}
         self._parent: tuple[bytes, _Directory] | None = None
+        # Directories that nothing wrote and that lie over a link of a lower layer, with where the link led.
+        self._over_links: dict[bytes, bytes] = {}
 
     def begin_layer(self) -> None:
         """Start the next layer."""
@@ -93,6 +99,9 @@ class MergedView:
         parent = self._parent_of(folder, entry)
         if parent.children is None:
             parent.children = {}
+        if self._over_links:
+            self._check_over_links(entry.path, entry)
+            self._over_links.pop(entry.path, None)
         self._place(parent.children, name, entry)
 
     def end_layer(self) -> None:
@@ -176,10 +185,34 @@ class MergedView:
             return self._parent[1]
         place = self._root
         place.touched = self._layer
+        end = -1
         for part in folder.split(b"/") if folder else ():
+            end += 1 + len(part)
+            self._note_link(place, part, folder[:end])
             place = self._descend(place, part, entry)
         self._parent = (folder, place)
         return place
+
+    def _note_link(self, place: _Directory, part: bytes, path: bytes) -> None:
+        child = (place.children or {}).get(part)
+        if isinstance(child, Node) and child.kind is EntryKind.SYMLINK and child.layer != self._layer:
+            resolved = self.resolve(path)
+            if resolved is not None:
+                self._over_links[path] = resolved.path
+
+    def _check_over_links(self, written: bytes, entry: Entry) -> None:
+        for path, target in self._over_links.items():
+            if written.startswith(path + b"/"):
+                self._refuse_replaced(target + written[len(path) :], entry)
+
+    def _refuse_replaced(self, path: bytes, entry: Entry) -> None:
+        found = self._at(path.removeprefix(b"/"))
+        if found is not None and not isinstance(found, _Directory):
+            expected = "the directory as an entry of the layer, or the path without the link"
+            raise malformed(
+                "an entry stands below a link of a lower layer and would replace a file there for some runtimes",
+                at=entry.position, expected=expected, seen=shown(entry.path),
+            )  # fmt: skip
 
     def _descend(self, place: _Directory, part: bytes, entry: Entry) -> _Directory:
         if place.children is None:
@@ -225,14 +258,24 @@ class MergedView:
         return node if link else self._share(node)
 
     def _linked(self, entry: Entry) -> Node:
-        target = self.find(entry.link)
-        if target is None or target.kind is not EntryKind.FILE:
-            expected = "an earlier regular file of this layer or below"
+        target = self._link_target(entry.link)
+        if target is None or target.kind is EntryKind.DIRECTORY:
+            # Every runtime calls link(2) in the order of the entries, and fails there.
+            expected = "an earlier entry of this layer or below that is no directory"
             raise malformed("a hard link has no target", at=entry.position, expected=expected, seen=shown(entry.link))
         # Runtimes set the link's own mode on the shared file, so that its rights count beside the target's.
         mode = target.mode | (entry.mode & _SET_ID_BITS)
         capabilities = target.capabilities or entry.capabilities
         return replace(target, layer=self._layer, mode=mode, capabilities=capabilities, is_hardlink=True)
+
+    def _link_target(self, path: bytes) -> Node | None:
+        """Return what a hard link names: links in its folder are followed, a link at its end is itself the target."""
+        found = self.find(path)
+        if found is not None:
+            return found
+        folder, _, name = path.rpartition(b"/")
+        resolved = self.resolve(folder)
+        return self.find(resolved.path + b"/" + name if resolved.path else name) if resolved is not None else None
 
     def _share(self, node: Node) -> Node:
         return self._shared.setdefault(node, node)
@@ -255,6 +298,10 @@ class MergedView:
         key = folder if name == _OPAQUE or not hidden else (folder + b"/" + hidden if folder else hidden)
         if key in seen:
             raise _twice(entry)
+        self._check_over_links(key, entry)
+        resolved = self.resolve(folder) if name != _OPAQUE else None
+        if resolved is not None and resolved.via_link:
+            self._refuse_replaced(resolved.path + b"/" + hidden, entry)
         seen[key] = entry.position
         return True
 

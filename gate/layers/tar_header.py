@@ -19,6 +19,8 @@ ZERO_BLOCK: Final = bytes(BLOCK_BYTES)
 
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \x00"
+# Version 7 has no magic and nothing after the link: with anything there, Python's reader sees a prefix and Go does not.
+_NOTHING_AFTER_LINK: Final = bytes(BLOCK_BYTES - 257)
 # How Go, GNU tar and Python write the numbers; any other spelling takes the slow way.
 _USUAL_NUMBERS: Final = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 ")
 _BLANK_CHECKSUM: Final = 8 * ord(" ")
@@ -64,8 +66,12 @@ def _prefix(block: bytes, position: int) -> bytes:
             raise malformed("a tar header is in the star format", at=position, expected="ustar or GNU")
         prefix = _text(block, 345, 500)
         return prefix + b"/" if prefix else b""
+    if block[257:] == _NOTHING_AFTER_LINK:
+        return b""
     if magic != _GNU:
-        raise malformed("a tar header has no known magic", at=position, expected="ustar or GNU", seen=shown(magic))
+        raise malformed(
+            "a tar header has no known magic", at=position, expected="ustar, GNU or version 7", seen=shown(magic)
+        )
     _check_gnu_fields(block, position)
     return b""
 

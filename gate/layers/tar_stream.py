@@ -1,8 +1,10 @@
 """A tar read once, in pieces as they come: entries to a visitor, bodies to whoever the visitor names.
 
 The reader holds one block, one pax header or one long name at a time, never a file. Refuses every form that two readers
-could read differently, an end without two zero blocks, and anything but zeros after them (attacks L07, L08, D11).
-Specification: checks reference, section 7.2.
+in use read differently, and names them where it does: Go's `archive/tar` (containerd, Docker, Podman and both scanners), GNU
+tar, libarchive and Python's `tarfile` (attacks L07, L08, D11). What all of them read alike is read: an archive may end after
+any entry, with or without zero blocks, and names may begin with `/` or hold `//` and `/./` (DESIGN, rule 13).
+Specification: POSIX.1-2017 ustar and pax; checks reference, section 7.2.
 """
 
 from __future__ import annotations
@@ -69,12 +71,15 @@ class TarStream:
             start += taken
 
     def finish(self) -> None:
-        """Note that the tar is over, which it may be only after two zero blocks."""
+        """Note that the tar is over: after a whole entry, whose padding and the zero blocks may be left out.
+
+        Go's reader takes an end of file there for the archive's end, and so does every other (GNU tar with a warning). Within
+        a body or a header Go fails where Python's reader takes the archive for finished.
+        """
         at = self._position
-        if self._body_left or self._padding_left or (self._held and self._zero_blocks < 2):
-            raise malformed("the tar ends within an entry", at=at, expected="the whole entry and two zero blocks")
-        if self._zero_blocks < 2:
-            raise malformed("the tar has no end", at=at, expected="two zero blocks")
+        if self._body_left or self._extension or (self._held and self._zero_blocks < 2):
+            raise malformed("the tar ends within an entry", at=at, expected="the whole entry")
+        self._refuse_lone_extension(at)
 
     def _take_body(self, piece: memoryview) -> int:
         if self._extension:
@@ -120,11 +125,16 @@ class TarStream:
             self._take_header(parse_header(block, position))
 
     def _take_zeros(self, position: int) -> None:
-        if self._pax is not None or self._long_name is not None or self._long_link is not None:
-            raise malformed("a tar extension has no entry", at=position, expected="the entry that it speaks of")
+        self._refuse_lone_extension(position)
         self._zero_blocks += 1
 
+    def _refuse_lone_extension(self, position: int) -> None:
+        # Go ends there in silence, and Python's reader and libarchive fail.
+        if self._pax is not None or self._long_name is not None or self._long_link is not None:
+            raise malformed("a tar extension has no entry", at=position, expected="the entry that it describes")
+
     def _refuse_after_end(self, block: bytes) -> None:
+        # Go stops at two zero blocks; GNU tar and Python's reader can be told to go on, and then see other files.
         if any(block):
             expected = "zeros only, after two zero blocks"
             raise malformed(
@@ -172,9 +182,12 @@ class TarStream:
         at = header.position
         kind = _KINDS.get(header.flag)
         if kind is None:
+            # Go hands the entry on without its kind, Python's reader takes it for a regular file.
             raise malformed("a tar entry has an unknown type", at=at, expected="0 to 7", seen=shown(header.flag))
         records = self._pax or {}
         name = records.get(b"path", self._long_name if self._long_name is not None else header.name)
+        if header.flag == b"\0" and name.endswith(b"/"):
+            kind = EntryKind.DIRECTORY  # as version 7 wrote directories; every reader knows it
         link = records.get(b"linkpath", self._long_link if self._long_link is not None else header.link)
         return Entry(
             path=entry_path(name, at, is_directory=kind is EntryKind.DIRECTORY),
@@ -192,24 +205,35 @@ class TarStream:
 
 
 def entry_path(name: bytes, position: int, *, is_directory: bool) -> bytes:
-    """Give a name of the archive as a relative path; the root directory is empty.
+    """Return a name of the archive as a relative path; the root directory is empty.
+
+    Leading slashes, empty parts and `.` mean nothing to any reader: runtimes and both scanners clean a name before they use
+    it, and Cloud Native Buildpacks write `/layers/...`. `..` can leave the root (attack L08). A file's name that ends in a
+    slash is a directory for GNU tar and a file for Go.
 
     Raises:
-        ImageError: `IMG_LAYER_MALFORMED` for a name that readers resolve differently, or that leaves the root.
+        ImageError: `IMG_LAYER_MALFORMED`.
     """
     path = name.removeprefix(b"./")
     if is_directory:
-        if name in {b".", b"./"}:
-            return b""
         path = path.removesuffix(b"/")
     framed = b"/" + path + b"/"
     if not path or b"//" in framed or b"/./" in framed or b"/../" in framed or b"\0" in path:
-        expected = "a relative path without empty, . or .. parts"
-        raise malformed("a tar entry's name is not acceptable", at=position, expected=expected, seen=shown(name))
+        path = _cleaned(name, position, is_directory=is_directory)
     if len(path) > MAX_COMPONENT_BYTES and (len(path) > MAX_PATH_BYTES or _longest(path) > MAX_COMPONENT_BYTES):
+        # No file system that a runtime unpacks into has such a name, and the scanners list it.
         expected = f"at most {MAX_PATH_BYTES} bytes, {MAX_COMPONENT_BYTES} a part"
         raise malformed("a tar entry's name is too long", at=position, expected=expected, seen=shown(name))
     return path
+
+
+def _cleaned(name: bytes, position: int, *, is_directory: bool) -> bytes:
+    parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
+    named_as_directory = not parts or name.endswith((b"/", b"/."))
+    if not name or b".." in parts or b"\0" in name or (named_as_directory and not is_directory):
+        expected = "a path below the root without `..`, and without a slash at a file's end"
+        raise malformed("a tar entry's name is not acceptable", at=position, expected=expected, seen=shown(name))
+    return b"/".join(parts)
 
 
 def _longest(path: bytes) -> int:
@@ -225,8 +249,8 @@ def _long_text(body: bytes, position: int) -> bytes:
 
 def _link(link: bytes, kind: EntryKind, position: int) -> bytes:
     if kind is EntryKind.HARDLINK:
-        # Builders write the target absolute as well; every reader takes it as below the root.
-        return entry_path(link.removeprefix(b"/"), position, is_directory=False)
+        # Kaniko writes the target absolute; every reader takes it as below the root.
+        return entry_path(link, position, is_directory=False)
     if kind is not EntryKind.SYMLINK:
         return b""
     if not link or len(link) > MAX_PATH_BYTES:
@@ -239,7 +263,11 @@ def _link(link: bytes, kind: EntryKind, position: int) -> bytes:
 def _body_size(header: TarHeader, kind: EntryKind, records: dict[bytes, bytes]) -> int:
     at = header.position
     size = pax_number(records, b"size", header.size, at)
+    if kind is EntryKind.HARDLINK:
+        # Builders in Go leave the file's size in the header of a link, and write no body; every reader takes it so.
+        return 0
     if kind is not EntryKind.FILE:
+        # GNU tar skips a body of this size, Go reads the next header there.
         if header.size or b"size" in records:
             raise malformed("a tar entry that is no file has a size", at=at, expected="0", seen=str(size))
         return 0

@@ -19,6 +19,7 @@ from gate.codec.oci import (
     parse_manifest,
 )
 from gate.codec.platforms import same_platform
+from gate.errors import EvidenceError
 from gate.model.image import INDEX_TYPES, Descriptor, ImageIndex, ImageManifest, Platform
 from gate.model.subject import SkippedChild
 
@@ -71,7 +72,7 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     if root.media_type not in INDEX_TYPES:
         return Family(root=descriptor, index=None, judged=(descriptor,))
     index = parse_index(root.content, media_type=root.media_type)
-    attestations = tuple(_attestations(source, index))
+    attestations = tuple(_attestations(source, index, wanted))
     judged: list[Descriptor] = []
     skipped: list[SkippedChild] = []
     for child, reason in _sorted_out(index, [one.child for one in attestations], wanted):
@@ -84,12 +85,29 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped), attestations=attestations)
 
 
-def _attestations(source: ImageSource, index: ImageIndex) -> Iterator[BuildAttestation]:
+def _attestations(source: ImageSource, index: ImageIndex, wanted: tuple[Platform, ...]) -> Iterator[BuildAttestation]:
     for child in index.manifests:
         if names_build_attestation(child, index):
-            manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+            content = _attestation_content(source, child, wanted)
+            if content is None:
+                continue
+            manifest = parse_manifest(content, media_type=child.media_type)
             if is_build_attestation(child, manifest, index):
                 yield BuildAttestation(child=child, manifest=manifest, about=attested_image(child))
+
+
+def _attestation_content(source: ImageSource, child: Descriptor, wanted: tuple[Platform, ...]) -> bytes | None:
+    """Return a manifest's bytes; None where a layout or archive lacks it and it is of no platform that is wanted.
+
+    `docker save` writes the whole index, and of its children those that were pulled: an attestation that is not in the
+    archive reaches no one who loads it. A registry that does not serve a listed child is an error.
+    """
+    try:
+        return source.manifest(child)
+    except EvidenceError:
+        if wanted and source.by_digest(child.digest) is None:
+            return None
+        raise
 
 
 def _sorted_out(

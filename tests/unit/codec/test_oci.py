@@ -102,9 +102,21 @@ def test_d05_polyglot_indexes(field: str) -> None:
     assert index_code(index(child(), **{field: []})) == "IMG_AMBIGUOUS"
 
 
-@pytest.mark.parametrize("own", [..., "", OCI_INDEX, DOCKER_MANIFEST, OCI_MANIFEST + "; charset=utf-8"])
+@pytest.mark.parametrize("own", ["", None, OCI_INDEX, DOCKER_MANIFEST, OCI_MANIFEST + "; charset=utf-8"])
 def test_d05_a_type_that_is_not_the_served_one(own: object) -> None:
     assert manifest_code(manifest(mediaType=own)) == "IMG_AMBIGUOUS"
+
+
+def test_the_type_may_be_left_out_as_umoci_leaves_it_out() -> None:
+    assert parse_manifest(data(manifest(mediaType=...)), media_type=OCI_MANIFEST).media_type == OCI_MANIFEST
+    assert parse_index(data(index(child(), mediaType=...)), media_type=OCI_INDEX).media_type == OCI_INDEX
+
+
+def test_d05_what_leaves_its_type_out_is_what_its_fields_say() -> None:
+    assert manifest_code(manifest(mediaType=...), DOCKER_MANIFEST) == "IMG_AMBIGUOUS"
+    assert manifest_code(manifest(mediaType=..., manifests=[])) == "IMG_AMBIGUOUS"
+    assert index_code(index(child(), mediaType=..., layers=[])) == "IMG_AMBIGUOUS"
+    assert manifest_code(index(child(), mediaType=...)) == "IMG_AMBIGUOUS"
 
 
 def test_d05_duplicate_keys() -> None:

@@ -105,7 +105,16 @@ def test_zstd_frames_and_skippable_frames_concatenate() -> None:
     compressor = zstandard.ZstdCompressor()
     frames = [compressor.compress(TAR[start : start + 50_000]) for start in range(0, len(TAR), 50_000)]
     skippable = b"\x50\x2a\x4d\x18" + (200_000).to_bytes(4, "little") + bytes(200_000)
-    assert read_blob(skippable + skippable.join(frames) + skippable, ZSTD, DIFF_ID).files == 2
+    assert read_blob(skippable.join(frames) + skippable, ZSTD, DIFF_ID).files == 2
+
+
+@pytest.mark.parametrize("media_type", CODINGS)
+@pytest.mark.parametrize("nibble", range(16))
+def test_d10_a_skippable_frame_first_hides_the_layer_from_the_scanners(media_type: str, nibble: int) -> None:
+    skippable = bytes([0x50 | nibble]) + b"\x2a\x4d\x18" + (4).to_bytes(4, "little") + bytes(4)
+    error = refused("IMG_LAYER_UNSCANNABLE", skippable + compressed(TAR, ZSTD), media_type)
+    assert "skippable" in error.message
+    assert "pzstd" in error.next_step
 
 
 def test_zstd_streams_without_sizes_are_read() -> None:
@@ -161,8 +170,10 @@ def test_a_zstd_frame_with_a_dictionary_is_refused() -> None:
 
 
 @pytest.mark.parametrize("media_type", CODINGS)
-def test_an_empty_blob_is_refused(media_type: str) -> None:
-    refused("IMG_LAYER_MALFORMED", b"", media_type, Digest.of(b""))
+def test_a_layer_of_no_bytes_is_an_empty_one(media_type: str) -> None:
+    assert read_blob(b"", media_type, Digest.of(b"")).files == 0
+    assert read_blob(compressed(b"", media_type), media_type, Digest.of(b"")).files == 0
+    refused("IMG_DIFFID", b"", media_type)
 
 
 def bomb(size_mib: int) -> tuple[bytes, Digest]:

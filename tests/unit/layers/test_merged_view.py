@@ -196,9 +196,53 @@ def test_l06_kaniko_writes_hard_links_absolute() -> None:
     assert paths(view_of(data)) == {"a", "b"}
 
 
-@pytest.mark.parametrize("target", ["none", "a", "sym"])
-def test_l06_a_hard_link_to_what_is_no_file(target: str) -> None:
-    refused(BASE, ordered(symlink("sym", "other"), hardlink("link", target)))
+@pytest.mark.parametrize("target", ["none", "a", "a/none"])
+def test_l06_a_hard_link_to_nothing_or_to_a_directory(target: str) -> None:
+    refused(BASE, ordered(hardlink("link", target)))
+
+
+def test_l06_a_hard_link_may_name_a_symbolic_link_or_a_pipe() -> None:
+    pipe = Entry(name="pipe", kind=Kind.CHARACTER_DEVICE)
+    view = view_of(BASE, ordered(symlink("sym", "other"), hardlink("link", "sym"), pipe, hardlink("twin", "pipe")))
+    link, twin = view.find(b"link"), view.find(b"twin")
+    assert link is not None
+    assert twin is not None
+    assert (link.kind, link.link, twin.kind) == (EntryKind.SYMLINK, b"other", EntryKind.DEVICE)
+
+
+def test_l06_a_hard_link_to_another_name_of_the_same_file() -> None:
+    view = view_of(ordered(file("a", b"", mode=SUID), hardlink("b", "a"), hardlink("c", "b")))
+    node = view.find(b"c")
+    assert node is not None
+    assert node.mode == SUID
+
+
+def test_l06_a_hard_link_through_a_linked_folder_of_a_lower_layer() -> None:
+    base = tar([file("usr/bin/perl", b"", mode=0o755), symlink("bin", "usr/bin")])
+    assert view_of(base, ordered(hardlink("opt/perl", "bin/perl"))).find(b"opt/perl") is not None
+    refused(base, ordered(hardlink("opt/perl", "bin/none")))
+
+
+MERGED = tar([
+    file("usr/bin/su", b"", mode=SUID), file("etc/passwd", b""), symlink("bin", "usr/bin"), symlink("conf", "/etc"),
+])  # fmt: skip
+
+
+def test_a_layer_without_directories_over_a_linked_folder_reads_as_the_scanners_do() -> None:
+    view = view_of(MERGED, ordered(file("bin/tool", b"")))
+    assert paths(view) == {"usr/bin/su", "etc/passwd", "conf", "bin/tool"}
+
+
+@pytest.mark.parametrize(
+    "entry", [file("conf/passwd", b"x"), file("bin/su", b""), symlink("conf/passwd", "x"), whiteout("conf/passwd")]
+)
+def test_l05_an_entry_that_replaces_a_file_for_one_runtime_and_not_for_another(entry: Entry) -> None:
+    refused(MERGED, ordered(entry))
+    refused(MERGED, ordered(file("conf/other", b""), file("bin/other", b"")), ordered(entry))
+    if entry.kind is not Kind.WHITEOUT:
+        # With the directory as an entry every runtime puts it in the link's place.
+        folder = entry.name.partition("/")[0]
+        assert entry.name in paths(view_of(MERGED, ordered(directory(folder), entry)))
 
 
 def test_l06_a_hard_link_before_its_target() -> None:
