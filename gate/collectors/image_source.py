@@ -6,12 +6,13 @@ listed as unsigned hints and judged elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
+from gate.registry.attach import Attachable
 from gate.registry.read import FetchedManifest
 
 __all__ = ["AttachmentReader", "AttachmentWriter", "FetchedManifest", "ImageSource", "ListedAttachments"]
@@ -72,6 +73,9 @@ class AttachmentWriter(Protocol):
 
     def attach(self, subject: Descriptor, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
         """Store an attachment whose manifest names `subject`, and list it there."""
+
+    def attach_all(self, items: Sequence[Attachable]) -> tuple[str, ...]:
+        """Store several attachments, and then list all of them at once; return lines about what others may not see."""
 
     def put_tagged(self, tag: str, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
         """Store a manifest under a tag, as Cosign's legacy format wants it; what the tag named before is replaced."""

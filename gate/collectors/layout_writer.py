@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from gate.collectors.blob_files import open_below, read_chunks, write_new
 from gate.errors import ImageError, StorageError
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, OCI_MANIFEST, Descriptor
-from gate.registry.push import describe_attachment
+from gate.registry.attach import Attachable, describe_attachment
 from gate.registry.referrers import fallback_tag
 
 _FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the layout", single=True)
@@ -42,15 +42,27 @@ class LayoutWriter:
         Raises:
             StorageError: `OUT_WRITE`.
         """
-        entry = describe_attachment(manifest)
+        self.attach_all((Attachable(subject=subject, manifest=manifest, blobs=blobs),))
+        return describe_attachment(manifest)
+
+    def attach_all(self, items: Sequence[Attachable]) -> tuple[str, ...]:
+        """Store several attachments, and then list all by one replacement of `index.json`; nobody misses any here.
+
+        Raises:
+            StorageError: `OUT_WRITE`.
+        """
         with self._changing():
-            for content in (*blobs, manifest):
+            for content in (part for item in items for part in (*item.blobs, item.manifest)):
                 self._write_blob(content)
-            fallback = self._fallback(subject.digest, entry)
-            entries = [item for item in self._entries() if item.get("digest") != entry.digest.text]
-            listed = _without_tag(entries, fallback_tag(subject.digest))
-            self._write_index([*listed, _as_json(entry), fallback])
-        return entry
+            listed = self._entries()
+            for subject in dict.fromkeys(item.subject.digest for item in items):
+                ours = [describe_attachment(item.manifest) for item in items if item.subject.digest == subject]
+                digests = {entry.digest.text for entry in ours}
+                fallback = self._fallback(subject, ours)
+                kept = [entry for entry in listed if entry.get("digest") not in digests]
+                listed = [*_without_tag(kept, fallback_tag(subject)), *map(_as_json, ours), fallback]
+            self._write_index(listed)
+        return ()
 
     def put_tagged(self, tag: str, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
         """Store a manifest under a tag, and take the tag from what had it before."""
@@ -67,8 +79,8 @@ class LayoutWriter:
         """List an attachment again if it is not; its blobs are here already."""
         self.attach(subject, manifest, ())
 
-    def _fallback(self, subject: Digest, entry: Descriptor) -> Entry:
-        """Write the list under the fallback tag with our entry in it, and give the entry of the list itself."""
+    def _fallback(self, subject: Digest, ours: Sequence[Descriptor]) -> Entry:
+        """Write the list under the fallback tag with our entries in it, and return the entry of the list itself."""
         tag = fallback_tag(subject)
         before = [item for item in self._entries() if _tag(item) == tag]
         if before and before[-1].get("mediaType") != OCI_INDEX:
@@ -76,8 +88,9 @@ class LayoutWriter:
                 "has something else under the fallback tag, which is not overwritten", expected=OCI_INDEX
             )
         listed = _manifests(self._read_blob(before[-1])) if before else []
-        kept = [item for item in listed if item.get("digest") != entry.digest.text]
-        content = _index([*kept, _as_json(entry)])
+        digests = {entry.digest.text for entry in ours}
+        kept = [item for item in listed if item.get("digest") not in digests]
+        content = _index([*kept, *map(_as_json, ours)])
         self._write_blob(content)
         named: JsonValue = {_REF_NAME: tag}
         digest = Digest.of(content).text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gate.codec.oci import INDEX_FAULT, MANIFEST_FAULT
 from gate.collectors.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
@@ -10,6 +10,7 @@ from gate.errors import RegistryError
 from gate.model.digest import Digest
 from gate.model.image import INDEX_TYPES, OCI_MANIFEST, Descriptor
 from gate.model.reference import Repository
+from gate.registry.attach import Attachable
 from gate.registry.client import RegistryClient
 
 
@@ -44,9 +45,12 @@ class RegistrySource:
         return self._client.blob(self._repository, descriptor)
 
     def listed(self, digest: Digest) -> ListedAttachments:
-        """List by the API and by the fallback tag."""
+        """List by the API and by the fallback tag; without the API also by tags of single attachments."""
         listing = self._client.referrer_listing(self._repository, digest)
-        return ListedAttachments(listing.api or (), listing.fallback, listing.unread)
+        if listing.api is not None:
+            return ListedAttachments(listing.api, listing.fallback, listing.unread)
+        single = self._client.single_attachments(self._repository, digest)
+        return ListedAttachments((), (*listing.fallback, *single), listing.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
         """Give a manifest, or None for 404."""
@@ -72,6 +76,10 @@ class RegistryWriter:
     def attach(self, subject: Descriptor, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
         """Push and list an attachment."""
         return self._client.attach(self._repository, subject, manifest, blobs).manifest
+
+    def attach_all(self, items: Sequence[Attachable]) -> tuple[str, ...]:
+        """Push several attachments, then list them by one update."""
+        return self._client.attach_all(self._repository, items).notices
 
     def put_tagged(self, tag: str, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
         """Push a manifest under a tag."""

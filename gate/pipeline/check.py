@@ -329,7 +329,7 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
     target = publisher.target if publisher is not None else ""
     _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
     try:
-        issued = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
+        told = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
     except GateError as error:
         if verdict.decision is not Decision.REFUSED:
             raise
@@ -337,8 +337,9 @@ def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publishe
         return CheckRun(verdict=verdict, notices=(f"signed and recorded, but not published: {error.code}: {error}",))
     if signed is None:
         return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
+    issued = publisher.issued(intent) if publisher is not None and intent is not None else ()
     written, notices = write_forms(run.options, verdict, signed.summary.bundle, publisher)
-    return CheckRun(verdict=verdict, attestations=(*issued, *written), notices=notices)
+    return CheckRun(verdict=verdict, attestations=(*issued, *written), notices=(*told, *notices))
 
 
 def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[str, ...]:
@@ -352,7 +353,7 @@ def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[st
     return (f"to be signed with `gate attest sign {file} --file-digest {digest}`",)
 
 
-def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[IssuedAttestation, ...]:
+def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[str, ...]:
     run.options.progress.start("push")
     try:
         return publisher.publish(intent, run.clock.now())

@@ -15,6 +15,7 @@ from gate.errors import GateError, RegistryError, StorageError
 from gate.model.digest import Digest
 from gate.pipeline.options import IssuedAttestation
 from gate.pipeline.recording import Intent, read_intent, record_published
+from gate.registry.attach import Attachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,15 +36,15 @@ class Publisher:
     target: str
     subject: str
 
-    def publish(self, intent: Intent, now: datetime) -> tuple[IssuedAttestation, ...]:
-        """Push all of an intent, read it back, and record that it was published.
+    def publish(self, intent: Intent, now: datetime) -> tuple[str, ...]:
+        """Push all of an intent, read it back, and record that it was published; return what people should know of it.
 
         Raises:
             GateError: it is recorded and not, or not wholly, published; the next run goes on from the record.
         """
-        self._push(intent.publications)
+        notices = self._push(intent.publications)
         record_published(self.record, intent, self.subject, now)
-        return self.issued(intent)
+        return notices
 
     def repair(self, rows: Iterable[Row], now: datetime) -> tuple[str, ...]:
         """Publish again what earlier runs recorded for this place and did not finish; return a line for each.
@@ -67,21 +68,25 @@ class Publisher:
     def ensure(self, intent: Intent, now: datetime) -> tuple[str, ...]:
         """Publish from the recorded bytes what was never published or is gone now; return a line where that was needed."""
         if not self.record.answers(intent.number, "published"):
-            self.publish(intent, now)
-            return (f"published again what an earlier run left unfinished (row {intent.number})",)
+            told = self.publish(intent, now)
+            return (f"published again what an earlier run left unfinished (row {intent.number})", *told)
         try:
             self._read_back(intent.publications)
         except RegistryError:
-            self._push(intent.publications)
-            return (f"published again what was no longer attached (row {intent.number})",)
+            told = self._push(intent.publications)
+            return (f"published again what was no longer attached (row {intent.number})", *told)
         return ()
 
-    def _push(self, publications: tuple[Publication, ...]) -> None:
-        for publication in publications:
-            self.writer.attach(publication.subject, publication.manifest, (EMPTY_CONFIG, publication.bundle))
-        for publication in publications:
-            self.writer.confirm(publication.subject, publication.manifest)
+    def _push(self, publications: tuple[Publication, ...]) -> tuple[str, ...]:
+        """Push all manifests, list them by one update, and read back; return what people should know of it."""
+        notices = self.writer.attach_all(
+            [
+                Attachable(subject=item.subject, manifest=item.manifest, blobs=(EMPTY_CONFIG, item.bundle))
+                for item in publications
+            ]
+        )
         self._read_back(publications)
+        return notices
 
     def _read_back(self, publications: tuple[Publication, ...]) -> None:
         """See that a stage that asks for each subject would find these very bytes."""

@@ -6,7 +6,7 @@ registries, each with its own connections and logins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,19 +15,13 @@ from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.reference import Repository
 from gate.registry.api import RegistryApi
+from gate.registry.attach import Attachable, Attached, AttachedAll, attach_all, list_under_tag, unlist_under_tag
 from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
-from gate.registry.push import (
-    Attached,
-    attach,
-    delete_manifest,
-    list_under_tag,
-    push_blob,
-    push_manifest,
-    unlist_under_tag,
-)
+from gate.registry.push import delete_manifest, push_blob, push_manifest
 from gate.registry.read import FetchedManifest, fetch_manifest, read_blob, resolve_tag, stream_blob
 from gate.registry.referrers import ReferrerListing, list_referrers
+from gate.registry.tags import list_single
 
 
 class RegistryClient:
@@ -72,6 +66,10 @@ class RegistryClient:
         """Give the same, with the place where each was listed."""
         return list_referrers(self._api, repository, digest)
 
+    def single_attachments(self, repository: Repository, digest: Digest) -> tuple[Descriptor, ...]:
+        """Return what stands under tags of its own as attached to a digest: unsigned hints; nothing where none are listed."""
+        return list_single(self._api, repository, digest) or ()
+
     def push_blob(self, repository: Repository, digest: Digest, content: bytes | Path) -> None:
         """Store bytes, or a file's bytes, under their digest."""
         push_blob(self._api, repository, digest, content)
@@ -87,11 +85,16 @@ class RegistryClient:
         self, repository: Repository, subject: Descriptor, manifest: bytes, blobs: tuple[bytes, ...]
     ) -> Attached:
         """Push an attachment of `subject` and see that it is listed; `blobs` are what its manifest names."""
-        return attach(self._api, repository, subject, manifest, blobs)
+        item = Attachable(subject=subject, manifest=manifest, blobs=blobs)
+        return self.attach_all(repository, (item,)).items[0]
+
+    def attach_all(self, repository: Repository, items: Sequence[Attachable]) -> AttachedAll:
+        """Push several attachments, and then see that all are listed."""
+        return attach_all(self._api, repository, items)
 
     def list_under_tag(self, repository: Repository, subject: Digest, manifest: bytes) -> None:
         """See again, at the end of a run, that the fallback tag lists an attachment (another writer may have won)."""
-        list_under_tag(self._api, repository, subject, manifest)
+        list_under_tag(self._api, repository, subject, [manifest])
 
     def unlist_under_tag(self, repository: Repository, subject: Digest, manifest: Digest) -> None:
         """See that the fallback tag lists an attachment no more."""

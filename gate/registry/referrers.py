@@ -125,7 +125,7 @@ def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator
         if answer.header("OCI-Filters-Applied"):
             raise filtered(LIST_FAULT, answer.header("OCI-Filters-Applied"))
         yield body
-        target = _next_page(api, repository, answer)
+        target = next_page(api, repository, answer)
         if target is None:
             return
         if target.path in asked:
@@ -134,7 +134,8 @@ def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator
     raise RegistryError(f"the referrers in {repository} do not end", code="LIMIT_PAGES", expected=f"{MAX_PAGES} pages")
 
 
-def _next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Target | None:
+def next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Target | None:
+    """Return where a listing goes on, or None at its end; raises RegistryError `LIMIT_PAGES` for another host."""
     following = next_target(answer.header("Link"))
     if following is None:
         return None

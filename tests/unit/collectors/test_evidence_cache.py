@@ -127,7 +127,7 @@ def test_a_report_whose_raw_bytes_are_gone_is_scanned_again(cache: EvidenceCache
     for _ in range(2):
         cache.obtain(ScanReport, KEY, collect)
     assert calls == [report.report.digest]
-    (tmp_path / "evidence" / "sha256" / calls[0].hex[:2] / calls[0].hex).unlink()
+    evidence.path(calls[0]).unlink()
     cache.obtain(ScanReport, KEY, collect)
     assert len(calls) == 2
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gate.codec.strict_json import canonical_json
+from gate.codec.strict_json import JsonValue, canonical_json
 from gate.errors import GateError
 from gate.model.digest import Digest
 from gate.model.image import DOCKER_INDEX, OCI_INDEX, OCI_MANIFEST
 from gate.model.reference import Repository
+from gate.registry.attach import Attachable
 from gate.registry.client import RegistryClient
+from gate.registry.tags import parse_single_tag, single_tag
 from tests.support.hostile import Exchange, HostileRegistry, answer, sequence
 from tests.support.images import attachment_manifest, described, index_of, small_image
 
@@ -203,3 +205,132 @@ def test_delete(server: HostileRegistry, client: RegistryClient, repository: Rep
     with pytest.raises(GateError) as caught:
         client.delete_manifest(repository, IMAGE.digest)
     assert caught.value.code == "REG_PUSH"
+
+
+TAGS = "/v2/shop/web/tags/list"
+OWN = single_tag(IMAGE.digest, Digest.of(MANIFEST))
+
+
+def keep_tags(server: HostileRegistry, *refused: str) -> list[str]:
+    """Serve a registry that lists its tags and takes every new one but those refused; return the tags that it has."""
+    tags = ["latest", f"sha256-{IMAGE.digest.hex}.sig"]
+
+    def put(exchange: Exchange) -> None:
+        tags.append(OWN)
+        exchange.reply(201)
+
+    def listed(exchange: Exchange) -> None:
+        exchange.reply(200, canonical_json({"name": "shop/web", "tags": [*tags]}))
+
+    server.on("PUT", f"/v2/shop/web/manifests/{OWN}", put)
+    server.on("GET", TAGS, listed)
+    for path in refused:
+        server.serve(
+            path, b'{"errors":[{"code":"TAG_INVALID","message":"tags are immutable"}]}', status=400, method="PUT"
+        )
+    return tags
+
+
+def test_without_the_api_an_attachment_has_a_tag_of_its_own(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    take_blobs(server)
+    server.serve(PUT, b"", status=201, method="PUT")
+    written = keep_tag(server)
+    keep_tags(server)
+    (item,) = (Attachable(subject=IMAGE.descriptor, manifest=MANIFEST, blobs=(BLOB,)),)
+    assert client.attach_all(repository, (item,)).notices == ()
+    assert len(written) == 1
+    assert [found.digest for found in client.single_attachments(repository, IMAGE.digest)] == [Digest.of(MANIFEST)]
+    assert client.single_attachments(repository, Digest.of(b"another image")) == ()
+
+
+def test_a_list_that_cannot_be_moved_loses_nothing_where_tags_are_listed(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    take_blobs(server)
+    server.serve(PUT, b"", status=201, method="PUT")
+    keep_tag(server, index_of())
+    keep_tags(server, TAG)
+    item = Attachable(subject=IMAGE.descriptor, manifest=MANIFEST, blobs=(BLOB,))
+    (notice,) = client.attach_all(repository, (item,)).notices
+    assert "tags are immutable" in notice
+    assert [found.digest for found in client.single_attachments(repository, IMAGE.digest)] == [Digest.of(MANIFEST)]
+
+
+def test_where_nothing_can_be_listed_the_way_out_is_named(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    take_blobs(server)
+    server.serve(PUT, b"", status=201, method="PUT")
+    keep_tag(server)
+    item = Attachable(subject=IMAGE.descriptor, manifest=MANIFEST, blobs=(BLOB,))
+    (notice,) = client.attach_all(repository, (item,)).notices
+    assert "attestationsIn" in notice
+    keep_tag(server, index_of())
+    server.serve(TAG, b"", status=400, method="PUT")
+    with pytest.raises(GateError) as caught:
+        client.attach_all(repository, (item,))
+    assert caught.value.code == "REG_PUSH"
+    assert "attestationsIn" in caught.value.next_step
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_tags_that_cannot_be_asked_are_no_empty_list(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, status: int
+) -> None:
+    server.serve(TAGS, b"", status=status)
+    with pytest.raises(GateError) as caught:
+        client.single_attachments(repository, IMAGE.digest)
+    assert caught.value.code == "REG_ERROR"
+
+
+def test_tags_are_read_to_their_last_page(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    def listed(exchange: Exchange) -> None:
+        last = "last=b" in exchange.seen.path
+        tags: list[JsonValue] = [OWN] if last else ["a", "b"]
+        link = {} if last else {"Link": '</v2/shop/web/tags/list?n=1000&last=b>; rel="next"'}
+        exchange.reply(200, canonical_json({"name": "shop/web", "tags": tags}), link)
+
+    server.on("GET", TAGS, listed)
+    assert [found.digest for found in client.single_attachments(repository, IMAGE.digest)] == [Digest.of(MANIFEST)]
+
+
+@pytest.mark.parametrize("name", ["", "!", "aa", OWN.rpartition(".g")[2][:-1], OWN.rpartition(".g")[2] + "a"])
+def test_a_tag_that_names_no_digest_is_no_attachment(name: str) -> None:
+    assert parse_single_tag(OWN, IMAGE.digest) is not None
+    assert parse_single_tag(f"sha256-{IMAGE.digest.hex}.g{name}", IMAGE.digest) is None
+    assert parse_single_tag(OWN, Digest.of(b"another")) is None
+
+
+def test_a_tag_fits_into_128_characters() -> None:
+    assert len(OWN) <= 128
+    assert OWN.lower() == OWN
+
+
+@pytest.mark.parametrize("how", ["platform", "another subject", "no subject"])
+def test_the_index_of_an_image_under_the_fallback_tag_is_left_alone(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, how: str
+) -> None:
+    take_blobs(server)
+    server.serve(PUT, b"", status=201, method="PUT")
+    other = small_image(b"another")
+    child = (
+        attachment_manifest(other.descriptor, b"x", media_type="a/b") if how == "another subject" else other.manifest
+    )
+    server.serve(f"/v2/shop/web/manifests/{Digest.of(child)}", child, {"Content-Type": OCI_MANIFEST})
+    more: dict[str, JsonValue] = {"platform": {"os": "linux", "architecture": "amd64"}} if how == "platform" else {}
+    written = keep_tag(server, index_of(described(child, OCI_MANIFEST, **more)))
+    assert code_of(client, repository) == "REG_PUSH"
+    assert len(written) == 1
+
+
+def test_an_upload_session_that_is_gone_is_begun_again(
+    server: HostileRegistry, client: RegistryClient, repository: Repository
+) -> None:
+    take_blobs(server)
+    server.on("PUT", "/upload/1", sequence(answer(404), answer(201)))
+    client.push_blob(repository, Digest.of(BLOB), BLOB)
+    assert len(server.asked("POST", UPLOADS)) == 2
