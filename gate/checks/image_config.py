@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PORTS = re.compile(r"0*([0-9]{1,5})(?:-0*([0-9]{1,5}))?(?:/([A-Za-z]+))?", re.ASCII)
 
 
+_MAX_PORT = 65_535
 _OBEYED = "containerd.io/"
 
 
@@ -55,6 +56,8 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:
     for text in config.exposed_ports if wanted.ports_deny else ():
         exposed = _PORTS.fullmatch(text)
+        if exposed is not None and not _is_range(exposed):
+            exposed = None
         if exposed is None or any(_covers(exposed, denied) for denied in wanted.ports_deny):
             yield Problem(
                 code="IMG_PORT",
@@ -64,6 +67,11 @@ def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator
                 subject=digest,
                 location=text,
             )
+
+
+def _is_range(exposed: re.Match[str]) -> bool:
+    """Say whether the numbers are ports in order: Docker refuses `65536` and `2222-22` (go-connections `nat`)."""
+    return int(exposed[1]) <= int(exposed[2] or exposed[1]) <= _MAX_PORT
 
 
 def _covers(exposed: re.Match[str], denied: str) -> bool:

@@ -1,6 +1,7 @@
 """`image-files`: no file of the final file system gives rights that the policy does not list.
 
-Setuid and setgid bits and file capabilities (CIS Docker 4.8; `checks` reference, section 6.2), over the merged view.
+Setuid and setgid bits, setgid directories, file capabilities and device nodes (CIS Docker 4.8; `checks` reference, section
+6.2), over the merged view.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ def _is_allowed(file: PrivilegedFile, allowed: tuple[str, ...]) -> bool:
 
 
 def _problem(file: PrivilegedFile, digest: Digest) -> Problem:
-    rights = "file capabilities" if file.capabilities else f"mode {file.mode:04o}"
+    rights = file.device or ("file capabilities" if file.capabilities else f"mode {file.mode:04o}")
+    what = "device" if file.device else "directory" if file.is_directory else "file"
     return Problem(
         code="IMG_SETUID",
-        message="a file gives rights that are not listed",
+        message=f"a {what} gives rights that are not listed",
         expected="a path of spec.image.setuid.allow",
         seen=f"/{ascii(file.path)[1:-1]} ({rights})",
         subject=digest,

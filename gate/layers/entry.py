@@ -26,7 +26,8 @@ class Entry:
     """A checked entry; all text is the author's and stays bytes.
 
     `path` is relative, without `.`, `..` or empty parts; empty for the root directory. `mtime` is in seconds since 1970.
-    `link` is the target as written, for hard links as a path like `path`. `records` are the pax records, for a search of
+    `link` is the target as written, for hard links as a path like `path`. `device` is `block MAJOR:MINOR` or
+    `character MAJOR:MINOR`, empty for what is no device (a pipe). `records` are the pax records, for a search of
     metadata. `position` is the first byte of the header in the tar.
     """
 
@@ -38,6 +39,7 @@ class Entry:
     gid: int
     mtime: int
     link: bytes
+    device: str
     capabilities: bool
     records: tuple[tuple[bytes, bytes], ...]
     position: int

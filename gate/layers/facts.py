@@ -14,7 +14,7 @@ from gate.layers.databases import DatabaseReader
 from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
 from gate.layers.languages import LanguageReader
 from gate.layers.layer_reader import LayerReader
-from gate.layers.merged_view import MergedView
+from gate.layers.merged_view import MergedView, Node
 from gate.layers.meter import LayerMeter
 from gate.layers.os_release import ReleaseReader
 from gate.layers.passwd import PasswdReader
@@ -26,6 +26,14 @@ from gate.model.limits import LayerLimits
 # Names under which the scanners look for SBOMs (Trivy `analyzer/sbom`, Syft `sbom-cataloger`), and CycloneDX's own.
 _SBOM_NAME = re.compile(rb"(?:^|.*\.)(?:bom|sbom|spdx|cdx)(?:\.[^.]*)?|.*\.syft\.json", re.DOTALL)
 _SET_ID_BITS: Final = 0o6000
+# On a directory setuid means nothing to Linux; setgid hands the directory's group to all that is made in it.
+_SET_GROUP_BIT: Final = 0o2000
+# What a runtime makes in every container (runtime-spec, "Default Devices"), and what base images of distributions bring:
+# null, zero, full, random, urandom, tty, console, ptmx, and the device 0:0 that stands for a removal in an overlay.
+# Source: kernel Documentation/admin-guide/devices.txt. Reviewed 2026-12-01.
+_HARMLESS_DEVICES: Final = frozenset(
+    f"character {number}" for number in ("0:0", "1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:1", "5:2")
+)
 
 
 class ImageReading:
@@ -81,18 +89,29 @@ class ImageReading:
         )
 
     def _look_over(self) -> tuple[tuple[PrivilegedFile, ...], tuple[str, ...], int]:
-        privileged: list[PrivilegedFile] = []
+        privileged = [
+            PrivilegedFile(path=path.decode("utf-8", "backslashreplace"), mode=node.mode, is_directory=True)
+            for path, node in self._view.directories()
+            if node.mode & _SET_GROUP_BIT
+        ]
         sboms: list[str] = []
         files = 0
         for folder, name, node in self._view.files():
-            if node.kind is EntryKind.FILE:
-                files += 1
-                if node.mode & _SET_ID_BITS or node.capabilities:
-                    path = _text(folder, name)
-                    privileged.append(PrivilegedFile(path=path, mode=node.mode, capabilities=node.capabilities))
+            files += node.kind is EntryKind.FILE
+            if _gives_rights(node):
+                path = _text(folder, name)
+                privileged.append(
+                    PrivilegedFile(path=path, mode=node.mode, capabilities=node.capabilities, device=node.device)
+                )
             if _SBOM_NAME.fullmatch(name):
                 sboms.append(_text(folder, name))
         return tuple(sorted(privileged, key=lambda file: file.path)), tuple(sorted(sboms)), files
+
+
+def _gives_rights(node: Node) -> bool:
+    if node.kind is EntryKind.DEVICE:
+        return bool(node.device) and node.device not in _HARMLESS_DEVICES
+    return node.kind is EntryKind.FILE and bool(node.mode & _SET_ID_BITS or node.capabilities)
 
 
 class _NewestTime:

@@ -39,6 +39,7 @@ class Node:
     capabilities: bool = False
     is_hardlink: bool = False
     link: bytes = b""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,16 @@ class MergedView:
                 else:
                     yield folder, name, child
 
+    def directories(self) -> Iterator[tuple[bytes, Node]]:
+        """Yield path and node of each directory that an entry wrote, in no certain order."""
+        stack = [(b"", self._root)]
+        while stack:
+            path, place = stack.pop()
+            if place.node.layer != _NOT_WRITTEN:
+                yield path, place.node
+            children = (place.children or {}).items()
+            stack += [(path + b"/" + n if path else n, child) for n, child in children if isinstance(child, _Directory)]
+
     def _at(self, path: bytes) -> _Directory | Node | None:
         place: _Directory | Node | None = self._root
         for part in path.split(b"/") if path else ():
@@ -254,7 +265,16 @@ class MergedView:
         if entry.kind is EntryKind.HARDLINK:
             return self._share(self._linked(entry))
         link = entry.link if entry.kind is EntryKind.SYMLINK else b""
-        node = Node(self._layer, entry.kind, entry.mode, entry.uid, entry.gid, entry.capabilities, link=link)
+        node = Node(
+            self._layer,
+            entry.kind,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.capabilities,
+            link=link,
+            device=entry.device,
+        )
         return node if link else self._share(node)
 
     def _linked(self, entry: Entry) -> Node:

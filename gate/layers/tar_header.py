@@ -23,6 +23,7 @@ _GNU: Final = b"ustar  \x00"
 _NOTHING_AFTER_LINK: Final = bytes(BLOCK_BYTES - 257)
 # How Go, GNU tar and Python write the numbers; any other spelling takes the slow way.
 _USUAL_NUMBERS: Final = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 ")
+_DEVICE_FLAGS: Final = frozenset({b"3", b"4"})
 _BLANK_CHECKSUM: Final = 8 * ord(" ")
 _MAX_NUMBER: Final = (1 << 63) - 1
 
@@ -39,6 +40,7 @@ class TarHeader(NamedTuple):
     size: int
     mtime: int
     link: bytes
+    device: tuple[int, int] = (0, 0)
 
 
 def parse_header(block: bytes, position: int) -> TarHeader:
@@ -55,7 +57,10 @@ def parse_header(block: bytes, position: int) -> TarHeader:
     if checksum != seen:
         raise malformed("a tar header's checksum is wrong", at=position, expected=str(seen), seen=str(checksum))
     name = _prefix(block, position) + _text(block, 0, 100)
-    return TarHeader(position, name, block[156:157], mode, uid, gid, size, mtime, _text(block, 157, 257))
+    flag, device = block[156:157], (0, 0)
+    if flag in _DEVICE_FLAGS:
+        device = (_number(block, 329, 337, "major", position), _number(block, 337, 345, "minor", position))
+    return TarHeader(position, name, flag, mode, uid, gid, size, mtime, _text(block, 157, 257), device)
 
 
 def _prefix(block: bytes, position: int) -> bytes:

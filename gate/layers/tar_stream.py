@@ -33,6 +33,7 @@ _KINDS: Final = {
     b"5": EntryKind.DIRECTORY,
     b"6": EntryKind.DEVICE,
 }
+_DEVICES: Final = {b"3": "character {}:{}", b"4": "block {}:{}"}
 _EXTENSIONS: Final = frozenset({b"x", b"g", b"L", b"K"})
 
 
@@ -198,6 +199,7 @@ class TarStream:
             gid=pax_number(records, b"gid", header.gid, at),
             mtime=pax_time(records, header.mtime, at),
             link=_link(link, kind, at),
+            device=_DEVICES[header.flag].format(*header.device) if header.flag in _DEVICES else "",
             capabilities=CAPABILITY_KEY in records,
             records=tuple(records.items()),
             position=at,

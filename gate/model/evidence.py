@@ -167,11 +167,16 @@ class PackageDatabase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivilegedFile:
-    """A file of the merged view that gives rights: setuid or setgid bits (octal mode) or file capabilities."""
+    """What gives rights in the merged view: setuid or setgid bits (octal mode), file capabilities, or a device.
+
+    `device` is `block MAJOR:MINOR` or `character MAJOR:MINOR`; a directory counts for its setgid bit.
+    """
 
     path: str
     mode: int
     capabilities: bool = False
+    device: str = ""
+    is_directory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

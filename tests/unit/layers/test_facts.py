@@ -23,7 +23,7 @@ from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from tests.support.layers import NOW, PLAIN, descriptor, facts_of
-from tools.images.archive import Entry, directory, file, hardlink, tar, whiteout
+from tools.images.archive import Entry, Kind, directory, file, hardlink, tar, whiteout
 
 METADATA = "Metadata-Version: 2.1\nName: Flask_Cors\nVersion: 4.0.0\nRequires-Dist: Flask\n\nName: not a header\n"
 WHEEL = "usr/lib/python3/dist-packages/Flask_Cors-4.0.0.dist-info/METADATA"
@@ -145,6 +145,36 @@ def test_a_jar_bomb_is_not_unfolded() -> None:
     assert parse_jar(out.getvalue(), "p") == ()
 
 
+def device(name: str, kind: Kind, major: int, minor: int) -> Entry:
+    return Entry(name=name, kind=kind, device=(major, minor))
+
+
+def test_devices_that_give_rights() -> None:
+    facts = facts_of(
+        tar(
+            [
+                device("opt/disk", Kind.BLOCK_DEVICE, 8, 1),
+                device("opt/memory", Kind.CHARACTER_DEVICE, 1, 1),
+                device("dev/null", Kind.CHARACTER_DEVICE, 1, 3),
+                Entry(name="run/pipe", kind=Kind.FIFO),
+                hardlink("opt/twin", "opt/disk"),
+            ],
+            sort=False,
+        )
+    )
+    assert [(one.path, one.device) for one in facts.privileged_files] == [
+        ("opt/disk", "block 8:1"),
+        ("opt/memory", "character 1:1"),
+        ("opt/twin", "block 8:1"),
+    ]
+
+
+def test_setuid_on_a_directory_gives_nothing() -> None:
+    assert facts_of(tar([directory("a", mode=0o4755)])).privileged_files == ()
+    (found,) = facts_of(tar([directory("a", mode=0o2755)])).privileged_files
+    assert found.is_directory
+
+
 def test_files_that_give_rights_in_the_merged_view() -> None:
     capable = Entry(name="bin/ping", mode=0o755, xattrs=(("security.capability", b"\x01\0\0\2"),))
     base = tar(
@@ -159,10 +189,12 @@ def test_files_that_give_rights_in_the_merged_view() -> None:
         ("bin/ping", 0o755, True),
         ("bin/su", 0o4755, False),
         ("bin/wall", 0o2755, False),
+        ("var/mail", 0o2775, False),
     ]
     assert [one.path for one in facts_of(base, tar([file("bin/su", b"", mode=0o755)])).privileged_files] == [
         "bin/ping",
         "bin/wall",
+        "var/mail",
     ]
 
 
