@@ -18,7 +18,7 @@ KEY_KEYS: Final = (*FILE_KEYS, "pem", "notBefore", "notAfter", "rsaScheme", "tru
 KEYLESS_KEYS: Final = ("issuer", "issuerRegExp", "subject", "subjectRegExp", "claims", "trust")
 CLAIM_KEYS: Final = ("regExp",)
 SIGNER_KEYS: Final = ("key", "keyless")
-TRUST_KEYS: Final = ("trustedRoot", "log", "timestamps", "sct", "witnesses")
+TRUST_KEYS: Final = ("trustedRoot", "log", "timestamps", "sct", "inclusion", "witnesses")
 WITNESS_KEYS: Final = ("keys", "count")
 
 POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

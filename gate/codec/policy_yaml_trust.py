@@ -22,7 +22,7 @@ from gate.codec.policy_keys import TRUST_KEYS, WITNESS_KEYS
 from gate.codec.policy_yaml_patterns import distinct, read_count, read_trust_name
 from gate.codec.yaml_node import Node
 from gate.errors import UsageError
-from gate.model.evidence_demand import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand, Inclusion
 from gate.model.trust import PUBLIC, Trust, TrustSource, Witness
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _trust(name: str, node: Node, files: FileReader) -> Trust:
         logs=fields.get("log", read_count, 1),
         timestamps=fields.get("timestamps", read_count, 0),
         sct=fields.get("sct", Node.boolean, default=True),
+        inclusion=fields.get("inclusion", _inclusion, Inclusion.BUNDLES),
     )
     if demand.logs + demand.timestamps == 0:
         raise node.refuse(
@@ -77,6 +78,15 @@ def _expect_nothing_loosened(fields: Fields) -> None:
     for key in ("sct", "log"):
         if key in fields:
             raise fields.values[key].refuse("may not be changed for the public instance", expected=f"no {key} here")
+    if fields.get("inclusion", _inclusion, Inclusion.PROOF) is Inclusion.PROMISE:
+        raise fields.values["inclusion"].refuse("may only be strict for the public instance", expected="proof")
+
+
+def _inclusion(node: Node) -> Inclusion:
+    text = node.text()
+    if text not in {Inclusion.PROOF, Inclusion.PROMISE}:
+        raise node.refuse("is not acceptable", expected="proof or promise", seen=text)
+    return Inclusion(text)
 
 
 def _root(node: Node, files: FileReader) -> tuple[TrustedRoot, str]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.codec.strict_json import printable
 from gate.errors import KeyFileError
-from gate.model.evidence_demand import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand, Inclusion
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
 from gate.model.signing import SigningEvidence
@@ -102,7 +102,7 @@ class SigstoreSigner:
             logs=min(1, len(self._services.logs)),
             timestamps=min(1, len(self._services.timestamps)),
             sct=bool(self._root.certificate_logs),
-            inclusion=True,
+            inclusion=Inclusion.PROOF,
         )
         signer = KeylessSigner(identity=_ANYBODY, trust=Trust(name="instance", root=self._root, demand=demand))
         expect_verified(

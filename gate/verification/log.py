@@ -22,6 +22,7 @@ from gate.codec.strict_json import printable
 from gate.codec.times import format_time
 from gate.errors import SignatureError
 from gate.model.bundle import Bundle, Envelope, LogEntry, SignatureFormat
+from gate.model.evidence_demand import Inclusion
 from gate.verification.arithmetic import verify_bytes
 from gate.verification.merkle import leaf_hash, proves_inclusion
 
@@ -53,9 +54,9 @@ class VerifiedEntry:
 
 
 def verify_entry(
-    entry: LogEntry, bundle: Bundle, *, trust: Trust, inclusion: bool, times: Sequence[datetime], now: datetime
+    entry: LogEntry, bundle: Bundle, *, trust: Trust, inclusion: Inclusion, times: Sequence[datetime], now: datetime
 ) -> VerifiedEntry:
-    """Verify step 4 of one entry: `times` are those of trusted timestamps, `inclusion` that a promise is not enough.
+    """Verify step 4 of one entry: `times` are those of trusted timestamps, `inclusion` whether a promise is enough.
 
     Raises:
         SignatureError: `SIG_TLOG_INVALID`, `SIG_INCLUSION` or `SIG_TLOG_KIND`.
@@ -108,12 +109,12 @@ def _promised_bytes(entry: LogEntry) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _expect_evidence(entry: LogEntry, bundle: Bundle, *, inclusion: bool) -> None:
-    """Demand a proof, or a promise where the format has no place for proofs and the verifier takes promises."""
+def _expect_evidence(entry: LogEntry, bundle: Bundle, *, inclusion: Inclusion) -> None:
+    """Demand a proof, or a promise where the verifier takes promises; a bundle's own version says nothing (attack S11)."""
     if entry.proof is not None:
         return
-    promises = bundle.format in _LEGACY or bundle.version == "0.1"
-    if promises and not inclusion:
+    legacy = inclusion is Inclusion.BUNDLES and bundle.format in _LEGACY
+    if legacy or inclusion is Inclusion.PROMISE:
         if entry.promise:
             return
         raise _invalid("the entry carries neither promise nor proof", "a signed entry timestamp", "nothing")

@@ -18,6 +18,7 @@ from gate.codec.times import format_time
 from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.bundle import Bundle, CertificateMaterial, SignatureFormat
+from gate.model.evidence_demand import Inclusion
 from gate.model.policy_signers import KeySigner
 from gate.model.statement import VerificationResult, VerificationSummary
 from gate.verification.authorship import hint_of, require_own
@@ -109,7 +110,7 @@ def verify_by_any(
         try:
             if claim is not None:
                 require_own(claim, bundle, signer.signer)
-            demanded = replace(demanded_of(signer.signer), inclusion=True)
+            demanded = replace(demanded_of(signer.signer), inclusion=Inclusion.PROOF)
             verified = verify_statement(bundle, signer=signer.signer, now=now, demand=demanded)
             accepted.append(signer)
         except (RefusedError, EvidenceError) as error:

@@ -43,6 +43,12 @@ def _unlogged() -> EvidenceSet:
     return _image(_SIGSTORE.log1(_SIGSTORE.sign_statement(_PAYLOAD, certificate=certificate)))
 
 
+def _promised() -> EvidenceSet:
+    made = _SIGSTORE.log1(_SIGSTORE.sign_statement(_PAYLOAD))
+    entry = {name: value for name, value in made.entries[0].items() if name != "inclusionProof"}
+    return _image(made.altered(entries=(entry,)))
+
+
 def _witnessed() -> EvidenceSet:
     watched = VirtualSigstore()
     watched.rekor1 = watched.rekor1.copy(witnesses=WITNESSES[:2])
@@ -95,6 +101,7 @@ def identity_pairs(missing: object) -> list[dict[str, Any]]:
         _trust("log", 1, 2),
         _trust("timestamps", 0, 1),
         _trust("sct", left=False, right=True, base=_unlogged()),
+        _trust("inclusion", "proof", "promise", base=_promised()),
         _trust("witnesses", missing, witness, base=_witnessed()),
         _witnesses("keys", [WITNESSES[0].vkey], [WITNESSES[2].vkey], missing),
         _witnesses("count", 1, 2, missing),

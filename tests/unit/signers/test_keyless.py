@@ -19,7 +19,7 @@ from gate.codec.signing_config import parse_signing_config
 from gate.codec.statement import render_cosign_statement
 from gate.codec.trusted_root import parse_trusted_root
 from gate.errors import EvidenceError, GateError, UsageError
-from gate.model.evidence_demand import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand, Inclusion
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
 from gate.model.trust import Trust
@@ -40,7 +40,7 @@ STATEMENT = render_cosign_statement(IMAGE, {})
 
 def verified(server: SigstoreServer, bundle: bytes, *, demand: EvidenceDemand | None = None) -> VerifiedStatement:
     identity = Identity(subject=Matcher(text=SUBJECT), issuer=Matcher(text=ISSUER))
-    demanded = demand or EvidenceDemand(logs=1, timestamps=1, inclusion=True)
+    demanded = demand or EvidenceDemand(logs=1, timestamps=1, inclusion=Inclusion.PROOF)
     trust = Trust(name="test", root=parse_trusted_root(server.trusted_root()), demand=demanded)
     return verify_statement(
         parse_bundle(bundle), signer=KeylessSigner(identity=identity, trust=trust), now=datetime.now(UTC)
@@ -201,7 +201,7 @@ def test_an_instance_without_timestamps_signs_with_a_log_of_version_1_alone(serv
         return SigstoreFiles(root=server.trusted_root(), signing=server.signing_config(log=log, timestamps=False))
 
     signer = open_sigstore("sigstore:", access(server, find=lambda _: files(1)))
-    verified(server, sign_statement(signer, STATEMENT).bundle, demand=EvidenceDemand(logs=1, inclusion=True))
+    verified(server, sign_statement(signer, STATEMENT).bundle, demand=EvidenceDemand(logs=1, inclusion=Inclusion.PROOF))
     # A log of version 2 says no time, so nobody could verify it.
     assert refused(access(server, find=lambda _: files(2))) == "KEY_SIGSTORE"
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gate.codec.attachments import parse_attachment
 from gate.errors import GateError
 from gate.model.attachment import Attachment
-from gate.model.evidence_demand import EvidenceDemand
+from gate.model.evidence_demand import EvidenceDemand, Inclusion
 from gate.verification.signature import verify_statement
 from tests.support.identities import (
     FORMS,
@@ -44,7 +44,6 @@ from tests.support.virtual_sigstore import (
     log_body_intoto,
 )
 
-V01 = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 each_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 by_key_or_identity = pytest.mark.parametrize("by_key", [False, True], ids=["identity", "key"])
 
@@ -260,16 +259,28 @@ def test_s10_a_checkpoint_is_signed_by_this_log_over_this_tree(vs: VirtualSigsto
     assert answered(vs, edited(good.attachment(), place, f"{text}\n\n{own}{bad}\n")) == "SIG_INCLUSION"
 
 
-def test_s11_the_version_demands_nothing_away(vs: VirtualSigstore) -> None:
-    strict = EvidenceDemand(logs=1, inclusion=True)
-    good = vs.log1(vs.sign_statement(STATEMENT)).altered(media_type=V01)
+@pytest.mark.parametrize("version", ["0.1", "0.2", ""], ids=["0.1", "0.2", "0.3"])
+def test_s11_what_a_bundle_calls_itself_demands_nothing_away(vs: VirtualSigstore, version: str) -> None:
+    kind = {"media_type": f"application/vnd.dev.sigstore.bundle+json;version={version}"} if version else {}
+    good = vs.log1(vs.sign_statement(STATEMENT)).altered(**kind)
     stripped = edited(good.attachment(), "tlogEntries.0.inclusionProof", None)
-    assert answer(good, signer_of(vs), demand=strict) == ""
-    assert answer(stripped, signer_of(vs), demand=strict) == "SIG_INCLUSION"
-    # Other people's old signatures have the log's promise alone, which is verified.
-    assert answer(stripped, signer_of(vs)) == ""
     none = edited(stripped, "tlogEntries.0.inclusionPromise", None)
-    assert answer(none, signer_of(vs)) == "SIG_TLOG_INVALID"
+    # What is demanded is the verifier's: a promise is enough only where it says so, and then in every version.
+    for inclusion, code in (
+        (Inclusion.PROOF, "SIG_INCLUSION"),
+        (Inclusion.BUNDLES, "SIG_INCLUSION"),
+        (Inclusion.PROMISE, ""),
+    ):
+        demand = EvidenceDemand(logs=1, inclusion=inclusion)
+        assert answer(good, signer_of(vs), demand=demand) == ""
+        assert answer(stripped, signer_of(vs), demand=demand) == code
+        assert answer(none, signer_of(vs), demand=demand) == (code or "SIG_TLOG_INVALID")
+
+
+def test_s11_a_legacy_tag_has_a_promise_unless_a_proof_is_demanded(vs: VirtualSigstore) -> None:
+    tag = FORMS["tag"](vs, by_key=False)
+    assert answer(tag, signer_of(vs)) == ""
+    assert answer(tag, signer_of(vs), demand=EvidenceDemand(logs=1, inclusion=Inclusion.PROOF)) == "SIG_INCLUSION"
 
 
 def test_s12_a_log_without_times_needs_a_timestamp(vs: VirtualSigstore) -> None:
