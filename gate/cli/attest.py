@@ -17,13 +17,15 @@ from gate.cli.common import (
 from gate.cli.demands import public_key, read_requirement
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
 from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
 from gate.errors import UsageError
-from gate.model.policy_signers import KeySigner
+from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
-from gate.pipeline.attest_show import ShowOptions, show_attachments, signers_of_policy, signers_of_requirement
+from gate.pipeline.attest_show import ShowOptions, in_words, show_attachments, signers_of_policy, signers_of_requirement
+from gate.pipeline.inputs import read_input
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.pipeline.policies import load_policy
 from gate.pipeline.unsigned import read_unsigned
@@ -31,11 +33,16 @@ from gate.report.content import Cell, Listing, Report
 
 if TYPE_CHECKING:
     from gate.model.digest import Digest
+    from gate.model.identity import Identity
     from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
+    from gate.model.trust import Trust
     from gate.pipeline.attest_show import ShownAttachment
 
-_SHOWN: Final = ("state", "type", "says", "signer", "time", "source", "digest", "manifest", "bytes")
+_SHOWN: Final = (
+    "state", "type", "says", "reasons", "policy", "environments", "judged", "signer", "time", "source", "digest",
+    "manifest", "bytes",
+)  # fmt: skip
 _PRUNED: Final = ("state", "says", "time", "manifest", "subject", "problem")
 
 
@@ -63,6 +70,8 @@ def attest() -> None:
     envvar="GATE_REQUIREMENT",
     help="Verify under every signer that this requirement trusts.",
 )
+@identity_options
+@trusted_root_option
 @click.option(
     "--save", type=PLACE, envvar="GATE_SAVE", help="Write each attachment into this folder, named by its digest."
 )
@@ -75,12 +84,17 @@ def show(
     keys: tuple[Path, ...],
     policy: Path | None,
     requirement: Path | None,
+    identity: str | None,
+    identity_pattern: str | None,
+    issuer: str | None,
+    issuer_pattern: str | None,
+    trusted_root: Path | None,
     save: Path | None,
     authfile: Path | None,
     plain_http: bool,
     ca_file: Path | None,
 ) -> None:
-    """List what hangs on a digest, who signed it and what verifies.
+    """List what is attached to a digest, who signed it, what verifies, and what each verdict says.
 
     REF names a digest in a registry or a layout. Without --key, --policy or --requirement nothing is verified. `ok` says that the
     signature is good and about this digest; whether the image may run says `gate verify`.
@@ -89,7 +103,14 @@ def show(
     gate attest show registry.example/shop/web@sha256:... --key gate.pub
     """  # noqa: D301  click reads \b
     options = ShowOptions(
-        signers=_signers(common, keys, policy, requirement),
+        signers=_signers(
+            common,
+            keys,
+            policy,
+            requirement,
+            demanded_identity(identity, identity_pattern, issuer, issuer_pattern),
+            trusted_root,
+        ),
         save=save,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
@@ -97,18 +118,40 @@ def show(
     notes = tuple(f"not a signature or attestation: {count} of {kind}" for kind, count in found.ignored)
     nothing = () if found.items else (f"nothing is attached to {found.digest}",)
     rows = tuple(map(_shown, found.items))
-    common.finish(Listing(kind="attachments", columns=_SHOWN, rows=rows, state="state", notes=(*nothing, *notes)))
+    words = tuple(in_words(item) for item in found.items if item.verdict is not None)
+    common.finish(
+        Listing(kind="attachments", columns=_SHOWN, rows=rows, state="state", notes=(*nothing, *words, *notes))
+    )
 
 
 def _signers(
-    common: Common, keys: tuple[Path, ...], policy: Path | None, requirement: Path | None
+    common: Common,
+    keys: tuple[Path, ...],
+    policy: Path | None,
+    requirement: Path | None,
+    identity: Identity | None,
+    trusted_root: Path | None,
 ) -> tuple[Signer, ...]:
-    signers: list[Signer] = [KeySigner(key=public_key(path)) for path in keys]
+    trust = _trust(trusted_root, keyless=identity is not None)
+    beside = trust if trusted_root is not None else None
+    signers: list[Signer] = [KeySigner(key=public_key(path), trust=beside) for path in keys]
+    if identity is not None and trust is not None:
+        signers.append(KeylessSigner(identity=identity, trust=trust))
     if policy is not None:
         signers += signers_of_policy(load_policy(policy, AdHoc(), common.now).policy)
     if requirement is not None:
         signers += signers_of_requirement(read_requirement(requirement))
     return tuple(dict.fromkeys(signers))
+
+
+def _trust(trusted_root: Path | None, *, keyless: bool) -> Trust | None:
+    """Return what certificates, logs and timestamps are checked with; None where neither a root nor an identity is given."""
+    if trusted_root is None and not keyless:
+        return None
+    # Imported where a root is asked for: keys need none.
+    from gate.pipeline.trust import given_trust  # noqa: PLC0415
+
+    return given_trust(read_input(trusted_root) if trusted_root is not None else None)
 
 
 def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
@@ -117,6 +160,10 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
         item.state,
         item.type,
         item.says,
+        ", ".join(item.verdict.reasons) or None if item.verdict is not None else None,
+        item.verdict.policy or None if item.verdict is not None else None,
+        ", ".join(item.verdict.environments) or None if item.verdict is not None else None,
+        item.verdict.judged if item.verdict is not None else None,
         item.signer,
         item.trusted_time,
         item.source,
@@ -138,13 +185,15 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
 @click.option(
     "--file-digest",
     type=DIGEST,
+    required=True,
     envvar="GATE_FILE_DIGEST",
     help="The digest of FILE that the scanning job printed: another file is refused.",
 )
 @click.option(
     "--image",
+    required=True,
     envvar="GATE_IMAGE",
-    help="The image that is meant: a file about another is refused.  [default: as scanned]",
+    help="The image that is meant: a file about another is refused.",
 )
 @click.option("--as", "name", type=REPOSITORY, envvar="GATE_AS", help="The repository that a layout is judged as.")
 @environments_option
@@ -161,8 +210,8 @@ def sign(
     timestamp: str | None,
     key_password_file: Path | None,
     policy: Path,
-    file_digest: Digest | None,
-    image: str | None,
+    file_digest: Digest,
+    image: str,
     name: Repository | None,
     environments: tuple[str, ...],
     attestation: Path | None,
@@ -180,7 +229,8 @@ def sign(
 
     \b
     gate check REF -p policy.yaml --unsigned-verdict verdict.unsigned     # scans, has no key
-    gate attest sign verdict.unsigned -p policy.yaml --key gate.key --file-digest sha256:...
+    gate attest sign verdict.unsigned -p policy.yaml --key gate.key --file-digest sha256:... \\
+      --image registry.example/shop/web@sha256:...
     """  # noqa: D301  click reads \b
     brought = read_unsigned(file, file_digest)
     password = password_source(key_password_file)
@@ -200,7 +250,7 @@ def sign(
         offline=common.offline,
         registry=registry,
     )
-    report = judged(image or brought.verdict.reference, common.timed(options))
+    report = judged(image, common.timed(options))
     common.finish(Report(images=(report,), exit_code=report.exit_code, now=common.now))
 
 
@@ -220,6 +270,8 @@ def sign(
     envvar="GATE_REQUIREMENT",
     help="Instead of keys: what the signers of this requirement's verdicts signed is removed.",
 )
+@identity_options
+@trusted_root_option
 @click.option("--dry-run", is_flag=True, envvar="GATE_DRY_RUN", help="Only say what is superseded.")
 @registry_options
 @common_options
@@ -229,6 +281,11 @@ def prune(
     reference: str,
     keys: tuple[Path, ...],
     requirement: Path | None,
+    identity: str | None,
+    identity_pattern: str | None,
+    issuer: str | None,
+    issuer_pattern: str | None,
+    trusted_root: Path | None,
     dry_run: bool,
     authfile: Path | None,
     plain_http: bool,
@@ -242,9 +299,10 @@ def prune(
     \b
     gate attest prune registry.example/shop/web@sha256:... --key gate.pub --dry-run
     """  # noqa: D301  click reads \b
-    signers = _signers(common, keys, None, requirement)
+    who = demanded_identity(identity, identity_pattern, issuer, issuer_pattern)
+    signers = _signers(common, keys, None, requirement, who, trusted_root)
     if not signers:
-        raise UsageError("whose verdicts are your own is not clear", expected="--key or --requirement")
+        raise UsageError("no signer of your own verdicts is named", expected="--key, an identity, or --requirement")
     options = PruneOptions(
         signers=signers,
         dry_run=dry_run,

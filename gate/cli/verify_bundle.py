@@ -14,13 +14,13 @@ from gate.cli.types import PLACE
 from gate.codec.times import format_time
 from gate.errors import UsageError
 from gate.pipeline.inputs import read_input
-from gate.pipeline.verify_bundle import read_artifact, verify_bundle
+from gate.pipeline.verify_bundle import claimed, read_artifact, verify_bundle
 from gate.report.content import Listing
 
 if TYPE_CHECKING:
     from gate.verification.signature import VerifiedSignature
 
-_COLUMNS: Final = ("signer", "issuer", "key", "time", "logs", "timestamps", "digest")
+_COLUMNS: Final = ("signer", "issuer", "key", "time", "logs", "timestamps", "digest", "predicateType", "says")
 
 
 @click.command("verify-bundle")
@@ -44,6 +44,8 @@ def verify_bundle_command(
 ) -> None:
     """Verify any Sigstore bundle over a file or a digest, offline.
 
+    Ends with 1 where the signature verifies and what is signed is a verdict that does not say PASSED.
+
     \b
     gate verify-bundle app.tar.gz --bundle app.tar.gz.sigstore.json --key release.pub
     gate verify-bundle sha256:... --bundle app.sigstore.json --certificate-identity release@shop.example \\
@@ -60,7 +62,16 @@ def verify_bundle_command(
         trusted_root=read_input(trusted_root) if trusted_root is not None else None,
         now=common.now,
     )
-    common.finish(Listing(kind="signatures", columns=_COLUMNS, rows=(_row(verified),)))
+    claim = claimed(verified)
+    notes = (
+        ()
+        if claim.admits
+        else (f"the signature verifies, and the verdict says {claim.says or 'nothing'}: it is no pass",)
+    )
+    row = (*_row(verified), claim.predicate_type or None, claim.says or None)
+    common.finish(
+        Listing(kind="signatures", columns=_COLUMNS, rows=(row,), notes=notes, exit_code=0 if claim.admits else 1)
+    )
 
 
 def _row(verified: VerifiedSignature) -> tuple[str | None, ...]:

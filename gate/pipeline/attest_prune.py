@@ -22,6 +22,7 @@ from gate.model.attachment import AttachmentSource
 from gate.model.digest import Digest
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.requirement import VerdictSigner
+from gate.pipeline.attest_words import environment_prefixes
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
@@ -31,13 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from gate.codec.statement import Statement
     from gate.model.attachment import Attachment, Attachments
     from gate.model.policy_signers import Signer
     from gate.model.statement import VerificationSummary
 
 _EVERYWHERE: Final = ""
-_ENVIRONMENTS: Final = "environments"
 _IN_TAG: Final = "it stands under Cosign's .att tag, together with attestations of others"
 _REFERRERS: Final = frozenset({AttachmentSource.REFERRER, AttachmentSource.FALLBACK_TAG})
 
@@ -130,21 +129,13 @@ def _superseded(attachments: Attachments, options: PruneOptions, now: datetime) 
 def _own(item: Attachment, digest: Digest, signers: tuple[VerdictSigner, ...], now: datetime) -> _Own | None:
     try:
         verified, _ = verify_by_any(parse_attachment(item), signers, now)
-        summary = parse_summary(verified.statement, extension_prefixes=_prefixes(verified.statement))
+        summary = parse_summary(verified.statement, extension_prefixes=environment_prefixes(verified.statement))
     except (RefusedError, EvidenceError):
         return None
     if all(subject.digest != digest for subject in summary.subjects):
         return None
     at = min(verified.signature.times, default=summary.time_verified).replace(microsecond=0)
     return _Own(item=item, summary=summary, payload=Digest.of(verified.signature.payload), at=at)
-
-
-def _prefixes(statement: Statement) -> tuple[str, ...]:
-    """Give whatever prefix the verdict's own policy chose: an environment that is not read would merge two groups."""
-    names = (
-        name for name in statement.view.object("predicate").fields if name.endswith(_ENVIRONMENTS) and "://" in name
-    )
-    return tuple(name.removesuffix(_ENVIRONMENTS) for name in names)
 
 
 def _kept(own: Sequence[_Own]) -> frozenset[Attachment]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.attachments import parse_attachment
 from gate.codec.bundle import key_hint
 from gate.codec.strict_json import printable
+from gate.codec.times import format_time
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
 from gate.collectors.output import write_output
@@ -26,6 +27,7 @@ from gate.model.evidence import Unobtained
 from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
+from gate.pipeline.attest_words import ShownVerdict, attached_reasons, shown_verdict
 from gate.pipeline.workshop import attempt
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 GOOD: Final = "ok"
 UNCHECKED: Final = "unchecked"
 SIGNATURE: Final = "signature of the image"
+_DECISIONS: Final = {"PASSED": "passed", "FAILED": "refused"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +71,8 @@ class ShowOptions:
 class ShownAttachment:
     """One attachment: `state` is `ok`, `unchecked`, or the code of the reason; `signer` is only given where it verified.
 
-    `type` and `says` (a verdict's result) are what is written there, verified or not. `digest` is that of the content,
-    `manifest` that of what holds it.
+    `type`, `says` (a verdict's result) and `verdict` are what is written there, verified or not. `digest` is that of the
+    content, `manifest` that of what holds it.
     """
 
     state: str
@@ -81,6 +84,7 @@ class ShownAttachment:
     digest: Digest
     manifest: Digest | None
     size_bytes: int
+    verdict: ShownVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,11 @@ def show_attachments(reference: str, options: ShowOptions, *, clock: Clock | Non
     if options.save is not None:
         save_contents(options.save, found.items)
     now = used.now()
-    items = tuple(_shown(item, found.digest, options.signers, now) for item in found.items)
+    reasons = attached_reasons(found.items)
+    items = tuple(
+        replace(_shown(item, found.digest, options.signers, now), verdict=shown_verdict(item, reasons))
+        for item in found.items
+    )
     return ShownAttachments(digest=found.digest, items=items, ignored=found.ignored)
 
 
@@ -196,6 +204,23 @@ def _claims(bundle: Bundle) -> tuple[str, str]:
     except RefusedError as error:
         return error.code, ""
     return printable(statement.predicate_type), said
+
+
+def in_words(item: ShownAttachment) -> str:
+    """Return one sentence about a verdict: what it decided, why, under which policy, for which environment, when, by whom."""
+    verdict = item.verdict
+    if verdict is None:
+        return ""
+    why = f" ({', '.join(verdict.reasons)})" if verdict.reasons else ""
+    if item.says == "FAILED" and not verdict.has_evidence:
+        why = " (its evidence is not attached)"
+    where = f"for {', '.join(verdict.environments)}" if verdict.environments else "for no environment"
+    who = f"signed by {item.signer}" if item.state == GOOD else f"not verified: {item.state}"
+    place = (item.manifest or item.digest).short
+    when = format_time(verdict.judged)
+    return (
+        f"{place}: {_DECISIONS.get(item.says, item.says)}{why} under policy {verdict.policy}, {where}, at {when}, {who}"
+    )
 
 
 def _row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -350,7 +351,10 @@ def _without_key(run: _Run, verdict: Verdict, evidence: EvidenceSet) -> tuple[st
     if verdict.decision is Decision.ERROR:
         return (f"nothing was written to {file}: what could not be judged is not signed",)
     digest = write_unsigned(file, verdict, evidence, run.record.evidence)
-    return (f"to be signed with `gate attest sign {file} --file-digest {digest}`",)
+    named = f" --as {run.options.name}" if run.options.name is not None else ""
+    image = shlex.quote(verdict.request.reference)
+    command = f"gate attest sign {shlex.quote(str(file))} --file-digest {digest} --image {image}{named}"
+    return (f"to be signed with `{command}`",)
 
 
 def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[str, ...]:

@@ -7,12 +7,20 @@ verify.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.bundle import parse_bundle
+from gate.codec.statement import parse_statement
+from gate.codec.strict_json import printable
+from gate.errors import RefusedError
+from gate.model.bundle import SignatureFormat
 from gate.model.digest import Digest
 from gate.model.policy_signers import KeylessSigner, KeySigner
+from gate.model.requirement import DEFAULT_EVIDENCE_TYPE
 from gate.model.signer import PublicKey
+from gate.model.statement import VERIFICATION_SUMMARY, VerificationResult
 from gate.pipeline.inputs import read_input
 from gate.verification.signature import verify_artifact
 
@@ -28,6 +36,15 @@ if TYPE_CHECKING:
 
 # A larger artifact is verified by its digest, which any program computes.
 MAX_ARTIFACT_BYTES = 1 << 30
+# Predicates that are verdicts: the field with the result. The first drafts of the summary wrote it in another form.
+_RESULTS: Final = MappingProxyType(
+    {
+        VERIFICATION_SUMMARY: "verificationResult",
+        "https://slsa.dev/verification_summary/v0.2": "verification_result",
+        "https://slsa.dev/verification_summary/v0.1": "verification_result",
+        DEFAULT_EVIDENCE_TYPE: "verdict",
+    }
+)
 
 
 def verify_bundle(
@@ -54,6 +71,35 @@ def verify_bundle(
     else:
         who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
     return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a verified signature is about: the predicate's type, and of a verdict what it says, both printable.
+
+    `admits` is False for a verdict, or evidence of one, that does not literally say PASSED: that it is well signed is no pass.
+    """
+
+    predicate_type: str = ""
+    says: str = ""
+    admits: bool = True
+
+
+def claimed(verified: VerifiedSignature) -> Claim:
+    """Return what a verified statement claims; a signature over an artifact claims nothing more."""
+    if not verified.payload or verified.format is SignatureFormat.LEGACY_SIGNATURE:
+        return Claim()
+    statement = parse_statement(verified.payload)
+    kind = statement.predicate_type
+    field = _RESULTS.get(kind, "")
+    if not field:
+        return Claim(predicate_type=printable(kind))
+    try:
+        says = statement.view.object("predicate").optional_text(field)
+    except RefusedError:
+        says = ""
+    admits = says == VerificationResult.PASSED.value
+    return Claim(predicate_type=printable(kind), says=printable(says, 16), admits=admits)
 
 
 def _trust(trusted_root: bytes | None) -> Trust:

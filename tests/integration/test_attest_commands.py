@@ -44,12 +44,15 @@ def test_two_jobs_hand_one_file_over(shop: Shop, gate_says: Gate, own: Path, tmp
     done = gate_says("check", reference, "-p", policy, "--unsigned-verdict", str(file), places=True)
     assert done.returncode == 0, done.stderr
     digest = str(Digest.of(file.read_bytes()))
-    assert digest in done.stdout + done.stderr
+    # The command that is printed is the one to type: it names the file, its digest and the image.
+    told = f"gate attest sign {file} --file-digest {digest} --image {reference}"
+    assert told in " ".join((done.stdout + done.stderr).split())
     key, record = str(shop.installed.private_key()), f"--record={own / 'other.db'}"
     signing = ("attest", "sign", str(file), "-p", policy, "--key", key, record)
-    other = gate_says(*signing, "--file-digest", str(Digest.of(b"")))
+    other = gate_says(*signing, "--file-digest", str(Digest.of(b"")), "--image", reference)
     assert (other.returncode, "ATT_BYTES" in other.stderr) == (REFUSED, True)
-    elsewhere = gate_says(*signing, "--image", shop.reference("alpine-clean", "shop/handed-over"))
+    there = shop.reference("alpine-clean", "shop/handed-over")
+    elsewhere = gate_says(*signing, "--file-digest", digest, "--image", there)
     assert (elsewhere.returncode, "ATT_SUBJECT_MISMATCH" in elsewhere.stderr) == (REFUSED, True)
     signed = gate_says(*signing, "--file-digest", digest, "--image", reference)
     assert signed.returncode == 0, signed.stderr
