@@ -13,8 +13,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.secrets.budget import cannot_open
-from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, behind_zeros, part_of
+from gate.secrets.container import (
+    CHUNK_BYTES,
+    Kind,
+    Opened,
+    SeekableBody,
+    behind_zeros,
+    has_tar_checksum,
+    kind_of_container,
+    part_of,
+    search_rest,
+)
 from gate.secrets.hit import Where
+from gate.secrets.zip_members import LOCAL_HEADER, gaps_of, search_local_members
 
 _END_OF_DIRECTORY: Final = b"PK\x05\x06"
 _END_REACH: Final = 65_557
@@ -26,13 +37,20 @@ _MAX_LONG_NAME: Final = 64 * 1024
 
 
 def open_zip(body: SeekableBody, where: Where, opened: Opened) -> None:
-    """Search the members, names and comments of a zip archive."""
-    _check_directory(body)
+    """Search the members, names and comments of a zip archive, and what its directory does not list."""
+    end_of_directory = _end_of_directory(body)
+    if end_of_directory is None:
+        _open_without_directory(body, where, opened)
+        return
     try:
         with zipfile.ZipFile(body) as archive:
-            opened.text(where.encoded("zip comment"), archive.comment)
+            if archive.comment:
+                opened.member(where.encoded("zip comment"), iter([archive.comment]))
             for member in archive.infolist():
                 _open_member(archive, member, where, opened)
+            for start, end in gaps_of(body, archive):
+                _search_gap(body, start, end, where, opened)
+            search_rest(body, end_of_directory, where, opened)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError, EOFError) as error:
         raise cannot_open("the zip archive is damaged") from error
 
@@ -45,18 +63,41 @@ def open_script_zip(body: SeekableBody, where: Where, opened: Opened) -> None:
         open_zip(body, where, opened)
 
 
-def _check_directory(body: SeekableBody) -> None:
+def _open_without_directory(body: SeekableBody, where: Where, opened: Opened) -> None:
+    body.seek(0)
+    if not body.read(4).startswith(LOCAL_HEADER):
+        raise cannot_open("the zip archive has no directory")
+    size = body.seek(0, 2)
+    end = search_local_members(body, 0, size, where, opened)
+    if not end:
+        raise cannot_open("the zip archive has no directory")
+    search_rest(body, end, where, opened)
+
+
+def _search_gap(body: SeekableBody, start: int, end: int, where: Where, opened: Opened) -> None:
+    """Search what stands between the members that a directory lists: members by their own headers, anything else as it is."""
+    inside = where.member("gap")
+    after = search_local_members(body, start, end, inside, opened)
+    at = behind_zeros(body, after)
+    if at < end:
+        opened.member(inside, part_of(body, at, end - at))
+
+
+def _end_of_directory(body: SeekableBody) -> int | None:
+    """Return where an archive ends, its comment included; None where it has no directory."""
     size = body.seek(0, 2)
     body.seek(max(0, size - _END_REACH))
     tail = body.read(_END_REACH)
     at = tail.rfind(_END_OF_DIRECTORY)
     if at < 0 or at + 20 > len(tail):
-        raise cannot_open("the zip archive has no directory")
+        return None
     directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
     if directory_bytes != 0xFFFFFFFF and directory_bytes > _MAX_DIRECTORY_BYTES:
         raise cannot_open("the directory of the zip archive is too large")
     if directory_bytes == 0xFFFFFFFF and size > 64 * _MAX_DIRECTORY_BYTES:
         raise cannot_open("the directory of the zip archive is too large")
+    comment_bytes = int.from_bytes(tail[at + 20 : at + 22], "little")
+    return max(0, size - _END_REACH) + at + 22 + comment_bytes
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: Where, opened: Opened) -> None:
@@ -96,9 +137,11 @@ def open_tar(body: SeekableBody, where: Where, opened: Opened) -> None:
             at = behind_zeros(body, at) // _BLOCK * _BLOCK
             body.seek(at)
             header = body.read(_BLOCK)
-            if header[257:262] != b"ustar":
+            if kind_of_container(header, "") is not Kind.TAR:
+                search_rest(body, at, where, opened)
                 return
-        if len(header) < _BLOCK:
+        if len(header) < _BLOCK or not (header[257:262] == b"ustar" or has_tar_checksum(header)):
+            search_rest(body, at, where, opened)
             return
         size = _tar_size(header)
         flag = header[156:157]
@@ -109,7 +152,8 @@ def open_tar(body: SeekableBody, where: Where, opened: Opened) -> None:
             opened.text(where.encoded("tar header"), text)
             long_name = _long_name(flag, text) or long_name
             continue
-        if flag in {b"0", b"\0", b"7"}:
+        if size:
+            # A kind that a reader does not know can have a body, too, which it skips.
             name = long_name or _tar_name(header)
             opened.member(where.member(_name(name)), part_of(body, start, size))
         long_name = ""
@@ -150,8 +194,11 @@ def open_deb(body: SeekableBody, where: Where, opened: Opened) -> None:
         header = body.read(_AR_HEADER)
         digits = header[48:58].strip()
         if header[58:] != b"`\n" or not digits.isdigit():
-            raise cannot_open("the Debian package is damaged")
+            # Behind the last member anything can stand; what is no header is searched as it is.
+            search_rest(body, at, where, opened)
+            return
         length = int(digits)
         name = header[:16].rstrip(b" /").decode("ascii", "replace")
         opened.member(where.member(_name(name)), part_of(body, at + _AR_HEADER, length))
         at += _AR_HEADER + length + length % 2
+    search_rest(body, at, where, opened)

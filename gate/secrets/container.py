@@ -34,6 +34,7 @@ class Kind(StrEnum):
     RPM = "rpm"
     LZMA = "lzma"
     LZ4 = "lz4"
+    SKIPPABLE = "skippable frame"
     SCRIPT_ZIP = "zip behind a script"
     SEVEN_ZIP, RAR, CAB, MSI = "7z", "rar", "cab", "msi"
     OLD_LZ4, LZIP, LZOP, COMPRESS = "old lz4", "lzip", "lzop", "compress"
@@ -114,6 +115,12 @@ _CPIO = re.compile(rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}")
 _LZMA = re.compile(
     rb"\x5d\0\0(?:[\x01\x02\x04\x08\x10\x20\x40\x80]\0|\0[\x01\x02\x04\x08])(?:\xff{8}|.{5}\0\0\0)", re.DOTALL
 )
+# What zstd and lz4 leave out: a size, and so many bytes of anything.
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+# Tar before POSIX: mode, owner and group in octal digits; the checksum is computed.
+_OLD_TAR = re.compile(
+    rb"[^\0]{1}.{99}(?:[ 0-7]{6,7}[ \0]{1,2}){3}[ 0-7]{11}[ \0][ 0-7]{11}[ \0][ 0-7]{6}[ \0]{2}", re.DOTALL
+)
 _SQUASHFS = re.compile(rb"hsqs.{24}\x04\0\0\0", re.DOTALL)
 _LOOSE_OBJECT = re.compile(r"(?:^|/)[0-9a-f]{2}/[0-9a-f]{38}(?:[0-9a-f]{24})?$")
 _PATTERNS: Final = (
@@ -123,10 +130,15 @@ _PATTERNS: Final = (
     (_CPIO, Kind.CPIO),
     (_LZMA, Kind.LZMA),
     (_SQUASHFS, Kind.SQUASHFS),
+    (_SKIPPABLE, Kind.SKIPPABLE),
 )
 _ZLIB = re.compile(rb"x[\x01\x5e\x9c\xda]")
 _FIRST_BYTES: Final = frozenset(
-    {*(mark[:1] for mark, _ in _PREFIXES), *(mark[:1] for mark, *_ in _NAMED), *(b"%c" % mark for mark in b"B0]hx")}
+    {
+        *(mark[:1] for mark, _ in _PREFIXES),
+        *(mark[:1] for mark, *_ in _NAMED),
+        *(b"%c" % mark for mark in (*b"B0]hx", *range(0x50, 0x60))),
+    }
 )
 
 
@@ -134,10 +146,17 @@ def kind_of_container(head: bytes, name: str) -> Kind | None:
     """Say which container begins with these bytes; the name counts only for formats that have no mark of their own."""
     if head[2:4] == b"\r\n" and name.endswith(".pyc"):
         return Kind.PYC
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" or (head[99:100] == b"\0" and _OLD_TAR.match(head) and has_tar_checksum(head)):
         return Kind.TAR
     # Asked of every file: most begin like none of these.
     return _kind_by_mark(head, name) if head[:1] in _FIRST_BYTES else None
+
+
+def has_tar_checksum(header: bytes) -> bool:
+    """Say whether the checksum of a tar header is right; its own field counts as blanks."""
+    digits = header[148:156].strip(b" \0")
+    total = sum(header[:148]) + 8 * 0x20 + sum(header[156:512])
+    return digits.isdigit() and not digits.strip(b"01234567") and int(digits, 8) == total
 
 
 def _kind_by_mark(head: bytes, name: str) -> Kind | None:
@@ -153,6 +172,46 @@ def _kind_by_mark(head: bytes, name: str) -> Kind | None:
     if _ZLIB.match(head) and _LOOSE_OBJECT.search(name):
         return Kind.GIT_OBJECT
     return None
+
+
+class Part:
+    """A part of a body, as a body of its own; it shares the place that the body stands at."""
+
+    def __init__(self, body: SeekableBody, start: int, end: int) -> None:
+        self._body = body
+        self._start = start
+        self._size = max(0, end - start)
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        left = max(0, self._size - self._at)
+        self._body.seek(self._start + self._at)
+        chunk = self._body.read(left if size < 0 else min(size, left))
+        self._at += len(chunk)
+        return chunk
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+        self._at = offset + (0, self._at, self._size)[whence]
+        if self._at < 0:
+            raise OSError("a place before the beginning")
+        return self._at
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._at
+
+    def seekable(self) -> bool:
+        """Return True: `zipfile` asks."""
+        return True
+
+
+def search_rest(body: SeekableBody, start: int, where: Where, opened: Opened) -> None:
+    """Search what stands behind the end of a container, zeros aside: other readers stop there, and nothing is skipped here."""
+    end, at = body.seek(0, 2), behind_zeros(body, start)
+    if at < end:
+        opened.member(where.member("rest"), part_of(body, at, end - at))
 
 
 def part_of(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:

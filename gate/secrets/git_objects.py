@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gate.secrets.budget import cannot_open
-from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody
+from gate.secrets.container import CHUNK_BYTES, Opened, SeekableBody, search_rest
 from gate.secrets.hit import Where
 
 _PIECE: Final = 64 * 1024
@@ -24,8 +24,10 @@ _TREE: Final = 2
 
 def open_git_object(body: SeekableBody, where: Where, opened: Opened) -> None:
     """Search one loose object."""
-    body.seek(0)
-    opened.member(where.encoded("git object"), _Inflated(body, 0).chunks())
+    inflated = _Inflated(body, 0)
+    opened.member(where.encoded("git object"), inflated.chunks())
+    if inflated.end >= 0:
+        search_rest(body, inflated.end, where, opened)
 
 
 def open_git_pack(body: SeekableBody, where: Where, opened: Opened) -> None:
@@ -43,6 +45,7 @@ def open_git_pack(body: SeekableBody, where: Where, opened: Opened) -> None:
         if inflated.end < 0:
             raise cannot_open("an object of the git pack was not read to its end")
         at = inflated.end
+    search_rest(body, at + _TRAILER_BYTES, where, opened)
 
 
 def _object_header(body: SeekableBody, at: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from gate.secrets.archives import open_deb, open_script_zip, open_tar, open_zip
 from gate.secrets.bytecode import open_pyc
-from gate.secrets.compressed import compressed_opener
+from gate.secrets.compressed import compressed_opener, open_skippable
 from gate.secrets.container import Kind, Opener
 from gate.secrets.cpio import open_cpio
 from gate.secrets.git_objects import open_git_object, open_git_pack
@@ -22,6 +22,7 @@ OPENERS: Final[Mapping[Kind, Opener]] = {
     Kind.BZIP2: compressed_opener(Kind.BZIP2),
     Kind.LZMA: compressed_opener(Kind.LZMA),
     Kind.LZ4: compressed_opener(Kind.LZ4),
+    Kind.SKIPPABLE: open_skippable,
     Kind.ZIP: open_zip,
     Kind.SCRIPT_ZIP: open_script_zip,
     Kind.CPIO: open_cpio,

@@ -12,6 +12,7 @@ from typing import Final
 from gate.model.digest import Digest
 from gate.secrets.assignments import ASSIGNMENT_TEXTS
 from gate.secrets.automaton import Automaton, Trigger, build_automaton
+from gate.secrets.embedded import EMBEDDED_MARKS
 from gate.secrets.encodings import ENCODINGS, Encoding, telling_words
 from gate.secrets.file_names import FILE_NAME_TEXTS
 from gate.secrets.patterns import Pattern, compile_pattern
@@ -20,7 +21,7 @@ from gate.secrets.rule_file import check_distinct
 from gate.secrets.structure import CODE_TRIGGER, SETTING_TRIGGER
 
 # Of this package's own code: what it opens, decodes and rejects. Counted up with every change of what is found.
-ENGINE_VERSION: Final = "3"
+ENGINE_VERSION: Final = "4"
 
 
 class RuleSet:
@@ -40,6 +41,7 @@ class RuleSet:
             ),
             Trigger(len(self.rules) + len(ENCODINGS), "settings", SETTING_TRIGGER, everywhere=True),
             Trigger(len(self.rules) + len(ENCODINGS) + 1, "code", CODE_TRIGGER, everywhere=True),
+            *(Trigger(len(self.rules) + len(ENCODINGS) + 2, "embedded", mark) for mark in EMBEDDED_MARKS),
         ]
         self._cache = cache
         self._automaton: Automaton | None = None
@@ -86,6 +88,10 @@ class Occurrences:
     def quoted(self) -> Sequence[int]:
         """Give the places where a text in quotes is assigned to a name like one of a secret."""
         return self._places(1)
+
+    def has_embedded(self) -> bool:
+        """Say whether a container may begin in the middle of the block."""
+        return bool(self._places(2))
 
     def _places(self, number: int) -> Sequence[int]:
         return self._ends.get(len(self._rules.rules) + len(ENCODINGS) + number, ()) if self._rules is not None else ()

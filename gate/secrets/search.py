@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from typing import IO, Final
 
 from gate.errors import ImageError
@@ -20,7 +21,8 @@ from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.budget import Budget
 from gate.secrets.compressed import is_whole_gzip
-from gate.secrets.container import HEAD_BYTES, Kind, kind_of_container
+from gate.secrets.container import HEAD_BYTES, Kind, SeekableBody, kind_of_container
+from gate.secrets.embedded import MAX_PLACES, container_at, places_of
 from gate.secrets.hit import Hit, Where
 from gate.secrets.openers import OPENERS
 from gate.secrets.rule_set import RuleSet
@@ -33,8 +35,6 @@ _AHEAD_BYTES: Final = 2 * MAX_MATCH_BYTES
 _SPOOL_BYTES: Final = 8 * 1024 * 1024
 _MAX_HITS_OF_FILE: Final = 500
 _DIGEST_BYTES: Final = frozenset({20, 32, 48, 64})
-# Containers that are searched as bytes besides: their content stands in clear, or is all that there is.
-_COMPRESSED: Final = frozenset({Kind.GZIP, Kind.ZSTD, Kind.XZ, Kind.BZIP2, Kind.LZMA, Kind.LZ4})
 _TOO_MANY: Final = "it has more findings than are kept"
 _KEY_TITLES: Final = {
     "java-keystore": "Private key in a Java keystore",
@@ -109,14 +109,26 @@ class Search:
                 raise
             self.unopened(where, error.message)
 
-    def text(self, where: Where, text: bytes) -> None:
+    def text(self, where: Where, text: bytes, note_embedded: Callable[[], None] | None = None) -> None:
         """Search a text as a whole."""
-        for hit in self._texts.search(text, where):
+        for hit in self._texts.search(text, where, note_embedded=note_embedded):
             self.note(hit)
 
-    def window(self, where: Where, block: bytes, low: int, high: int) -> Iterator[Hit]:
+    def window(
+        self, where: Where, block: bytes, low: int, high: int, note_embedded: Callable[[], None] | None = None
+    ) -> Iterator[Hit]:
         """Yield what begins in a part of a window."""
-        return self._texts.search(block, where, low=low, high=high)
+        return self._texts.search(block, where, low=low, high=high, note_embedded=note_embedded)
+
+    def open_embedded(self, body: IO[bytes], places: Sequence[int], where: Where) -> None:
+        """Open the containers that begin at some places of a body; what stands behind one is searched with it."""
+        end, over = body.seek(0, 2), 0
+        for place in places:
+            found = container_at(body, place, end) if place >= over else None
+            if found is not None:
+                kind, part = found
+                self.open_body(part, kind, where.member(f"at byte {place}"))
+                over = end
 
     def key(self, where: Where, rule: str, *, locked: bool, value: bytes) -> None:
         """Note a private key in a keystore."""
@@ -139,7 +151,7 @@ class Search:
     def _full(self, where: Where) -> None:
         self.unopened(where, _TOO_MANY)
 
-    def open_body(self, body: IO[bytes], kind: Kind, where: Where) -> None:
+    def open_body(self, body: SeekableBody, kind: Kind, where: Where) -> None:
         """Open a container that is here whole; what it refuses is noted."""
         try:
             self.budget.enter(where.depth)
@@ -181,6 +193,9 @@ class FileSearch:
         self._begun = False
         self._kind: Kind | None = None
         self._spool: IO[bytes] | None = None
+        # Places of containers inside, counted in the file; kept is the file from the first one on.
+        self._places: list[int] = []
+        self._kept_from = 0
 
     def feed(self, piece: memoryview) -> None:
         """Take the next bytes."""
@@ -208,6 +223,10 @@ class FileSearch:
         if self._spool is not None and self._kind is not None:
             with self._spool:
                 self._search.open_body(self._spool, self._kind, self._where)
+        elif self._spool is not None:
+            with self._spool:
+                places = [place - self._kept_from for place in self._places]
+                self._search.open_embedded(self._spool, places, self._where)
         if self._is_outermost:
             if not self._base and len(self._buffer) == self._size:
                 # It came in pieces, and is here as a whole all the same: its digest may be that of a public file.
@@ -230,10 +249,12 @@ class FileSearch:
         self._begun = True
         kind = kind_of_container(bytes(piece[:HEAD_BYTES]), self._where.innermost)
         block = bytes(piece)
-        if kind not in _COMPRESSED:
-            self._search.text(self._where, block)
+        # Containers as well: between what is compressed anything can stand in clear.
+        self._search.text(self._where, block, lambda: self._note_places(block, 0, len(block)))
         if kind is not None:
             self._search.open_body(io.BytesIO(block), kind, self._where)
+        elif self._places:
+            self._search.open_embedded(io.BytesIO(block), self._places, self._where)
         if self._is_outermost:
             self._search.name_file(block)
 
@@ -242,11 +263,23 @@ class FileSearch:
         # What begins before `high` is told now, the rest with the next window, which begins `_KEPT_BYTES` earlier.
         low = self._done
         high = len(block) if is_last else len(block) - _AHEAD_BYTES
-        if self._kind not in _COMPRESSED:
-            for hit in self._search.window(self._where, block, low, high):
-                self._search.note(self._placed(hit))
+        places = len(self._places)
+        for hit in self._search.window(self._where, block, low, high, lambda: self._note_places(block, low, high)):
+            self._search.note(self._placed(hit))
+        if self._kind is None and self._places and not places:
+            self._keep(block)
         if not is_last:
             self._move(block, high)
+
+    def _note_places(self, block: bytes, low: int, high: int) -> None:
+        found = (place + self._base for place in places_of(block, low, high))
+        self._places += islice(found, MAX_PLACES - len(self._places))
+
+    def _keep(self, block: bytes) -> None:
+        """Keep the file from its first container on."""
+        self._kept_from = self._places[0]
+        self._spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed in finish
+        self._spool.write(block[self._places[0] - self._base :])
 
     def _placed(self, hit: Hit) -> Hit:
         """Give a hit its place in the file, where the window had its own."""

@@ -47,12 +47,28 @@ class TextSearch:
         self._open_decoded = open_decoded
         self._note_full = note_full
 
-    def search(self, block: bytes, where: Where, *, low: int = 0, high: int | None = None) -> Iterator[Hit]:
-        """Yield the secrets that begin from `low` to before `high`; offsets and lines count from the block's beginning."""
-        yield from self._search(block, where, low, len(block) if high is None else high, 0)
+    def search(
+        self,
+        block: bytes,
+        where: Where,
+        *,
+        low: int = 0,
+        high: int | None = None,
+        note_embedded: Callable[[], None] | None = None,
+    ) -> Iterator[Hit]:
+        """Yield the secrets that begin from `low` to before `high`; offsets and lines count from the block's beginning.
+
+        `note_embedded` is called where a container may begin inside the block.
+        """
+        seen = self._rules.scan(block)
+        if note_embedded is not None and seen.has_embedded():
+            note_embedded()
+        yield from self._of(seen, block, where, low, len(block) if high is None else high, 0)
 
     def _search(self, block: bytes, where: Where, low: int, high: int, encodings: int) -> Iterator[Hit]:
-        seen = self._rules.scan(block)
+        yield from self._of(self._rules.scan(block), block, where, low, high, encodings)
+
+    def _of(self, seen: Occurrences, block: bytes, where: Where, low: int, high: int, encodings: int) -> Iterator[Hit]:
         needs_names = _needs_names(where, seen)
         if not seen and not needs_names:
             return
