@@ -2,8 +2,8 @@ r"""Patterns over identities: what may be written, so that a pattern means what 
 
 A pattern always fits as a whole text (attack I02). Refused are: a bare dot (`gmail.com` would fit `gmailXcom`), a pattern
 that does not begin with a literal scheme and host (or, for an address, end with a literal domain), alternatives outside a
-group, and whatever makes Python's matcher slow or surprising: repeated groups, look-around, back-references, lazy and
-possessive repetition. The text that is matched is the attacker's; its length is bounded where it is matched.
+group, and what surprises its reader: repeated groups, look-around, back-references, lazy and possessive repetition. The text
+that is matched is the attacker's: it is matched in linear time by RE2, whatever the pattern, and its length is bounded.
 
 The language: literals, `\` before a sign, `\d`, `\w`, `.` with a repetition, `[...]`, `(...)` and `(?:...)` with `|`, the
 repetitions `*`, `+`, `?`, `{m}`, `{m,n}`, `{m,}`; `^` at the start and `$` at the end are allowed and say nothing.
@@ -14,13 +14,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import printable
 from gate.errors import PolicyError
 
+if TYPE_CHECKING:
+    import re2
+
 MAX_PATTERN_CHARACTERS: Final = 512
-# A match tries at most text ** repetitions * 2 ** choices ways, and only a pattern that fights itself comes near.
+# Nobody reads a pattern with more of them for what it means.
 MAX_REPETITIONS: Final = 4
 MAX_CHOICES: Final = 16
 _REPETITION: Final = re.compile(r"[*+]|\{(?:[0-9]{1,3})(?:,[0-9]{0,3})?\}", re.ASCII)
@@ -53,12 +57,31 @@ def check_pattern(text: str, kind: PatternKind) -> str:
         if not _PLAIN.fullmatch(text) or len(text) > MAX_PATTERN_CHARACTERS:
             raise _PatternError(f"it is not 1 to {MAX_PATTERN_CHARACTERS} printable ASCII characters")
         edges = _Reader(text).read()
-        re.compile(text, re.ASCII)
-    except (_PatternError, re.error, OverflowError) as error:
+        compiled(text)
+    except (_PatternError, OverflowError) as error:
         raise _refuse(f"the pattern cannot be trusted: {error}", kind, text) from error
     if not _is_anchored(edges, kind):
         raise _refuse("the pattern fits identities of anybody", kind, text)
     return text
+
+
+@lru_cache(maxsize=256)
+def compiled(text: str) -> re2._Regexp:
+    """Return the pattern for matching whole texts, as ASCII bytes, in linear time, whatever they are.
+
+    Raises:
+        ValueError: RE2 does not take it.
+    """
+    # Imported where there is a pattern: most identities are written out.
+    import re2  # noqa: PLC0415
+
+    options = re2.Options()
+    options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
+    try:
+        return re2.compile(text.encode(), options)
+    except re2.error as error:
+        raise _PatternError("it cannot be matched in linear time, or is too large") from error
 
 
 def _is_anchored(edges: _Edges, kind: PatternKind) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -100,3 +101,27 @@ def test_whatever_is_taken_compiles_and_keeps_its_literal_owner(text: str) -> No
     re.compile(text, re.ASCII)
     assert not matches(Matcher(text=text, is_pattern=True), "https://evil.example/")
     assert not matches(Matcher(text=text, is_pattern=True), "a@evil.example")
+
+
+SLOW = [
+    r"https://shop\.example/" + r"\w+" * 4 + "x",
+    r"https://shop\.example/" + "(?:a|b?)" * 8 + r"[a-z]*[a-z]*[a-z]*[a-z]*!",
+    r"https://shop\.example/" + "a?" * 16 + r"a{1,99}a{1,99}!",
+    r"https://shop\.example/" + "(?:.+|.*)" * 2 + "!" + "b" * 300,
+]
+
+
+@pytest.mark.parametrize("pattern", SLOW, ids=range(len(SLOW)))
+def test_y06_a_pattern_that_fights_itself_is_matched_in_linear_time(pattern: str) -> None:
+    """A backtracking matcher takes seconds to years for these; the bound is a hundred times what RE2 needs."""
+    check_pattern(pattern, PatternKind.SUBJECT)
+    text = "https://shop.example/" + "a" * 480
+    begun = time.process_time()
+    assert not matches(Matcher(text=pattern, is_pattern=True), text)
+    assert time.process_time() - begun < 0.5
+
+
+@given(st.sampled_from(GOOD), st.text(alphabet="ab/.:@-1htpsgiuco m", max_size=40))
+def test_a_pattern_fits_what_it_fits_for_pythons_matcher(pattern: str, text: str) -> None:
+    expected = bool(text) and re.fullmatch(pattern, text, re.ASCII) is not None
+    assert matches(Matcher(text=pattern, is_pattern=True), text) == expected
