@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.support.installation import Installation, installation
 from tests.support.programs import Tools
 from tests.support.registries import RunningRegistry, run_docker_registry, run_olareg
 from tools.build import tools_dir
+from tools.go import brought_go, machine_go
 
 # What a person or CI may have set and a test must not see: settings of the gate and of the tools, proxies, credentials.
 SCRUBBED_PREFIXES = (
@@ -57,7 +57,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 def pytest_configure() -> None:
     """Fix where built programs and Go's own caches are before HOME changes: a cold build takes ten minutes."""
     os.environ["GATE_TEST_TOOLS_DIR"] = str(tools_dir())
-    if go := shutil.which("go"):
+    if go := machine_go() or brought_go():
+        os.environ["PATH"] = f"{go.parent}{os.pathsep}{os.environ['PATH']}"
         names = ("GOCACHE", "GOMODCACHE")
         said = subprocess.run([go, "env", *names], check=True, capture_output=True, text=True).stdout.splitlines()
         os.environ.update(zip(names, said, strict=True))

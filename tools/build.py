@@ -14,16 +14,18 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+
+from tools.go import GoError, go_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,23 +117,41 @@ def build(recipe: Recipe) -> Path:
         if not path.exists():
             say(f"{recipe.name} {recipe.version}: building (takes minutes the first time)")
             started = time.monotonic()
-            compile_program(recipe, path)
-            say(f"{recipe.name} {recipe.version}: built in {time.monotonic() - started:.0f} s")
+            with still_running(recipe.name):
+                compile_program(recipe, path)
+            size = path.stat().st_size / 1_000_000
+            say(f"{recipe.name} {recipe.version}: built in {time.monotonic() - started:.0f} s, {size:.0f} MB")
     return path
+
+
+@contextlib.contextmanager
+def still_running(name: str, every: float = 30.0) -> Iterator[None]:
+    """Say every half minute that a build goes on: a compiler says nothing itself."""
+    started, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(every):
+            say(f"{name}: still building, {time.monotonic() - started:.0f} s")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def compile_program(recipe: Recipe, path: Path) -> None:
     """Compile into a temporary folder beside `path` and rename: `path` is whole or not there."""
-    go = shutil.which("go")
-    if go is None:
-        raise BuildError(f"{recipe.name}: Go is not on PATH; install Go 1.26 or later (https://go.dev/dl)")
+    go = go_program()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as scratch:
         program = Path(scratch) / recipe.name
         run = subprocess.run(
-            [go, "build", *recipe.arguments, "-o", str(program), recipe.package],
+            [str(go), "build", *recipe.arguments, "-o", str(program), recipe.package],
             cwd=recipe.module_dir,
-            env=neutral_environment() | recipe.environment,
+            env=neutral_environment() | {"GOTOOLCHAIN": "local"} | recipe.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -165,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = build(recipes[name])
             say(f"{name} {recipes[name].version}: ready")
             print(path, flush=True)
-    except BuildError as error:
+    except (BuildError, GoError) as error:
         say(str(error))
         return 1
     return 0

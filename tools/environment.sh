@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Make .venv/ from requirements/dev.txt, every file checked against its hash, with `gate` in .venv/bin/.
-# The downloaded wheels are kept outside the checkout under the digest of what was asked for: a second checkout
-# installs without a network, and so does the test that installs the built wheel into an empty environment.
+#
+# pip installs one package, uv, which depends on nothing: what happens does not depend on the pip that is here (resolvers of
+# before 23.3 refuse a lock with extras as soon as a newer release exists), nor on what was released since. uv does the rest from
+# the lock. Downloads are kept outside the checkout in uv's cache: a second checkout installs without a network, and so does the
+# test that installs the built wheel into an empty environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,27 +25,23 @@ if [[ ! -x .venv/bin/python ]]; then
   "$python" -m venv .venv
 fi
 
-key=$(.venv/bin/python - <<'EOF'
-import hashlib, pathlib, platform, sysconfig
-asked = pathlib.Path("requirements/dev.txt").read_bytes()
-print(hashlib.sha256(asked + f"{platform.python_version()} {sysconfig.get_platform()}".encode()).hexdigest())
-EOF
-)
-wheels=${GATE_TEST_WHEELS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/supply-chain-gate/wheels}/$key
-if [[ ! -d $wheels ]]; then
-  echo "environment: fetching the locked packages into $wheels"
-  mkdir -p "$(dirname "$wheels")"
-  scratch=$(mktemp -d "$(dirname "$wheels")/.fetch-XXXXXX")
-  trap 'rm -rf "$scratch"' EXIT
-  .venv/bin/python -m pip download --quiet --disable-pip-version-check --prefer-binary --require-hashes \
-    --requirement requirements/dev.txt --dest "$scratch"
-  # Another run may have been faster: its folder holds the same.
-  mv "$scratch" "$wheels" 2>/dev/null || [[ -d $wheels ]]
+cache=${GATE_SETUP_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/supply-chain-gate/uv}
+mkdir -p "$cache"
+# Users' own settings of uv (other indexes, constraints) do not change what is installed; an index is named by UV_DEFAULT_INDEX.
+export UV_CACHE_DIR=$cache UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
+
+asked=$(grep -om1 '^uv==[^ ]*' requirements/setup.txt)
+if [[ $(.venv/bin/uv --version 2>/dev/null) != "uv ${asked#uv==}"* ]]; then
+  echo "environment: installing $asked"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    --requirement requirements/setup.txt
 fi
 
 echo "environment: installing the locked packages and this checkout into .venv"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --find-links "$wheels" --require-hashes \
-  --requirement requirements/dev.txt
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
-printf '%s\n' "$wheels" >.venv/wheels
+# What is there in the right version needs no network; an environment of before is filled again, so that the cache is whole.
+again=()
+[[ -f .venv/uv-cache && -d $cache/archive-v0 ]] || again=(--reinstall)
+.venv/bin/uv pip install --quiet --python .venv/bin/python "${again[@]}" --require-hashes --requirement requirements/dev.txt
+.venv/bin/uv pip install --quiet --python .venv/bin/python --offline --no-deps --no-build-isolation --editable .
+printf '%s\n' "$cache" >.venv/uv-cache
 touch .venv/.installed

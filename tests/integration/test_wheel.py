@@ -17,7 +17,8 @@ from tools.images.archive import file
 from tools.images.layout import ImageConfig, image, layer, write_layout
 
 pytestmark = pytest.mark.slow
-OFFLINE = ("--disable-pip-version-check", "--quiet", "--no-index")
+UV = ROOT / ".venv" / "bin" / "uv"
+OFFLINE = ("--quiet", "--offline", "--no-config")
 NAME = "127.0.0.1:5000/shop/web"
 POLICY = """\
 apiVersion: gate/v1
@@ -28,11 +29,11 @@ spec:
 """
 
 
-def wheels() -> Path:
-    """Give the folder of locked packages that `make` fetched; without it an installation would need a network."""
-    note = ROOT / ".venv" / "wheels"
+def package_cache() -> Path:
+    """Return uv's cache of the locked packages that `make` fetched; without it an installation would need a network."""
+    note = ROOT / ".venv" / "uv-cache"
     if not note.is_file() or not (folder := Path(note.read_text(encoding="utf-8").strip())).is_dir():
-        absent("the folder of locked packages", "run `make test`, which fetches it")
+        absent("the cache of locked packages", "run `make test`, which fetches them")
     return folder
 
 
@@ -48,13 +49,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def gate(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the command in an environment that holds the wheel, its locked dependencies and nothing of the checkout."""
-    packages = wheels()
+    cache = package_cache()
     environment = tmp_path_factory.mktemp("empty") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True, capture_output=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", *OFFLINE, "--find-links", str(packages)]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, capture_output=True)
+    install = [
+        str(UV),
+        "pip",
+        "install",
+        *OFFLINE,
+        "--cache-dir",
+        str(cache),
+        "--python",
+        str(environment / "bin" / "python"),
+    ]
     locked = ["--require-hashes", "--requirement", str(ROOT / "requirements" / "runtime.txt")]
     for arguments in (locked, ["--no-deps", str(wheel)]):
-        subprocess.run([*pip, *arguments], check=True, capture_output=True)
+        subprocess.run([*install, *arguments], check=True, capture_output=True)
     return environment / "bin" / "gate"
 
 

@@ -14,6 +14,7 @@ from tools.build import BuildError, Recipe, build, built_path, main, read_recipe
 NAMES = {"trivy", "grype", "cosign", "olareg", "slsa-verifier", "policy-tester"}
 # Stands in for Go: writes what it was given to the file after -o, as a compiler would, or ends with an error.
 GO = """#!/bin/sh
+[ "$1" = env ] && { echo go9.99.0; exit 0; }
 [ "$FAIL" = 1 ] && { echo "module lost" >&2; exit 3; }
 printf '%s\\n' "$PWD" "$@" "CGO=$CGO_ENABLED" "EXPERIMENT=$GOEXPERIMENT" >>"$RUNS"
 while [ "$1" != -o ]; do shift; done
@@ -91,12 +92,6 @@ def test_a_failed_build_leaves_no_program_and_says_what_go_said(
         build(recipe)
     assert not built_path(recipe).exists()
     assert list(built_path(recipe).parent.iterdir()) == []
-
-
-def test_without_go_the_next_step_is_named(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(BuildError, match="Go is not on PATH"):
-        build(recipe)
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 module gate.example/tools/cosign
 
-go 1.26.8
+go 1.26.3
 
 tool github.com/sigstore/cosign/v3/cmd/cosign
 

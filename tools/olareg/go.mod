@@ -1,6 +1,6 @@
 module gate.example/tools/olareg
 
-go 1.26.8
+go 1.26.3
 
 tool github.com/olareg/olareg/cmd/olareg
 

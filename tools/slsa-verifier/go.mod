@@ -1,6 +1,6 @@
 module gate.example/tools/slsa-verifier
 
-go 1.26.8
+go 1.26.3
 
 tool github.com/slsa-framework/slsa-verifier/v2/cli/slsa-verifier
 
