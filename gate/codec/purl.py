@@ -54,6 +54,9 @@ def package_key(purl: str, *, path: str = "") -> PackageKey:
     )
 
 
+_NO_ARCHITECTURE: Final = frozenset({"None", "(none)"})
+
+
 def key_of(type_: str, namespace: str, name: str, version: str, arch: str = "", path: str = "") -> PackageKey:
     """Give the key of a package from its parts, for reports that have no purl and for the gate's own reading.
 
@@ -62,6 +65,8 @@ def key_of(type_: str, namespace: str, name: str, version: str, arch: str = "", 
     """
     kind = type_.lower()
     if kind in DISTRIBUTION_TYPES:
+        # A signing key that rpm has imported is an entry without architecture, for which Trivy writes `None`.
+        arch = "" if kind == "rpm" and arch in _NO_ARCHITECTURE else arch
         return PackageKey(kind, "", name.lower() if kind != "rpm" else name, _without_zero_epoch(version), arch=arch)
     group, artifact = _split_name(kind, namespace, name)
     spell = _NAMES.get(kind, _as_is)

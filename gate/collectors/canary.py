@@ -25,7 +25,7 @@ from typing import Final
 from gate.codec.bolt import Bucket
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import format_time, parse_time
-from gate.collectors.canary_layout import DISTRIBUTION_PACKAGES, Planted, write_canary
+from gate.collectors.canary_layout import DISTRIBUTION_PACKAGES, Planted, red_hat_content_sets, write_canary
 from gate.collectors.content import read_private, write_atomically
 from gate.collectors.coverage import grype_aliases, grype_spellings, grype_systems, trivy_bucket
 from gate.collectors.database_facts import open_bolt, query
@@ -33,7 +33,7 @@ from gate.collectors.scanning import ScanSettings, ScanTarget
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import DatabaseError, GateError
 from gate.model.digest import Digest
-from gate.model.evidence import Canary, Unobtained
+from gate.model.evidence import Canary, Distribution, Unobtained
 from gate.model.finding import ToolFinding
 
 _LIFETIME: Final = timedelta(hours=1)
@@ -152,11 +152,12 @@ def _trivy_choices(root: Bucket, target: ScanTarget) -> Iterator[Planted]:
     if target.distribution is not None and (kind := DISTRIBUTION_PACKAGES.get(target.distribution.id)):
         wanted = trivy_bucket(target.distribution)
         buckets = [name for name in names if name.decode("utf-8", "replace").lower() == wanted]
+        indices = _red_hat_indices(root, target.distribution)
         yield from islice(
             (
                 Planted(kind, package, vulnerability)
                 for package, vulnerability, advisory in _trivy_advisories(root, buckets)
-                if _is_fixed_in_trivy(advisory)
+                if _is_fixed_in_trivy(advisory, indices)
             ),
             1,
         )
@@ -184,13 +185,37 @@ def _trivy_advisories(root: Bucket, names: Iterable[bytes]) -> Iterator[tuple[st
                 yield package.decode("utf-8", "replace"), vulnerability.decode("utf-8", "replace"), advisory
 
 
-def _is_fixed_in_trivy(advisory: ObjectView) -> bool:
+def _red_hat_indices(root: Bucket, distribution: Distribution) -> frozenset[int] | None:
+    """Return the numbers by which advisories name a release's repositories; None where they name none."""
+    sets = red_hat_content_sets(distribution)
+    if not sets:
+        return None
+    repositories = (root.bucket(b"Red Hat CPE") or root).bucket(b"repository")
+    values = [repositories.get(name.encode()) for name in sets] if repositories else []
+    return frozenset(number for value in values for number in _numbers(value))
+
+
+def _numbers(value: bytes | None) -> list[int]:
+    try:
+        numbers = json.loads(value or b"[]")
+    except ValueError:
+        return []
+    return [number for number in numbers if isinstance(number, int)] if isinstance(numbers, list) else []
+
+
+def _is_fixed_in_trivy(advisory: ObjectView, indices: frozenset[int] | None) -> bool:
     entries = advisory.optional_objects("Entries") or (advisory,)
     return any(
         _FIXED.fullmatch(entry.optional_text("FixedVersion"))
         and (not entry.has("Arches") or "x86_64" in entry.texts("Arches"))
+        and (indices is None or not indices.isdisjoint(_affected(entry)))
         for entry in entries
     )
+
+
+def _affected(entry: ObjectView) -> tuple[int, ...]:
+    numbers = entry.fields.get("Affected")
+    return tuple(number for number in numbers if isinstance(number, int)) if isinstance(numbers, list) else ()
 
 
 _GRYPE_ADVISORIES: Final = (

@@ -39,6 +39,7 @@ DISTRIBUTION_PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
         "debian": "deb", "ubuntu": "deb", "alpine": "apk", "wolfi": "apk", "chainguard": "apk", "rhel": "rpm",
         "centos": "rpm", "rocky": "rpm", "almalinux": "rpm", "ol": "rpm", "amzn": "rpm", "mariner": "rpm",
         "azurelinux": "rpm", "opensuse-leap": "rpm", "sles": "rpm", "photon": "rpm",
+        "fedora": "rpm",
     }
 )  # fmt: skip
 # Files by which Trivy finds a distribution, beside os-release (checks reference, 2.2).
@@ -156,7 +157,23 @@ def _distribution_files(distribution: Distribution, packages: list[Planted]) -> 
     if kind is not None:
         path, database = _DATABASES[kind]
         files[path] = database([package.name for package in packages])
+    if sets := red_hat_content_sets(distribution):
+        files["root/buildinfo/content_manifests/canary.json"] = _json({"content_sets": list(sets)})
     return files
+
+
+def red_hat_content_sets(distribution: Distribution) -> tuple[str, ...]:
+    """Return the repositories of a Red Hat release, by which Trivy chooses advisories; empty for other distributions.
+
+    Red Hat's images name theirs. Trivy has a list of its own for images without, which ends at release 9, and fails for
+    later ones (v0.72.0 pkg/detector/ospkg/redhat/redhat.go); the names are those of that list.
+    """
+    if distribution.id != "rhel":
+        return ()
+    major = distribution.version_id.partition(".")[0]
+    if major in {"6", "7"}:
+        return (f"rhel-{major}-server-rpms", f"rhel-{major}-server-extras-rpms")
+    return (f"rhel-{major}-for-x86_64-baseos-rpms", f"rhel-{major}-for-x86_64-appstream-rpms")
 
 
 def _dpkg(names: list[str]) -> bytes:

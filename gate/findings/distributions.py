@@ -1,6 +1,7 @@
 """How three readers name one distribution: os-release, Trivy and Grype.
 
-Names and the parts of the version that must agree: `checks` reference, section 3.1, from runs of both scanners. A scanner
+Names and the parts of the version that must agree: `checks` reference, section 3.1, and runs of both scanners on images of each
+family (`tests/integration/test_distributions.py`). A scanner
 that names another distribution, or none, judged another system than the one in the image (attacks L01, L02).
 """
 
@@ -39,7 +40,9 @@ _NAMES: Final = {
     "mariner": _Names("cbl-mariner", "mariner", 2),
     "azurelinux": _Names("azurelinux", "azurelinux", 2),
     "opensuse-leap": _Names("opensuse-leap", "opensuseleap", 1),
-    "sles": _Names("suse linux enterprise server", "sles", 1),
+    "sles": _Names("sles", "sles", 2),
+    # Trivy names it and has no advisories for it: it can be judged by Grype alone.
+    "fedora": _Names("fedora", "fedora", 1),
     "photon": _Names("photon", "photon", 1),
 }
 

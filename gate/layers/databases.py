@@ -20,6 +20,7 @@ from gate.layers.merged_view import MergedView, Node
 from gate.layers.pacman import parse_desc
 from gate.layers.reading import OsPackage, Reading
 from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
+from gate.layers.rpm_manifest import parse_manifest
 from gate.model.evidence import PackageDatabase
 
 # The status file of a full Debian desktop has some 5 MB, rpmdb.sqlite of one of Fedora some 40 MB (checks reference).
@@ -28,13 +29,6 @@ MAX_DATABASE_BYTES: Final = 64 * 1024 * 1024
 _MAX_FILES: Final = 100_000
 
 _Parse = Callable[[bytes], Reading]
-
-
-def _unread(form: str) -> _Parse:
-    def refuse(_: bytes) -> Reading:
-        return Reading(problem=f"databases in the form {form} are not read")
-
-    return refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +47,7 @@ _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
         **{folder + b"/rpmdb.sqlite": _Form("rpm", parse_rpmdb) for folder in _RPM_FOLDERS},
         **{folder + b"/Packages.db": _Form("rpm", parse_ndb) for folder in _RPM_FOLDERS},
         **{folder + b"/Packages": _Form("rpm", parse_bdb) for folder in _RPM_FOLDERS},
-        b"var/lib/rpmmanifest/container-manifest-2": _Form("rpm", _unread("container-manifest-2")),
+        b"var/lib/rpmmanifest/container-manifest-2": _Form("rpm", parse_manifest),
     }
 )
 _WRITE_AHEAD_LOGS: Final = frozenset(folder + b"/rpmdb.sqlite-wal" for folder in _RPM_FOLDERS)

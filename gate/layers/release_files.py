@@ -44,6 +44,9 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "fedora linux": "fedora",
         "amazon linux": "amzn",
         "amazon linux ami": "amzn",
+        # `DISTRIB_ID` of lsb-release
+        "vmware photon os": "photon",
+        "mariner": "mariner",
     }
 )
 
@@ -77,7 +80,7 @@ def _lsb(text: str, distribution: str, version: str) -> str:
     lines = (_LSB_LINE.fullmatch(line.strip()) for line in text.split("\n"))
     values: dict[str, str] = {found[1]: found[2] for found in lines if found}
     name, number = values.get("DISTRIB_ID", ""), values.get("DISTRIB_RELEASE", "")
-    same_name = not name or name.lower() == distribution
+    same_name = not name or distribution in {name.lower(), _NAMES.get(name.lower())}
     same_number = not number or number == version or number.startswith(version + ".")
     return "" if same_name and same_number else _says(f"{name} {number}", distribution, version)
 
