@@ -15,7 +15,6 @@ from gate.layers.pacman import parse_desc
 from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
 from gate.model.evidence import LayerFacts, PackageDatabase
 from tests.support.layers import facts_of, rpm_header
-from tests.support.rpm_families import FIXTURES, rpm_database
 from tools.images.archive import Entry, directory, file, hardlink, opaque, symlink, tar, whiteout
 
 STATUS = """Package: zlib1g
@@ -126,52 +125,6 @@ def test_each_database_is_read(path: str, body: str | bytes, kind: str, packages
     assert only_database(facts) == PackageDatabase(kind=kind, path=path, readable=True)
     assert facts.os_packages == packages
     assert facts.removed_databases == ()
-
-
-@pytest.mark.parametrize("vendor", sorted(path.name.split(".")[0] for path in FIXTURES.glob("*.sqlite.gz")))
-def test_databases_that_rpm_wrote_are_read_with_their_keys(vendor: str) -> None:
-    facts = facts_of(tar([file("var/lib/rpm/rpmdb.sqlite", rpm_database(vendor))]))
-    assert only_database(facts).readable
-    assert {(name, arch) for name, _, arch in facts.os_packages} == {
-        ("bash", "x86_64"),
-        ("openssl-libs", "x86_64"),
-        ("tzdata", "noarch"),
-        ("gpg-pubkey", ""),
-    }
-
-
-MANIFEST = "bash\t5.1-1.azl3\t1\t1\tMicrosoft Corporation\t{}\t10\tx86_64\t{}\tbash-5.1-1.azl3.src.rpm\n"
-
-
-@pytest.mark.parametrize(
-    ("there", "number", "version"),
-    [
-        ("(none)", "0", "5.1-1.azl3"),
-        ("0", "0", "5.1-1.azl3"),
-        ("2", "2", "2:5.1-1.azl3"),
-        ("(none)", "2", ""),
-        ("2", "0", ""),
-    ],
-)
-def test_the_epoch_of_a_manifest_stands_in_two_fields(there: str, number: str, version: str) -> None:
-    facts = facts_of(tar([file("var/lib/rpmmanifest/container-manifest-2", MANIFEST.format(there, number))]))
-    assert only_database(facts).readable == bool(version)
-    assert facts.os_packages == ({("bash", version, "x86_64")} if version else frozenset())
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        MANIFEST.format("(none)", "0").replace("\t10\t", "\t"),
-        MANIFEST.format("(none)", "0").replace("5.1-1", "5.1"),
-        MANIFEST.format("(none)", "0").replace("5.1-1", "5-1-1"),
-        MANIFEST.format("(none)", "x"),
-        MANIFEST.format("(none)", "0").replace("Microsoft", "M" * 70_000),
-    ],
-)
-def test_a_manifest_that_a_scanner_reads_in_part_is_unread(line: str) -> None:
-    database = only_database(facts_of(tar([file("var/lib/rpmmanifest/container-manifest-2", line)])))
-    assert not database.readable
 
 
 def test_distroless_status_files_are_one_database() -> None:
