@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml_attestations import read_attestations, read_provenance
+from gate.codec.policy_yaml_coverage import read_coverage
 from gate.codec.policy_yaml_files import FileReader
 from gate.codec.policy_yaml_image import read_image
 from gate.codec.policy_yaml_patterns import read_id
@@ -29,7 +30,15 @@ from gate.codec.yaml_node import Node
 from gate.errors import PolicyError
 from gate.model.digest import Digest
 from gate.model.limits import LayerLimits
-from gate.model.policy import DEFAULT_WAIVER_MAX_DURATION, AttestSettings, Policy, RevisionRule, SecretsFailOn, UserRule
+from gate.model.policy import (
+    DEFAULT_WAIVER_MAX_DURATION,
+    AttestSettings,
+    CoveragePolicy,
+    Policy,
+    RevisionRule,
+    SecretsFailOn,
+    UserRule,
+)
 
 if TYPE_CHECKING:
     from gate.codec.policy_yaml_files import PolicyFiles
@@ -97,6 +106,7 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
         attestations=spec.get("attestations", partial(read_attestations, files=files), ()),
         vulnerabilities=section.policy if section else None,
         secrets=spec.get("secrets", partial(read_secrets, files=files), None),
+        coverage=spec.get("coverage", read_coverage, CoveragePolicy()),
         image=spec.get("image", read_image, None),
         rules=spec.get("rules", read_rules, ()),
         waivers=spec.get("waivers", read_waivers, ()),

@@ -17,6 +17,7 @@ from gate.layers.layer_reader import LayerReader
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.meter import LayerMeter
 from gate.layers.os_release import ReleaseReader
+from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts, LayerSummary, PrivilegedFile
@@ -58,8 +59,9 @@ class ImageReading:
         self._releases = ReleaseReader()
         self._languages = LanguageReader()
         self._passwd = PasswdReader()
+        self._forms = FormReader()
         self._times = _NewestTime(not_after)
-        own = (self._times, self._databases, self._releases, self._languages, self._passwd)
+        own = (self._times, self._databases, self._releases, self._languages, self._passwd, self._forms)
         meter = LayerMeter(limits, clock, check_deadline)
         self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
         self._summaries: list[LayerSummary] = []
@@ -73,6 +75,7 @@ class ImageReading:
         for observer in self._observers:
             observer.conclude(self._view)
         databases = self._databases.conclude(self._view)
+        languages = self._languages.conclude(self._view)
         privileged, sboms, files = self._look_over()
         return LayerFacts(
             layers=tuple(self._summaries),
@@ -80,7 +83,10 @@ class ImageReading:
             package_databases=databases.databases,
             removed_databases=databases.removed,
             os_packages=databases.packages,
-            language_packages=self._languages.conclude(self._view),
+            language_packages=languages,
+            package_forms=self._forms.conclude(
+                self._view, installed=frozenset(key.type for key in languages), owners={}
+            ),
             privileged_files=privileged,
             embedded_sboms=sboms,
             users=self._passwd.conclude(self._view),

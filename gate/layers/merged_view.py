@@ -40,6 +40,12 @@ class Node:
     is_hardlink: bool = False
     link: bytes = b""
     device: str = ""
+    # Of a hard link: layer and path of the entry whose bytes it shares, which stay its bytes whatever becomes of that path.
+    origin: tuple[int, bytes] | None = None
+
+    def body_of(self, path: bytes) -> tuple[int, bytes]:
+        """Return layer and path of the entry that brought the bytes of this file, which stands at `path`."""
+        return self.origin if self.origin is not None else (self.layer, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +284,7 @@ class MergedView:
         return node if link else self._share(node)
 
     def _linked(self, entry: Entry) -> Node:
-        target = self._link_target(entry.link)
+        target, path = self._link_target(entry.link)
         if target is None or target.kind is EntryKind.DIRECTORY:
             # Every runtime calls link(2) in the order of the entries, and fails there.
             expected = "an earlier entry of this layer or below that is no directory"
@@ -286,16 +292,26 @@ class MergedView:
         # Runtimes set the link's own mode on the shared file, so that its rights count beside the target's.
         mode = target.mode | (entry.mode & _SET_ID_BITS)
         capabilities = target.capabilities or entry.capabilities
-        return replace(target, layer=self._layer, mode=mode, capabilities=capabilities, is_hardlink=True)
+        return replace(
+            target,
+            layer=self._layer,
+            mode=mode,
+            capabilities=capabilities,
+            is_hardlink=True,
+            origin=target.body_of(path),
+        )
 
-    def _link_target(self, path: bytes) -> Node | None:
+    def _link_target(self, path: bytes) -> tuple[Node | None, bytes]:
         """Return what a hard link names: links in its folder are followed, a link at its end is itself the target."""
         found = self.find(path)
         if found is not None:
-            return found
+            return found, path
         folder, _, name = path.rpartition(b"/")
         resolved = self.resolve(folder)
-        return self.find(resolved.path + b"/" + name if resolved.path else name) if resolved is not None else None
+        if resolved is None:
+            return None, path
+        real = resolved.path + b"/" + name if resolved.path else name
+        return self.find(real), real
 
     def _share(self, node: Node) -> Node:
         return self._shared.setdefault(node, node)

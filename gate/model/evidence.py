@@ -180,6 +180,20 @@ class PrivilegedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormSeen:
+    """A form of package (`gate.model.package_forms`) at one place of the merged view, and how many files of it are there.
+
+    `owner` is the package of the distribution that claims the file, so that the distribution's advisories answer for it. An
+    empty `path` stands for places beyond those that are named one by one.
+    """
+
+    form: str
+    path: str
+    count: int = 1
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSummary:
     """One layer as it was read: digest and size of the blob, digest and size of its tar, number of entries."""
 
@@ -194,7 +208,8 @@ class LayerSummary:
 class LayerFacts:
     """What one pass over all layers found; every blob was hashed and every diff id compared on the way.
 
-    `os_packages` (name, version, architecture) and `language_packages` are the gate's own reading of the merged view.
+    `os_packages` (name, version, architecture) and `language_packages` are the gate's own reading of the merged view;
+    `package_forms` are the forms of packages that are there, whether or not the gate reads names and versions from them.
     `removed_databases` stood in a lower layer and are gone above. `users` maps names of the image's own passwd file to
     numbers. `newest_file` is the newest believable modification time. `hidden_paths` are not kept; `final_layers` maps a
     path asked for to the layer that wrote it last: for secrets only (path, layer digest).
@@ -206,6 +221,7 @@ class LayerFacts:
     removed_databases: tuple[str, ...] = ()
     os_packages: frozenset[tuple[str, str, str]] = frozenset()
     language_packages: frozenset[PackageKey] = frozenset()
+    package_forms: tuple[FormSeen, ...] = ()
     privileged_files: tuple[PrivilegedFile, ...] = ()
     embedded_sboms: tuple[str, ...] = ()
     users: tuple[tuple[str, int], ...] = ()

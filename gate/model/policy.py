@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -44,6 +44,13 @@ class FailOrIgnore(StrEnum):
 
     FAIL = "fail"
     IGNORE = "ignore"
+
+
+class FailOrWarn(StrEnum):
+    """Whether something that is always named also refuses."""
+
+    FAIL = "fail"
+    WARN = "warn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +166,36 @@ class SecretsPolicy:
     rules: tuple[SecretRuleFile, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageAllowance:
+    """A place in the image that is known not to count for completeness, until a day (inclusive, UTC).
+
+    `path` has no leading slash and is taken literally: it stands for the file, or for the folder and all below it.
+    """
+
+    path: str
+    reason: str
+    owner: str
+    expires: date
+
+    def covers(self, path: str, now: datetime) -> bool:
+        """Return whether the entry speaks of this path of the image at this time."""
+        inside = path == self.path or path.startswith(f"{self.path}/")
+        return inside and now.date() <= self.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveragePolicy:
+    """What completeness leaves to the policy: forms of packages that nobody asked looks up, and places that do not count."""
+
+    unread: FailOrWarn = FailOrWarn.FAIL
+    accept: tuple[CoverageAllowance, ...] = ()
+
+    def accepted(self, path: str, now: datetime) -> CoverageAllowance | None:
+        """Return the entry that accepts this path of the image now, if there is one."""
+        return next((entry for entry in self.accept if entry.covers(path, now)), None)
+
+
 class UserRule(StrEnum):
     """Who the image may run as."""
 
@@ -256,6 +293,7 @@ class Policy:
     attestations: tuple[AttestationRule, ...] = ()
     vulnerabilities: VulnerabilityPolicy | None = None
     secrets: SecretsPolicy | None = None
+    coverage: CoveragePolicy = CoveragePolicy()
     image: ImagePolicy | None = None
     rules: tuple[Rule, ...] = ()
     waivers: tuple[Waiver, ...] = ()

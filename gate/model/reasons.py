@@ -143,6 +143,8 @@ _SCANS = (
            "Use a base whose package database is dpkg, apk, rpm (SQLite) or pacman."),
     _fail("SCAN_INCOMPLETE", "The scanners and the gate do not see the same packages.",
           "Look at the packages that differ; usually a package database was moved, linked or edited."),
+    _fail("SCAN_FORM_UNREAD", "The image holds packages in a form that no asked scanner looks up.",
+          "Install them in a form that is looked up, accept the place under `coverage.accept`, or set `coverage.unread: warn`."),
     _fail("SCAN_SBOM_EMBEDDED", "The image carries an SBOM that could speak for packages.", "Remove it from the image."),
 )
 

@@ -126,6 +126,11 @@ def accepted(document: Document, evidence: EvidenceSet) -> object:
     return encode_value(judge(document, evidence).secrets)
 
 
+def notes(document: Document, evidence: EvidenceSet) -> object:
+    """Give what is noted beside the checks' answers."""
+    return judge(document, evidence).notes
+
+
 def searched(document: Document, _: EvidenceSet) -> object:
     """Give the rules that secrets are searched with."""
     wanted = policy(document, FOLDER).secrets

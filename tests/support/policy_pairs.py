@@ -6,6 +6,7 @@ from typing import Final
 
 from gate.model.digest import Digest
 from tests.support.attestation_pairs import ATTESTATION_PAIRS
+from tests.support.coverage_pairs import COVERAGE_PAIRS
 from tests.support.evidence import DIFF_IDS, index_evidence
 from tests.support.identity_pairs import identity_pairs
 from tests.support.policies import KEY_PEM, OTHER_PEM, waiver
@@ -286,6 +287,7 @@ PAIRS: Final = (
             ("owner", "one", "other", accepted),
         )
     ),
+    *COVERAGE_PAIRS,
     image("user", "any", "non-root", {"subjects": {0: {"config": {"user": "0"}}}}),
     image("maxAge", "60d", "4d", {}),
     image("revision", "any", "required", {"subjects": {0: {"config": {"labels": {"replace": {}}}}}}),

@@ -156,6 +156,10 @@ WHOLE_POLICY: dict[str, Any] = policy_document(
         "allow": [{"fingerprint": "ab" * 8, "reason": "r", "owner": "o", "expires": "2027-01-01"}],
         "unopened": "fail",
     },
+    coverage={
+        "unread": "warn",
+        "accept": [{"path": "/srv/rootfs", "reason": "r", "owner": "o", "expires": "2027-01-01"}],
+    },
     image={
         "user": "any",
         "maxAge": "1d",
