@@ -18,11 +18,12 @@ from gate.model.severity import Severity
 from gate.secrets.assignments import find_assignment
 from gate.secrets.documentation import Documentation
 from gate.secrets.encoded import decoded
-from gate.secrets.file_names import is_configuration, is_for_readers, is_for_translators, is_settings_by_form
+from gate.secrets.file_names import is_for_readers, is_for_translators, is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.names import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
 from gate.secrets.rule_set import Occurrences
+from gate.secrets.settings_form import holds_settings
 from gate.secrets.structure import find_by_form, find_quoted, find_settings
 from gate.secrets.validators import is_placeholder
 from gate.secrets.value_forms import Worth, is_of_words, is_random_text, of_code, of_setting
@@ -42,7 +43,7 @@ class _Place:
 def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit]:
     """Yield what a block assigns to names of secrets; the untrusted name of the file says which rules hold for it."""
     path = where.innermost
-    is_settings = is_configuration(path)
+    is_settings = holds_settings(where, block)
     text = block.decode("latin-1") if is_settings else ""
     found: Iterable[Assignment] = find_quoted(block, seen.quoted())
     if is_settings:

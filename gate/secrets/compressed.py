@@ -22,6 +22,7 @@ from gate.errors import ImageError
 from gate.secrets.budget import cannot_open
 from gate.secrets.container import (
     CHUNK_BYTES,
+    HEAD_BYTES,
     Kind,
     Opened,
     Opener,
@@ -39,6 +40,7 @@ _MAX_WINDOW: Final = 128 * 1024 * 1024
 _XZ_MEMORY: Final = 192 * 1024 * 1024
 _ENDING = re.compile(r"\.(?:gz|gzip|xz|lzma|lz4|bz2|bzip2|zst|zstd|Z)$", re.IGNORECASE)
 _TAR_ENDING = re.compile(r"\.(?:tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
+_FILE_NAME = re.compile(rb"[\w.@+-]{1,200}")
 _FRAME_HEAD: Final = 8
 _EXTRA_FIELD: Final = 0b100
 # Block formats of genomes write six bytes into each of their members.
@@ -71,7 +73,8 @@ def compressed_opener(kind: Kind) -> Opener:
 
     def open_it(body: SeekableBody, where: Where, opened: Opened) -> None:
         members = _ZstdFrames(body) if kind is Kind.ZSTD else _Members(body, _FORMATS[kind])
-        opened.member(where.member(_inner_name(where, kind)), members.chunks())
+        name = _stored_name(body) if kind is Kind.GZIP else ""
+        opened.member(where.member(name or _inner_name(where, kind)), members.chunks())
         for start, end in members.skipped:
             opened.member(where.member("skipped"), part_of(body, start, end - start))
         if members.is_whole:
@@ -95,6 +98,16 @@ def _inner_name(where: Where, kind: Kind) -> str:
     name = where.innermost.rpartition("/")[2]
     inner = _TAR_ENDING.sub(".tar", _ENDING.sub("", name))
     return inner if inner != name and inner else kind.value
+
+
+def _stored_name(body: SeekableBody) -> str:
+    """Return the file name in the header of gzip, which says more than that of the archive; empty where there is none."""
+    body.seek(0)
+    head = body.read(HEAD_BYTES)
+    if len(head) < 12 or not head[3] & 0b1000 or head[3] & _EXTRA_FIELD:
+        return ""
+    name, end, _ = head[10:].partition(b"\0")
+    return name.decode("latin-1") if end and _FILE_NAME.fullmatch(name) else ""
 
 
 def is_whole_gzip(data: bytes) -> bool:

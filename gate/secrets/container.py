@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final, Protocol
@@ -12,6 +13,7 @@ from gate.secrets.hit import Where
 
 HEAD_BYTES: Final = 512
 CHUNK_BYTES: Final = 1024 * 1024
+_MIN_ZLIB: Final = 8
 
 
 class Kind(StrEnum):
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     RPM = "rpm"
     LZMA = "lzma"
     LZ4 = "lz4"
+    ZLIB = "zlib"
     SKIPPABLE = "skippable frame"
     SCRIPT_ZIP = "zip behind a script"
     SEVEN_ZIP, RAR, CAB, MSI = "7z", "rar", "cab", "msi"
@@ -212,6 +215,16 @@ def search_rest(body: SeekableBody, start: int, where: Where, opened: Opened) ->
     end, at = body.seek(0, 2), behind_zeros(body, start)
     if at < end:
         opened.member(where.member("rest"), part_of(body, at, end - at))
+
+
+def is_zlib(data: bytes) -> bool:
+    """Say whether a text that stood in an encoding is a zlib stream: by its check of two bytes, and that it unfolds."""
+    if data[:1] != b"x" or len(data) <= _MIN_ZLIB or int.from_bytes(data[:2], "big") % 31:
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(data, CHUNK_BYTES))
+    except zlib.error:
+        return False
 
 
 def part_of(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:

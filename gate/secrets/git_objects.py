@@ -30,6 +30,14 @@ def open_git_object(body: SeekableBody, where: Where, opened: Opened) -> None:
         search_rest(body, inflated.end, where, opened)
 
 
+def open_zlib(body: SeekableBody, where: Where, opened: Opened) -> None:
+    """Search a zlib stream that stood in an encoding."""
+    inflated = _Inflated(body, 0)
+    opened.member(where.member("zlib"), inflated.chunks())
+    if inflated.end >= 0:
+        search_rest(body, inflated.end, where, opened)
+
+
 def open_git_pack(body: SeekableBody, where: Where, opened: Opened) -> None:
     """Search each object of a pack."""
     body.seek(8)

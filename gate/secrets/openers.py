@@ -10,7 +10,7 @@ from gate.secrets.bytecode import open_pyc
 from gate.secrets.compressed import compressed_opener, open_skippable
 from gate.secrets.container import Kind, Opener
 from gate.secrets.cpio import open_cpio
-from gate.secrets.git_objects import open_git_object, open_git_pack
+from gate.secrets.git_objects import open_git_object, open_git_pack, open_zlib
 from gate.secrets.keystores import open_der_key, open_java_keystore, open_pkcs12
 from gate.secrets.packages import open_rpm
 from gate.secrets.unread import unread
@@ -32,6 +32,7 @@ OPENERS: Final[Mapping[Kind, Opener]] = {
     Kind.PYC: open_pyc,
     Kind.GIT_OBJECT: open_git_object,
     Kind.GIT_PACK: open_git_pack,
+    Kind.ZLIB: open_zlib,
     Kind.JAVA_KEYSTORE: open_java_keystore,
     Kind.PKCS12: open_pkcs12,
     Kind.DER_KEY: open_der_key,

@@ -21,7 +21,7 @@ from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.budget import Budget
 from gate.secrets.compressed import is_whole_gzip
-from gate.secrets.container import HEAD_BYTES, Kind, SeekableBody, kind_of_container
+from gate.secrets.container import HEAD_BYTES, Kind, SeekableBody, is_zlib, kind_of_container
 from gate.secrets.embedded import MAX_PLACES, container_at, places_of
 from gate.secrets.hit import Hit, Where
 from gate.secrets.openers import OPENERS
@@ -162,7 +162,7 @@ class Search:
             self.unopened(where, error.message)
 
     def _open_decoded(self, text: bytes, where: Where) -> bool:
-        kind = kind_of_container(text[:HEAD_BYTES], where.innermost)
+        kind = kind_of_container(text[:HEAD_BYTES], where.innermost) or (Kind.ZLIB if is_zlib(text) else None)
         # One digest in 16 million begins like gzip when it is read as base64; signed jars list some thousands.
         is_digest = kind is Kind.GZIP and len(text) in _DIGEST_BYTES and not is_whole_gzip(text)
         if kind is None or is_digest:

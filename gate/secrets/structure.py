@@ -36,7 +36,7 @@ _LINE = re.compile(
 )
 # For lines that are too long to be read as one: what stands before and behind the sign.
 _NAME_BEFORE_SIGN = re.compile(r"""(>=|=:|[=:])[ \t]{0,20}["']?([\w.-]{1,150})""", re.ASCII)
-_VALUE_AT = re.compile(r"""[ \t]{0,20}(?:"([^"]{1,512})"|'([^']{1,512})'|([^\s"'&|;,<>]{1,512}))""")
+_VALUE_AT = re.compile(r"""[ \t]{0,20}(?:"([^"]{1,512})"|'([^']{1,512})'|((?:[^\s"'&|;,<>\\]|\\[^nrt]){1,512}))""")
 _UNQUOTED: Final = 3
 _SECTION = re.compile(r"^[ \t]*\[{1,2}([^\]\r\n]{1,100})\]{1,2}[ \t]*(?:[#;].*)?$")
 _STRING = re.compile(r"""[rbuf]{0,2}(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
@@ -80,6 +80,7 @@ _NETRC = re.compile(
 )
 _PGPASS = re.compile(r"^(?:[^:\s]{1,250}:){2}[^:\s]{1,100}:[^:\s]{1,100}:(\S{1,200})$", re.MULTILINE)
 _MAX_LINE: Final = 8192
+_MAX_INDENT: Final = 200
 # A file that is one secret is not larger; one that assigns is settings.
 _MAX_WHOLE_BYTES: Final = 4096
 _ASSIGNS = re.compile(r"[A-Za-z_][\w.-]{0,80}(?:[ \t]*=[^=]|:[ \t])|[#<{\[]")
@@ -102,10 +103,9 @@ def find_settings(path: str, text: str, ends: Sequence[int]) -> Iterator[Assignm
 def find_lines(text: str, ends: Sequence[int]) -> Iterator[Assignment]:
     """Yield assignments that stand on a line each, with the sections or indented keys above them."""
     for start, over, places in _lines_at(text, ends):
-        if over - start <= _MAX_LINE:
-            yield from _on_line(text, start, over)
-        else:
-            yield from _in_long_line(text, start, places)
+        line = list(_on_line(text, start, over)) if over - start <= _MAX_LINE else []
+        # A line that is too long, or that is about something else: a command, a list of variables, options of a program.
+        yield from line or _inside_line(text, start, places)
     for low, high in windows(ends, len(text), before=_NAME_REACH, after=_VALUE_REACH):
         for pattern in (_NAMED_VALUE, _BLOCK_VALUE):
             for found in pattern.finditer(text, low, high):
@@ -122,8 +122,10 @@ def _on_line(text: str, start: int, over: int) -> Iterator[Assignment]:
         yield Assignment(".".join(keys), found[2], value, start + found.start(4), sign=sign)
 
 
-def _in_long_line(text: str, start: int, places: Sequence[int]) -> Iterator[Assignment]:
-    """Yield what a line over the limit assigns, each by what stands right before and behind its sign."""
+def _inside_line(text: str, start: int, places: Sequence[int]) -> Iterator[Assignment]:
+    """Yield what stands in a line, each by what is right before and behind its sign; nothing of a comment."""
+    if text[start : start + _MAX_INDENT].lstrip()[:1] in {"#", ";", "!"}:
+        return
     over = start
     for end in places:
         if end < over:

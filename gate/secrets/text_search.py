@@ -15,12 +15,13 @@ from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.assigned import MAX_ASSIGNED, find_assigned
 from gate.secrets.candidate import Candidate, Judgement
-from gate.secrets.file_names import is_configuration, is_settings_by_form
+from gate.secrets.file_names import is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.judging import judge
 from gate.secrets.patterns import Found
 from gate.secrets.rule import Rule
 from gate.secrets.rule_set import Occurrences, RuleSet
+from gate.secrets.settings_form import holds_settings
 
 # The longest match that is seen: a private key of 16,384 bits in PEM has 13 KiB.
 MAX_MATCH_BYTES: Final = 16 * 1024
@@ -69,7 +70,7 @@ class TextSearch:
         yield from self._of(self._rules.scan(block), block, where, low, high, encodings)
 
     def _of(self, seen: Occurrences, block: bytes, where: Where, low: int, high: int, encodings: int) -> Iterator[Hit]:
-        needs_names = _needs_names(where, seen)
+        needs_names = _needs_names(where, seen, block)
         if not seen and not needs_names:
             return
         hits = [hit for hit in self._by_rule(block, where, seen) if low <= hit.offset < high]
@@ -127,10 +128,10 @@ class TextSearch:
                 yield _moved(hit, start, block.count(b"\n", 0, start) + 1)
 
 
-def _needs_names(where: Where, seen: Occurrences) -> bool:
+def _needs_names(where: Where, seen: Occurrences, block: bytes) -> bool:
     """Say whether assignments have to be looked for: where nothing quoted stands, only in files of settings."""
-    file = where.innermost
-    return bool(seen.quoted() or (seen.settings() and is_configuration(file)) or is_settings_by_form(file))
+    is_by_form = is_settings_by_form(where.innermost)
+    return bool(seen.quoted() or is_by_form or (seen.settings() and holds_settings(where, block)))
 
 
 def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:

@@ -43,7 +43,7 @@ def found(name: str, text: str) -> list[Assignment]:
 )
 def test_a_value_is_found_with_its_key_path(name: str, text: str, key_path: str) -> None:
     seen = [one for one in found(name, text) if one.value == VALUE]
-    assert [one.key_path for one in seen] == [key_path]
+    assert key_path in [one.key_path for one in seen]
 
 
 def test_a_template_that_only_begins_like_json_is_read_by_lines() -> None:
