@@ -17,7 +17,7 @@ from gate.cli.common import (
 from gate.cli.demands import public_key, read_requirement
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
+from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
 from gate.cli.signers import open_signer, timestamp_option
 from gate.cli.types import DIGEST, PLACE, REPOSITORY
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
@@ -33,6 +33,7 @@ from gate.report.content import Cell, Listing, Report
 
 if TYPE_CHECKING:
     from gate.model.digest import Digest
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.identity import Identity
     from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
@@ -89,6 +90,9 @@ def show(
     issuer: str | None,
     issuer_pattern: str | None,
     trusted_root: Path | None,
+    log: int | None,
+    timestamps: int | None,
+    no_sct: bool,
     save: Path | None,
     authfile: Path | None,
     plain_http: bool,
@@ -110,6 +114,7 @@ def show(
             requirement,
             demanded_identity(identity, identity_pattern, issuer, issuer_pattern),
             trusted_root,
+            root_demand(trusted_root, log, timestamps, no_sct=no_sct),
         ),
         save=save,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
@@ -131,8 +136,9 @@ def _signers(
     requirement: Path | None,
     identity: Identity | None,
     trusted_root: Path | None,
+    demand: EvidenceDemand | None,
 ) -> tuple[Signer, ...]:
-    trust = _trust(trusted_root, keyless=identity is not None)
+    trust = _trust(trusted_root, demand, keyless=identity is not None)
     beside = trust if trusted_root is not None else None
     signers: list[Signer] = [KeySigner(key=public_key(path), trust=beside) for path in keys]
     if identity is not None and trust is not None:
@@ -144,14 +150,14 @@ def _signers(
     return tuple(dict.fromkeys(signers))
 
 
-def _trust(trusted_root: Path | None, *, keyless: bool) -> Trust | None:
+def _trust(trusted_root: Path | None, demand: EvidenceDemand | None, *, keyless: bool) -> Trust | None:
     """Return what certificates, logs and timestamps are checked with; None where neither a root nor an identity is given."""
     if trusted_root is None and not keyless:
         return None
     # Imported where a root is asked for: keys need none.
     from gate.pipeline.trust import given_trust  # noqa: PLC0415
 
-    return given_trust(read_input(trusted_root) if trusted_root is not None else None)
+    return given_trust(read_input(trusted_root) if trusted_root is not None else None, demand)
 
 
 def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
@@ -286,6 +292,9 @@ def prune(
     issuer: str | None,
     issuer_pattern: str | None,
     trusted_root: Path | None,
+    log: int | None,
+    timestamps: int | None,
+    no_sct: bool,
     dry_run: bool,
     authfile: Path | None,
     plain_http: bool,
@@ -300,7 +309,8 @@ def prune(
     gate attest prune registry.example/shop/web@sha256:... --key gate.pub --dry-run
     """  # noqa: D301  click reads \b
     who = demanded_identity(identity, identity_pattern, issuer, issuer_pattern)
-    signers = _signers(common, keys, None, requirement, who, trusted_root)
+    demand = root_demand(trusted_root, log, timestamps, no_sct=no_sct)
+    signers = _signers(common, keys, None, requirement, who, trusted_root, demand)
     if not signers:
         raise UsageError("no signer of your own verdicts is named", expected="--key, an identity, or --requirement")
     options = PruneOptions(

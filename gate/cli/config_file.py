@@ -36,10 +36,10 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
         "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
         "certificate-oidc-issuer-regexp", "ct-key", "debug", "digest", "dry-run", "dsse", "environment",
         "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grype-db", "ignore-unfixed",
-        "image", "java-db", "key", "key-password-file", "kyverno", "legacy", "legacy-attestation", "log-key",
-        "max-age", "max-bytes", "mirror", "name", "no-progress", "offline", "plain-http", "platform", "policy",
+        "image", "java-db", "key", "key-password-file", "kyverno", "legacy", "legacy-attestation", "log", "log-key",
+        "max-age", "max-bytes", "mirror", "name", "no-progress", "no-sct", "offline", "plain-http", "platform", "policy",
         "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root", "rules", "save",
-        "severity", "signature-key", "signing-config", "template", "timestamp", "timestamp-chain", "trivy-db",
+        "severity", "signature-key", "signing-config", "template", "timestamp", "timestamp-chain", "timestamps", "trivy-db",
         "trusted-root", "tuf-url", "unsigned-verdict", "valid-from", "valid-until", "verifier-id", "vex",
     }
 )  # fmt: skip

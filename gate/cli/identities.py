@@ -9,8 +9,11 @@ import click
 from gate.cli.common import with_options
 from gate.cli.types import PLACE
 from gate.errors import UsageError
+from gate.model.evidence_demand import EvidenceDemand
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gate.model.identity import Identity
 
 _SUBJECT, _ISSUER = "--certificate-identity", "--certificate-oidc-issuer"
@@ -40,11 +43,28 @@ identity_options: Final = with_options(
         help="A pattern that the whole issuer must fit.",
     ),
 )
-trusted_root_option: Final = click.option(
-    "--trusted-root",
-    type=PLACE,
-    envvar="GATE_TRUSTED_ROOT",
-    help="Trust what this trusted_root.json names, not the public instance.",
+trusted_root_option: Final = with_options(
+    click.option(
+        "--trusted-root",
+        type=PLACE,
+        envvar="GATE_TRUSTED_ROOT",
+        help="Trust what this trusted_root.json names, not the public instance.",
+    ),
+    click.option(
+        "--log",
+        type=click.IntRange(0, 8),
+        envvar="GATE_LOG",
+        help="Distinct logs of --trusted-root that must vouch for an identity; 0 where it has none.  [default: 1]",
+    ),
+    click.option(
+        "--timestamps",
+        type=click.IntRange(0, 8),
+        envvar="GATE_TIMESTAMPS",
+        help="Distinct timestamp authorities of --trusted-root that must vouch for an identity.  [default: 0]",
+    ),
+    click.option(
+        "--no-sct", is_flag=True, envvar="GATE_NO_SCT", help="The instance of --trusted-root logs no certificates."
+    ),
 )
 
 
@@ -72,6 +92,27 @@ def demanded_identity(
         subject=matcher(identity, identity_pattern, PatternKind.SUBJECT),
         issuer=matcher(issuer, issuer_pattern, PatternKind.ISSUER),
     )
+
+
+def root_demand(
+    trusted_root: Path | None, log: int | None, timestamps: int | None, *, no_sct: bool
+) -> EvidenceDemand | None:
+    """Return what must stand beside an identity's signature under a given root; None where the options say nothing.
+
+    Raises:
+        UsageError: nothing would say when a certificate was used, or the options are given for the public instance, whose
+            demands nothing loosens.
+    """
+    if log is None and timestamps is None and not no_sct:
+        return None
+    if trusted_root is None:
+        raise UsageError("--log, --timestamps and --no-sct are about a given root", expected="--trusted-root FILE")
+    logs, stamps = 1 if log is None else log, timestamps or 0
+    if logs + stamps == 0:
+        raise UsageError(
+            "nothing would say when a certificate was used", expected="--log or --timestamps of at least 1"
+        )
+    return EvidenceDemand(logs=logs, timestamps=stamps, sct=not no_sct)
 
 
 def _expect_one(option: str, exact: str | None, pattern: str | None) -> None:

@@ -10,7 +10,7 @@ import click
 from gate.cli.common import Common, common_options, record_option, registry_options, with_options
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
+from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
@@ -106,6 +106,9 @@ def verify(
     attestation: Path | None,
     name: Repository | None,
     trusted_root: Path | None,
+    log: int | None,
+    timestamps: int | None,
+    no_sct: bool,
     record: str | None,
     authfile: Path | None,
     plain_http: bool,
@@ -141,6 +144,7 @@ def verify(
         keys=tuple(map(public_key, keys)),
         identity=who,
         trusted_root=trusted_root,
+        root_demand=root_demand(trusted_root, log, timestamps, no_sct=no_sct),
         fail_keys=tuple(map(public_key, fail_keys)),
         verifier_id=verifier_id,
         policies=frozenset(map(accepted_policy, policies)),

@@ -9,7 +9,7 @@ import click
 
 from gate.cli.common import Common, common_options
 from gate.cli.demands import public_key
-from gate.cli.identities import demanded_identity, identity_options, trusted_root_option
+from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
 from gate.cli.types import PLACE
 from gate.codec.times import format_time
 from gate.errors import UsageError
@@ -41,6 +41,9 @@ def verify_bundle_command(
     issuer_pattern: str | None,
     key: Path | None,
     trusted_root: Path | None,
+    log: int | None,
+    timestamps: int | None,
+    no_sct: bool,
 ) -> None:
     """Verify any Sigstore bundle over a file or a digest, offline.
 
@@ -60,6 +63,7 @@ def verify_bundle_command(
         read_artifact(artifact, Path(artifact)),
         signer=signer,
         trusted_root=read_input(trusted_root) if trusted_root is not None else None,
+        demand=root_demand(trusted_root, log, timestamps, no_sct=no_sct),
         now=common.now,
     )
     claim = claimed(verified)

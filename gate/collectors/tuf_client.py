@@ -48,7 +48,10 @@ _TARGETS: Final = "/targets/"
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 _CACHE: Final = "cache:"
 _ANCHOR: Final = "root.json"
+# The last whole state, from which a root is used offline, and what the client keeps step by step.
 _METADATA: Final = "metadata"
+_STATE: Final = "state"
+_HISTORY: Final = "root_history"
 # Takes the targets that were fetched, by name; what it raises stops the update.
 Accept: TypeAlias = Callable[[Mapping[str, bytes]], None]
 
@@ -74,8 +77,12 @@ def update_from(
 ) -> None:
     """Update the metadata below `folder`, and hand those of the named targets that the repository has to `accept`.
 
-    `anchor` is the root metadata that a person trusts; it is kept, and what comes later must be signed from it on. Until
-    `accept` returns nothing below `folder` has changed, so that an update that fails leaves what was there in use.
+    `anchor` is the root metadata that a person trusts; it is kept, and what comes later must be signed from it on.
+
+    Each step's metadata is kept as soon as it is verified, as the specification wants it (5.3.8, 5.4.5, 5.5.7, 5.6.6): a new
+    root that revokes keys, or a higher version, is not forgotten because a later step fails. What is used offline is the last
+    state that was whole and that `accept` took: an update that fails leaves it in use, as far as the new root allows.
+    Metadata under another anchor than the kept one is kept only as a whole.
 
     Raises:
         EvidenceError: `ROOT_SOURCE`, `ROOT_EXPIRED`, `ROOT_ROLLBACK`, `ROOT_THRESHOLD`, `ROOT_PATH`, `ROOT_METADATA` or
@@ -85,21 +92,43 @@ def update_from(
     with _own_errors():
         screen_metadata(anchor)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            metadata, base = Path(scratch, _METADATA), url.rstrip("/")
-            if (folder / _METADATA).is_dir():
-                shutil.copytree(folder / _METADATA, metadata, symlinks=True)
-            updater = _updater(metadata, Path(scratch), _Source(base, partial(_fetched, service)), base, anchor)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch, _state_of(folder, anchor, Path(scratch)) as state:
+            base = url.rstrip("/")
+            updater = _updater(state, Path(scratch), _Source(base, partial(_fetched, service)), base, anchor)
             updater.refresh()
             accept({name: content for name in names if (content := _target(updater, name)) is not None})
-            _switch(folder, metadata, Path(scratch))
+            _complete(folder, state, Path(scratch))
+
+
+@contextmanager
+def _state_of(folder: Path, anchor: bytes, scratch: Path) -> Iterator[Path]:
+    """Give the folder in which the client keeps its state; that of another anchor takes the place of ours at the end."""
+    state = folder / _STATE
+    kept = (folder / _ANCHOR).read_bytes() if (folder / _ANCHOR).is_file() else None
+    if kept is None:
         write_atomically(folder / _ANCHOR, anchor)
+    if kept in {None, anchor}:
+        if not state.is_dir() and (folder / _METADATA).is_dir():
+            # Caches of before have only the whole state.
+            shutil.copytree(folder / _METADATA, scratch / "copied", symlinks=True)
+            (scratch / "copied").rename(state)
+        yield state
+        return
+    yield scratch / _STATE
+    _switch(scratch / _STATE, state, scratch / "before")
+    write_atomically(folder / _ANCHOR, anchor)
 
 
-def _switch(folder: Path, metadata: Path, scratch: Path) -> None:
+def _complete(folder: Path, state: Path, scratch: Path) -> None:
+    """Keep this state as the one that is used offline."""
+    shutil.copytree(state, scratch / _METADATA, symlinks=True)
+    _switch(scratch / _METADATA, folder / _METADATA, scratch / "superseded")
+
+
+def _switch(made: Path, place: Path, before: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
-        (folder / _METADATA).rename(scratch / "before")
-    metadata.rename(folder / _METADATA)
+        place.rename(before)
+    made.rename(place)
 
 
 def verify_cached(folder: Path, targets: Mapping[str, bytes]) -> None:
@@ -112,14 +141,12 @@ def verify_cached(folder: Path, targets: Mapping[str, bytes]) -> None:
     """
 
     def read(path: str) -> bytes | None:
-        content = _cached(folder / _METADATA, path)
+        content = _cached(folder, path)
         return _screened(path, content) if content is not None else None
 
     with _own_errors(), tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        updater = _updater(
-            place / "metadata", place, _Source(_CACHE, read), _CACHE, (folder / "root.json").read_bytes()
-        )
+        updater = _updater(place / _METADATA, place, _Source(_CACHE, read), _CACHE, (folder / _ANCHOR).read_bytes())
         updater.refresh()
         for name, content in targets.items():
             described = updater.get_targetinfo(name)
@@ -143,7 +170,7 @@ def expiry_of(folder: Path) -> datetime:
 
 
 def _updater(metadata: Path, targets: Path, source: _Source, url: str, anchor: bytes) -> Updater:
-    metadata.mkdir(mode=0o700, exist_ok=True)
+    metadata.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Updater(
         metadata_dir=str(metadata),
         metadata_base_url=f"{url}/",
@@ -189,14 +216,18 @@ def _screened(path: str, content: bytes) -> bytes:
     return content
 
 
-def _cached(metadata: Path, path: str) -> bytes | None:
-    """Give what a repository would serve under this path: roots by their version, other roles as they stand."""
+def _cached(folder: Path, path: str) -> bytes | None:
+    """Give what a repository would serve under this path: roots by their version, other roles as they stand.
+
+    A root that was kept although the rest of its update failed counts: what it revokes is not used offline either.
+    """
     name = path.removeprefix("/")
     version, _, role = name.partition(".")
-    place = (
-        metadata / "root_history" / name if role == "root.json" else metadata / (role if version.isdigit() else name)
-    )
-    return place.read_bytes() if place.is_file() else None
+    if role == "root.json":
+        places = [folder / kept / _HISTORY / name for kept in (_METADATA, _STATE)]
+    else:
+        places = [folder / _METADATA / (role if version.isdigit() else name)]
+    return next((place.read_bytes() for place in places if place.is_file()), None)
 
 
 @contextmanager

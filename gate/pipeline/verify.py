@@ -116,7 +116,7 @@ def _signers_of(options: VerifyOptions) -> tuple[tuple[Signer, ...], tuple[Signe
         from gate.pipeline.trust import given_trust  # noqa: PLC0415
 
         content = read_input(options.trusted_root) if options.trusted_root is not None else None
-        trust = given_trust(content)
+        trust = given_trust(content, options.root_demand)
     beside = trust if options.trusted_root is not None else None
     signers: list[Signer] = [KeySigner(key=key, trust=beside) for key in options.keys]
     if options.identity is not None and trust is not None:

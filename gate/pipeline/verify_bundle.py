@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.identity import Identity
     from gate.model.policy_signers import Signer
     from gate.model.trust import Trust
@@ -53,9 +54,12 @@ def verify_bundle(
     *,
     signer: PublicKey | Identity,
     trusted_root: bytes | None = None,
+    demand: EvidenceDemand | None = None,
     now: datetime,
 ) -> VerifiedSignature:
     """Verify a bundle over an artifact's bytes, or over its digest; `trusted_root` None is the public instance's.
+
+    `demand` is what must stand beside an identity's signature under a given root; None: one log, and a logged certificate.
 
     Raises:
         SignatureError, AttestationError: the code of the first step that does not hold.
@@ -69,7 +73,7 @@ def verify_bundle(
         vouched = bool(parsed.entries or parsed.timestamps)
         who = KeySigner(key=signer, trust=_trust(trusted_root) if vouched or trusted_root is not None else None)
     else:
-        who = KeylessSigner(identity=signer, trust=_trust(trusted_root))
+        who = KeylessSigner(identity=signer, trust=_trust(trusted_root, demand))
     return verify_artifact(parsed, signer=who, artifact=artifact, now=now)
 
 
@@ -102,11 +106,11 @@ def claimed(verified: VerifiedSignature) -> Claim:
     return Claim(predicate_type=printable(kind), says=printable(says, 16), admits=admits)
 
 
-def _trust(trusted_root: bytes | None) -> Trust:
+def _trust(trusted_root: bytes | None, demand: EvidenceDemand | None = None) -> Trust:
     # Imported where a root is asked for: keys need none, and reading certificates takes longer than verifying by a key.
     from gate.pipeline.trust import given_trust  # noqa: PLC0415
 
-    return given_trust(trusted_root)
+    return given_trust(trusted_root, demand)
 
 
 def read_artifact(text: str, path: Path) -> Artifact:

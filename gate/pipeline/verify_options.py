@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
+    from gate.model.evidence_demand import EvidenceDemand
     from gate.model.identity import Identity, VerifiedIdentity
     from gate.model.reference import Repository
     from gate.model.requirement import Requirement
@@ -27,6 +28,7 @@ class VerifyOptions:
 
     `policies` are accepted policy digests, `environment` None accepts only verdicts that name none. `trusted_root` says what
     identities, and logs and timestamps beside keys, are checked with; None: the public instance, and nothing beside keys.
+    `root_demand` is what must stand beside an identity's signature under it.
     """
 
     places: Places
@@ -34,6 +36,7 @@ class VerifyOptions:
     keys: tuple[PublicKey, ...] = ()
     identity: Identity | None = None
     trusted_root: Path | None = None
+    root_demand: EvidenceDemand | None = None
     fail_keys: tuple[PublicKey, ...] = ()
     verifier_id: str | None = None
     policies: frozenset[Digest] = frozenset()

@@ -89,3 +89,23 @@ def test_a_key_verifies_with_and_without_a_log(run: Run, name: str) -> None:
     assert result.exit_code == 0, result.stderr
     if name == "key.json":
         assert run("verify-bundle", "artifact", "--bundle", name, "--key", "key.pub").exit_code == 0
+
+
+def test_a_private_instance_without_log_and_certificate_log_is_verified_by_flags(run: Run) -> None:
+    """As GitHub's instance for private repositories: timestamps alone, and certificates that no log holds."""
+    vs = VirtualSigstore()
+    certificate = vs.issue(vs.leaf(at=SIGNED, logged=False))
+    signing = vs.stamp(vs.sign_artifact(ARTIFACT, certificate=certificate), at=SIGNED + MINUTE)
+    Path("private.json").write_bytes(signing.bundle())
+    Path("private-root.json").write_bytes(vs.trusted_root(tlogs=[], ctlogs=[]))
+    asked = ("verify-bundle", "artifact", "--bundle", "private.json", *WHO, "--trusted-root", "private-root.json")
+    assert "ROOT_EMPTY" in run(*asked).stderr
+    flags = ("--log", "0", "--timestamps", "1", "--no-sct")
+    result = run(*asked, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert run(*asked, *flags[:4]).exit_code == 3, "the root has no certificate log, and one is still demanded"
+    assert "SIG_THRESHOLD" in run(*asked, "--log", "0", "--timestamps", "2", "--no-sct").stderr
+    for wrong in (("--log", "0"), ("--log", "0", "--timestamps", "0", "--no-sct")):
+        assert run(*asked, *wrong).exit_code == 2
+    public = run("verify-bundle", "artifact", "--bundle", "private.json", *WHO, *flags)
+    assert (public.exit_code, "--trusted-root" in public.stderr) == (2, True)

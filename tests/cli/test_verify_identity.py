@@ -69,3 +69,16 @@ def test_who_is_not_demanded_is_refused_with_its_code(
 ) -> None:
     result = run(*DEMAND, *arguments)
     assert (result.exit_code, result.stderr.count(code)) == (exit_code, 1), result.stderr
+
+
+def test_a_verdict_under_a_private_instance_is_verified_by_flags(run: Run) -> None:
+    vs = VirtualSigstore()
+    payload = render_summary(summary(at=SIGNED))
+    certificate = vs.issue(vs.leaf(at=SIGNED, logged=False))
+    signing = vs.stamp(vs.sign_statement(payload, certificate=certificate), at=SIGNED + MINUTE)
+    Path("private.json").write_bytes(signing.bundle())
+    Path("private-root.json").write_bytes(vs.trusted_root(tlogs=[], ctlogs=[]))
+    asked = (*DEMAND, "private.json", *WHO, "--trusted-root", "private-root.json")
+    assert run(*asked).exit_code == 3
+    result = run(*asked, "--log", "0", "--timestamps", "1", "--no-sct")
+    assert result.exit_code == 0, result.stderr
