@@ -141,12 +141,12 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
     for tool in _tools(policy):
         yield from _scan_problems(tool, subject, layers, demands if tool in scanners else None, now)
     if layers is not None and demands is not None:
-        yield from layer_problems(layers, evidence.request, digest, demands, now)
+        yield from layer_problems(layers, evidence.request, digest, demands, policy.coverage, now)
         asked = [_report(subject, tool) for tool in sorted(scanners)]
         reports = [report for report in asked if isinstance(report, ScanReport)]
         if len(reports) == len(asked):
             # What a scanner did not get to see is not known to be unseen: that is an error, and no fault of the image.
-            yield from language_problems(reports, layers, digest)
+            yield from language_problems(reports, layers, policy.coverage, digest, now)
             yield from passed_over_problems(reports, digest)
         unread = unread_forms(layers, scanners, policy.coverage, now)
         yield from unread_problems(unread, policy.coverage, digest)
@@ -215,6 +215,8 @@ def _notes(evidence: EvidenceSet, policy: Policy, now: datetime) -> Iterator[str
 def _accepted(layers: LayerFacts, policy: Policy, now: datetime) -> Iterator[str]:
     """Name each entry of `coverage.accept` with what it accepts here, and those that are of no use."""
     places = [seen.path for seen in layers.package_forms] + [database.path for database in layers.package_databases]
+    places += [database.path for database in layers.nested_databases]
+    places += [package.path for package in layers.language_packages]
     for entry in policy.coverage.accept:
         count = sum(entry.covers(path, now) for path in places)
         what = f"{count} places accepted" if count else "an entry that accepts nothing"

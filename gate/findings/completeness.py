@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from gate.findings.distributions import agrees, is_known
+from gate.findings.package_places import is_chiselled, place_problems
 from gate.model.evidence import Unobtained
 from gate.model.glob import Glob
-from gate.model.policy import FailOrIgnore, VulnerabilityPolicy
+from gate.model.policy import CoveragePolicy, FailOrIgnore, VulnerabilityPolicy
 from gate.model.releases import Life, end_of_life
 from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
@@ -33,9 +34,15 @@ _SHOWN = 3
 
 
 def layer_problems(
-    layers: LayerFacts, request: RequestFacts, subject: Digest, policy: VulnerabilityPolicy, now: datetime
+    layers: LayerFacts,
+    request: RequestFacts,
+    subject: Digest,
+    policy: VulnerabilityPolicy,
+    coverage: CoveragePolicy,
+    now: datetime,
 ) -> Iterator[Problem]:
     """Judge the gate's own reading: distribution known and alive, package databases whole and where they belong."""
+    yield from place_problems(layers, coverage, subject, now)
     for path in layers.removed_databases:
         yield Problem(
             code="IMG_PKGDB_REMOVED",
@@ -47,12 +54,18 @@ def layer_problems(
     yield from _database_problems(layers, subject)
     if layers.distribution is not None:
         yield from _distribution_problems(layers.distribution, subject, policy, now)
-        if not layers.os_packages and not layers.removed_databases:
+        if _lacks_packages(layers) and not (not layers.package_databases and _is_empty_base(request, subject, policy)):
             yield _no_packages(f"{layers.distribution.id} with no installed package", subject)
     elif layers.package_databases or not _is_empty_base(request, subject, policy):
         yield _os_unknown(
             "no os-release in the image", "a distribution, or an entry in vulnerabilities.emptyBase", subject
         )
+
+
+def _lacks_packages(layers: LayerFacts) -> bool:
+    """Say whether nothing is listed, and nothing else says why: a removed database, a chiselled image's manifest."""
+    explained = bool(layers.removed_databases) or is_chiselled(layers)
+    return not layers.os_packages and not explained
 
 
 def _is_empty_base(request: RequestFacts, subject: Digest, policy: VulnerabilityPolicy) -> bool:
@@ -214,7 +227,9 @@ def _same_system_problems(
         return
     if not is_known(found):
         return  # said once, of the image: what the scanners make of it is only more of the same
-    if not agrees(found, report.distribution, report.kind):
+    # Where no one sees a package of the distribution there is nothing to look up under its name, and Trivy then may see none.
+    nothing_there = report.distribution is None and not layers.os_packages and not report.os_packages
+    if not nothing_there and not agrees(found, report.distribution, report.kind):
         seen = (
             f"{report.distribution.name} {report.distribution.version}"
             if report.distribution is not None
@@ -241,7 +256,9 @@ def _same_system_problems(
 
 def _package_problems(report: ScanReport, subject: Digest, layers: LayerFacts) -> Iterator[Problem]:
     only_gate = sorted(layers.os_packages - report.os_packages)
-    only_tool = sorted(report.os_packages - layers.os_packages)
+    # What stands in a nested root is asked of the policy, once, for the image.
+    nested = frozenset[tuple[str, str, str]]().union(*(database.packages for database in layers.nested_databases))
+    only_tool = sorted(report.os_packages - layers.os_packages - nested)
     if only_gate or only_tool:
         example = " ".join((only_gate or only_tool)[0])
         seen = f"{len(only_gate)} only the gate sees, {len(only_tool)} only {report.kind.value} sees, e.g. {ascii(example)[1:-1]}"
@@ -255,16 +272,29 @@ def _package_problems(report: ScanReport, subject: Digest, layers: LayerFacts) -
         )
 
 
-def language_problems(reports: Iterable[ScanReport], layers: LayerFacts, subject: Digest) -> Iterator[Problem]:
-    """Demand that the union of the scanners has every language package that the gate reads; each alone lacks some forms."""
+def language_problems(
+    reports: Iterable[ScanReport], layers: LayerFacts, coverage: CoveragePolicy, subject: Digest, now: datetime
+) -> Iterator[Problem]:
+    """Demand that the union of the scanners has every language package that the gate reads; each alone lacks some forms.
+
+    What the policy accepts by its place is left out: a file that package managers read and the scanners do not, such as a
+    `package.json` behind a byte order mark, which Node.js drops and Go's JSON reader refuses.
+    """
     seen = {
         (package.key.type, package.key.name, package.key.version) for report in reports for package in report.packages
     }
-    unseen = sorted(key for key in layers.language_packages if (key.type, key.name, key.version) not in seen)
+    unseen = sorted(
+        key
+        for key in layers.language_packages
+        if (key.type, key.name, key.version) not in seen and not coverage.accepted(key.path, now)
+    )
     if unseen:
+        place = f"/{ascii(unseen[0].path)[1:-1]}"
         yield Problem(
             code="SCAN_INCOMPLETE", message="no scanner sees some language packages", expected="all that the gate reads",
-            seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]}", subject=subject,
+            seen=f"{len(unseen)} unseen, e.g. {ascii(str(unseen[0]))[1:-1]} at {place}", subject=subject,
+            next_step="Require both scanners, write the file so that they read it (without a byte order mark, not too large),"
+            f" or accept it: `spec.coverage.accept` with `path: {place}`.",
         )  # fmt: skip
 
 

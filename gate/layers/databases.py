@@ -37,6 +37,7 @@ class _Form:
     parse: _Parse
 
 
+CHISEL_MANIFEST: Final = b"var/lib/chisel/manifest.wall"
 # The last one is of images whose `/var` is not part of the system (ostree).
 _RPM_FOLDERS: Final = (b"var/lib/rpm", b"usr/lib/sysimage/rpm", b"usr/share/rpm")
 _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
@@ -48,6 +49,8 @@ _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
         **{folder + b"/Packages.db": _Form("rpm", parse_ndb) for folder in _RPM_FOLDERS},
         **{folder + b"/Packages": _Form("rpm", parse_bdb) for folder in _RPM_FOLDERS},
         b"var/lib/rpmmanifest/container-manifest-2": _Form("rpm", parse_manifest),
+        # What a chiselled Ubuntu installed: neither scanner reads it.
+        CHISEL_MANIFEST: _Form("chisel", lambda _: Reading()),
     }
 )
 _WRITE_AHEAD_LOGS: Final = frozenset(folder + b"/rpmdb.sqlite-wal" for folder in _RPM_FOLDERS)
@@ -195,6 +198,19 @@ def _parser_of(path: bytes) -> _Parse | None:
         return parse_desc
     if path in _WRITE_AHEAD_LOGS:
         return lambda body: Reading(problem="not empty" if body else "")
+    return None
+
+
+def nested_database(path: bytes) -> tuple[str, _Parse] | None:
+    """Return kind and reader of a database below another root than the image's; None for any other path."""
+    for known, form in _FILES.items():
+        if path.endswith(b"/" + known) and form.kind != "chisel":
+            return form.kind, form.parse
+    folder, _, name = path.rpartition(b"/")
+    if folder.endswith(b"/" + _DPKG_FOLDER) and not name.endswith(b".md5sums"):
+        return "dpkg", parse_status
+    if name == b"desc" and folder.rpartition(b"/")[0].endswith(b"/" + _PACMAN_FOLDER):
+        return "pacman", parse_desc
     return None
 
 

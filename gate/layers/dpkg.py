@@ -1,6 +1,8 @@
 """The dpkg database: `status`, or one file a package in `status.d` (distroless).
 
-Counts what both scanners count: packages whose third word of `Status` is `installed`, and those without `Status`.
+Counts what both scanners count: every package that has a version and whose `Status` does not hold the wish `deinstall` or
+`purge` (Trivy v0.72.0 `pkg/fanal/analyzer/pkg/dpkg`, Syft v1.46.0 `debian/parse_dpkg_db.go`); and whatever the wish, a package
+in a state in which its files are there: with the wish alone an author would hide it from both.
 Refuses to read a file in part: one stanza that is not understood makes the whole file unread.
 Specification: deb-control(5), dpkg's `lib/dpkg/parse.c`; checks reference, section 3.3.
 """
@@ -8,6 +10,12 @@ Specification: deb-control(5), dpkg's `lib/dpkg/parse.c`; checks reference, sect
 from __future__ import annotations
 
 from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+
+_WISHES_AWAY = frozenset({"deinstall", "purge"})
+# dpkg(1), "Package states"; without files are `not-installed` and `config-files`. Half-installed ones may have some.
+_STATES_WITH_FILES = (
+    ["installed"], ["half-installed"], ["unpacked"], ["half-configured"], ["triggers-awaited"], ["triggers-pending"],
+)  # fmt: skip
 
 
 def parse_status(body: bytes) -> Reading:
@@ -23,7 +31,7 @@ def parse_status(body: bytes) -> Reading:
         package = _package(fields)
         if package is None:
             return Reading(problem=f"stanza {number} has no usable name, version or status")
-        if _is_installed(fields):
+        if _counts(fields):
             packages.add(package)
     return Reading(frozenset(packages))
 
@@ -49,11 +57,16 @@ def _package(fields: dict[str, str]) -> OsPackage | None:
     architecture, status = fields.get("architecture", ""), fields.get("status")
     if not name or (status is not None and len(status.split()) != 3):
         return None
-    if _is_installed(fields) and not version:
+    if _is_there(fields) and not version:
         return None
     return os_package("deb", name, version, architecture) if is_plain(name, version, architecture) else None
 
 
-def _is_installed(fields: dict[str, str]) -> bool:
+def _counts(fields: dict[str, str]) -> bool:
+    wished_away = not _WISHES_AWAY.isdisjoint(fields.get("status", "").split())
+    return _is_there(fields) or (bool(fields.get("version")) and not wished_away)
+
+
+def _is_there(fields: dict[str, str]) -> bool:
     status = fields.get("status")
-    return status is None or status.split()[2:] == ["installed"]
+    return status is None or status.split()[2:] in _STATES_WITH_FILES

@@ -16,6 +16,7 @@ from gate.layers.languages import LanguageReader
 from gate.layers.layer_reader import LayerReader
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.meter import LayerMeter
+from gate.layers.nested_databases import NestedReader
 from gate.layers.os_release import ReleaseReader
 from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
@@ -56,12 +57,13 @@ class ImageReading:
         self._view = MergedView()
         self._observers = tuple(observers)
         self._databases = DatabaseReader()
+        self._nested = NestedReader()
         self._releases = ReleaseReader()
         self._languages = LanguageReader()
         self._passwd = PasswdReader()
         self._forms = FormReader()
         self._times = _NewestTime(not_after)
-        own = (self._times, self._databases, self._releases, self._languages, self._passwd, self._forms)
+        own = (self._times, self._databases, self._nested, self._releases, self._languages, self._passwd, self._forms)
         meter = LayerMeter(limits, clock, check_deadline)
         self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
         self._summaries: list[LayerSummary] = []
@@ -82,6 +84,7 @@ class ImageReading:
             distribution=self._releases.conclude(self._view),
             package_databases=databases.databases,
             removed_databases=databases.removed,
+            nested_databases=self._nested.conclude(self._view),
             os_packages=databases.packages,
             language_packages=languages,
             package_forms=self._forms.conclude(

@@ -166,6 +166,15 @@ class PackageDatabase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NestedDatabase:
+    """A package database below another root than the image's, with its packages as far as the gate reads them."""
+
+    kind: str
+    path: str
+    packages: frozenset[tuple[str, str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivilegedFile:
     """What gives rights in the merged view: setuid or setgid bits (octal mode), file capabilities, or a device.
 
@@ -222,6 +231,7 @@ class LayerFacts:
     os_packages: frozenset[tuple[str, str, str]] = frozenset()
     language_packages: frozenset[PackageKey] = frozenset()
     package_forms: tuple[FormSeen, ...] = ()
+    nested_databases: tuple[NestedDatabase, ...] = ()
     privileged_files: tuple[PrivilegedFile, ...] = ()
     embedded_sboms: tuple[str, ...] = ()
     users: tuple[tuple[str, int], ...] = ()

@@ -22,7 +22,6 @@ _SECONDS: Final = 600
 # A case that is not right yet, and why. Strict: one that was mended must be taken off this list.
 NOT_RIGHT_YET: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "07-chiselled-ubuntu": "a chiselled image's manifest is not known",
         "11-builder-id-without-its-version": "builder ids with and without a version are two",
         "13-vex-that-names-the-index": "a VEX document about an index does not speak for its children",
         "21-blobs-on-a-private-host": "no setting allows a redirect to a private host",
