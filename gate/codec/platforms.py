@@ -25,6 +25,8 @@ _ARCHITECTURES: Final = MappingProxyType(
 )  # fmt: skip
 _SYSTEMS: Final = MappingProxyType({"macos": "darwin"})
 _IMPLIED: Final = frozenset({("amd64", "v1"), ("arm64", "8"), ("arm64", "v8")})
+# What a request that names no variant has after folding: nothing, or what `arm` implies.
+_ANY_VARIANT: Final = frozenset({"", "v7"})
 _REQUEST: Final = re.compile(r"[a-z0-9]+/[a-z0-9_-]+(?:/[a-z0-9.]+)?", re.ASCII)
 
 
@@ -55,6 +57,21 @@ def normal_platform(platform: Platform) -> Platform:
         architecture=architecture,
         variant=variant,
         os_features=tuple(sorted(platform.os_features)),
+    )
+
+
+def may_serve(asked: Platform, offered: Platform) -> bool:
+    """Return whether some runtime of the platform asked for could pick this child.
+
+    Wider than `same_platform`: a request without a variant takes every variant of its architecture, because a runtime that
+    detects its processor picks `amd64/v2` or `arm/v6` where it is there. What is judged too much harms nobody.
+    """
+    left, right = normal_platform(asked), normal_platform(offered)
+    return (
+        (left.os, left.architecture) == (right.os, right.architecture)
+        and (asked.variant in _ANY_VARIANT or left.variant == right.variant)
+        and left.os_version in {"", right.os_version}
+        and set(left.os_features) <= set(right.os_features)
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gate.findings.grace import grace_end
+from gate.findings.grace import grace_end, why_none
 from gate.findings.vex import VexEffect, vex_effect
 from gate.model.finding import FixState
 from gate.model.policy import FailOrIgnore, Quorum
@@ -114,4 +114,6 @@ def _by_severity(finding: Finding, rules: FindingRules, now: datetime) -> _Decis
     if end is not None and now < end:
         return _Decision(counts=False, code=code, because=f"in grace until {end:%Y-%m-%d}", grace_until=end)
     because = f"severity {finding.severity.value}" + (f" counts as {severity.value}" if unknown else "")
+    if severity in dict(policy.grace) and end is None:
+        because += f"; {why_none(finding, rules.seen, now)}"
     return _Decision(counts=True, code=code, because=because, grace_until=end)

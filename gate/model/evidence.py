@@ -308,9 +308,13 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSeen:
-    """What the record knew before: when each finding (by fingerprint) was first seen on any digest of this repository."""
+    """What the record knew before: when a fix of each finding (by fingerprint) was first seen on any digest of this repository.
+
+    `kept` says whether the record knew anything of this repository.
+    """
 
     since: tuple[tuple[str, datetime], ...] = ()
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from gate.model.digest import Digest
 from gate.model.image import Platform
@@ -16,6 +17,10 @@ class Subject:
     digest: Digest
     size: int
     platform: Platform | None = None
+
+
+# Why a child was skipped: it is of a platform that neither the user nor the policy asked for.
+OTHER_PLATFORM: Final = "platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFac
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.verdict import Verdict
 from gate.pipeline.actor import actor_of
+from gate.pipeline.gather import gather
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.other_forms import remove_stale, write_forms
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
@@ -218,7 +219,7 @@ def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedMan
 def _in_turn(
     run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
 ) -> CheckRun:
-    """Give an earlier verdict again where that holds, or else come to one; then finish what earlier runs left."""
+    """Decide, and give an earlier verdict again that says the same or issue one; then finish what earlier runs left."""
     before = run.record.unpublished(run.subject) if publisher is not None else ()
     concluded = _judge(run, source, root, publisher, workshop)
     if publisher is None or not before:
@@ -234,13 +235,14 @@ def _judge(
     attached = attempt(lambda: collect_attachments(source, root.digest)) if EvidenceKind.ATTACHMENTS in needs else None
     target = publisher.target if publisher is not None else ""
     inputs = inputs_of(run.subject, run.loaded, run.options, workshop, attached, target)
-    anew = run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None
-    known = None if anew else _known(run, inputs, publisher)
+    evidence = _gather(run, source, root, workshop, attached)
+    verdict = _decide(run, evidence)
+    again = not (run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None)
+    known = _known(run, inputs, verdict, publisher) if again else None
     if known is not None:
         return known
-    evidence = _gather(run, source, root, workshop, attached)
     # What another job scanned says nothing about the programs that are here.
-    return _conclude(run, evidence, "" if run.options.brought is not None else inputs, publisher)
+    return _conclude(run, evidence, verdict, "" if run.options.brought is not None else inputs, publisher)
 
 
 def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publisher | None:
@@ -271,9 +273,9 @@ def _target_of(reference: Reference) -> str:
             raise InternalError("nothing is attached to an archive")
 
 
-def _known(run: _Run, inputs: str, publisher: Publisher | None) -> CheckRun | None:
-    """Give an earlier verdict again, and see that whoever asks for it finds it: a registry may have lost it since."""
-    known = known_verdict(run.record, inputs, run.policy.attest, run.started)
+def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:
+    """Give an earlier verdict that says the same again, and see that it is found: a registry may have lost it since."""
+    known = known_verdict(run.record, inputs, verdict, run.policy.attest, run.started)
     if known is None:
         return None
     if run.options.signer is None:
@@ -296,8 +298,6 @@ def _gather(
     workshop: Workshop,
     attached: Attachments | Unobtained | None,
 ) -> EvidenceSet:
-    from gate.pipeline.gather import gather  # noqa: PLC0415 - 0.1 s that a verdict which is given again does not need
-
     policy = run.policy
     grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
     remembered = run.request.repository if grace else None
@@ -317,9 +317,8 @@ def _gather(
         return gather(source, root, begun, policy, needed_evidence(policy), workshop, run.options.brought)
 
 
-def _conclude(run: _Run, evidence: EvidenceSet, inputs: str, publisher: Publisher | None) -> CheckRun:
-    """Decide, sign what was decided, record it, and publish it."""
-    verdict = _decide(run, evidence)
+def _conclude(run: _Run, evidence: EvidenceSet, verdict: Verdict, inputs: str, publisher: Publisher | None) -> CheckRun:
+    """Sign what was decided, record it, and publish it."""
     signer = _signer_of(verdict, run.options)
     try:
         signed = _sign(run, verdict, signer) if signer is not None else None

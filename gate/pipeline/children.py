@@ -1,14 +1,15 @@
 """Which images of a request are judged: the one manifest, or every runnable child of an index.
 
 Children that BuildKit writes for attestations are skipped by rule and counted (formats reference, section 2.3); a child on
-another platform than asked for is skipped because somebody said so, and the verdict says it too (attacks D07, D09).
+another platform than asked for is skipped because somebody said so, the verdict says it too, and the index is then no subject
+of it (attacks D07, D09).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gate.codec.oci import (
     attested_image,
@@ -18,15 +19,14 @@ from gate.codec.oci import (
     parse_index,
     parse_manifest,
 )
-from gate.codec.platforms import same_platform
-from gate.errors import EvidenceError
+from gate.codec.oci_config import MAX_CONFIG_BYTES, parse_config
+from gate.codec.platforms import may_serve
+from gate.errors import EvidenceError, GateError
 from gate.model.image import INDEX_TYPES, Descriptor, ImageIndex, ImageManifest, Platform
-from gate.model.subject import SkippedChild
+from gate.model.subject import OTHER_PLATFORM, SkippedChild
 
 if TYPE_CHECKING:
     from gate.collectors.image_source import FetchedManifest, ImageSource
-
-_OTHER_PLATFORM: Final = "platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Family:
         What speaks of an image that nobody asked for is as little a subject as that image.
         """
         images = {str(one.digest) for one in self.judged}
-        images |= {str(one.digest) for one in self.skipped if one.reason == _OTHER_PLATFORM}
+        images |= {str(one.digest) for one in self.skipped if one.reason == OTHER_PLATFORM}
         is_first = child.digest == self.judged[0].digest
         return tuple(
             one for one in self.attestations if one.about == str(child.digest) or (is_first and one.about not in images)
@@ -75,9 +75,9 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     attestations = tuple(_attestations(source, index, wanted))
     judged: list[Descriptor] = []
     skipped: list[SkippedChild] = []
-    for child, reason in _sorted_out(index, [one.child for one in attestations], wanted):
+    for child, reason, platform in _classified(source, index, [one.child for one in attestations], wanted):
         if reason:
-            skipped.append(SkippedChild(digest=child.digest, platform=str(child.platform or ""), reason=reason))
+            skipped.append(SkippedChild(digest=child.digest, platform=str(platform or ""), reason=reason))
         else:
             judged.append(child)
     if judged or not wanted:
@@ -110,16 +110,27 @@ def _attestation_content(source: ImageSource, child: Descriptor, wanted: tuple[P
         raise
 
 
-def _sorted_out(
-    index: ImageIndex, attestations: list[Descriptor], wanted: tuple[Platform, ...]
-) -> Iterator[tuple[Descriptor, str]]:
+def _classified(
+    source: ImageSource, index: ImageIndex, attestations: list[Descriptor], wanted: tuple[Platform, ...]
+) -> Iterator[tuple[Descriptor, str, Platform | None]]:
+    """Yield each child with the reason why it is skipped ("" for none) and its platform."""
     for child in index.manifests:
         # The whole descriptor: the same manifest can be listed once more as an image.
         if child in attestations:
-            yield child, "attestation"
-        elif wanted and not any(
-            child.platform is not None and same_platform(platform, child.platform) for platform in wanted
-        ):
-            yield child, _OTHER_PLATFORM
-        else:
-            yield child, ""
+            yield child, "attestation", child.platform
+            continue
+        platform = child.platform or (_configured_platform(source, child) if wanted else None)
+        # A child whose platform nobody can tell could be picked: it is judged, and the fault is found there.
+        left_out = wanted and platform is not None and not any(may_serve(asked, platform) for asked in wanted)
+        yield child, OTHER_PLATFORM if left_out else "", platform
+
+
+def _configured_platform(source: ImageSource, child: Descriptor) -> Platform | None:
+    """Return what the configuration of a child says whose descriptor names no platform, as a runtime reads it; or None."""
+    try:
+        manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
+        if manifest.config.size > MAX_CONFIG_BYTES:
+            return None
+        return parse_config(b"".join(source.blob(manifest.config))).platform
+    except GateError:
+        return None

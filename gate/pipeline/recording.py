@@ -16,6 +16,7 @@ from gate.codec.values import decode_value, encode_value
 from gate.errors import StorageError
 from gate.model.digest import Digest
 from gate.model.evidence import FirstSeen
+from gate.model.finding import FixState
 from gate.model.image import Descriptor
 from gate.model.verdict import Verdict
 from gate.model.version import VERSION
@@ -114,6 +115,11 @@ def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: Signed
             {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes]} for check in verdict.checks
         ],
         "findings": [*sorted({found.finding.fingerprint for found in verdict.findings})],
+        "fixed": [
+            *sorted(
+                {found.finding.fingerprint for found in verdict.findings if found.finding.fix_state is FixState.FIXED}
+            )
+        ],
         "waivers": [*sorted(used.waiver.id for used in verdict.waivers if used.state == "used")],
         "subjects": [str(subject.digest) for subject in verdict.subjects],
         "demonstration": verdict.demonstration,
@@ -192,11 +198,14 @@ def read_summary(record: Record, row: Row) -> bytes | None:
 
 
 def first_seen(record: Record, repository: Repository) -> FirstSeen:
-    """Give when each finding was first seen on any digest of a repository."""
+    """Return when a fix of each finding was first seen on any digest of a repository; rows of the first release say nothing."""
     since: dict[str, datetime] = {}
+    kept = False
     for row in record.verdicts_of(str(repository)):
-        view = row.view()
+        if row.legacy:
+            continue
+        view, kept = row.view(), True
         at = parse_time(view.text("at"), _FAULT, "at")
-        for fingerprint in view.texts("findings"):
+        for fingerprint in view.optional_texts("fixed"):
             since.setdefault(fingerprint, at)
-    return FirstSeen(since=tuple(sorted(since.items())))
+    return FirstSeen(since=tuple(sorted(since.items())), kept=kept)

@@ -1,9 +1,9 @@
-"""When an earlier verdict may be given again: everything that it depends on is unchanged, and half its life is not over.
+"""When an earlier verdict is given again: deciding now comes to the same, on the same grounds, and half its life is not over.
 
-The key covers the image, the policy, the tools and databases by digest, the environments, the keys, the place, the trusted
-roots, and what others attached to the image. A root that the policy pins is in the policy's digest; the public one, which the
-`sigstore` package ships, is not. The gate's own verdicts are left out of the key, or each would invalidate itself; they can
-neither be a signature of an image nor a VEX document, so nothing that decides is left out.
+The decision is made each time, with the present clock (DESIGN, rule 11), from evidence of which the cache has what did not
+change; so nothing that ended lives on. What is saved is the signature and the push. The key over everything that a verdict
+depends on finds the earlier verdict in the record: the image, the policy, the tools and databases by digest, the environments,
+the keys, the place, the trusted roots, and what others attached to the image.
 
 A policy that points to unpinned files, or that was laid over on the command line, has no digest that covers what it says:
 a verdict under it is never given again.
@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gate.codec.attachments import parse_attachment
+from gate.codec.bundle import parse_bundle
+from gate.codec.evidence_statement import result_of
 from gate.codec.strict_json import canonical_json
+from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import GateError, StorageError
 from gate.model.attachment import FAILED_VERDICT, Attachments
 from gate.model.decision import Decision
@@ -27,6 +30,7 @@ from gate.model.policy_signers import trusts_of
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.model.version import VERSION
 from gate.pipeline.recording import read_intent, read_summary, read_verdict
+from gate.pipeline.statements import subject_descriptors
 from gate.pipeline.workshop import SCANNERS
 from gate.signers.signer import signer_name
 from gate.verification.signature import signed_statement
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.model.attachment import Attachment
     from gate.model.policy import AttestSettings
-    from gate.model.verdict import Verdict
+    from gate.model.verdict import Problem, Verdict
     from gate.pipeline.options import CheckOptions
     from gate.pipeline.policies import LoadedPolicy
     from gate.pipeline.recording import Intent
@@ -109,20 +113,75 @@ def _is_verdict(item: Attachment, settings: AttestSettings) -> bool:
     return kind in {VERIFICATION_SUMMARY, settings.evidence_predicate_type}
 
 
-def known_verdict(record: Record, inputs: str, settings: AttestSettings, now: datetime) -> KnownVerdict | None:
-    """Give the newest verdict on these inputs, if it is young enough; what could not be judged is never given again."""
+def known_verdict(
+    record: Record, inputs: str, verdict: Verdict, settings: AttestSettings, now: datetime
+) -> KnownVerdict | None:
+    """Return the newest verdict on these inputs if `verdict`, which was decided now, says the same, and it is young enough."""
     rows = record.verdicts_with_inputs(inputs) if inputs else ()
-    if not rows:
+    if not rows or verdict.decision is Decision.ERROR:
         return None
     try:
-        verdict = read_verdict(record, rows[0])
-        known = KnownVerdict(verdict=verdict, intent=_intent(record, rows[0]), summary=read_summary(record, rows[0]))
+        earlier = read_verdict(record, rows[0])
+        known = KnownVerdict(verdict=earlier, intent=_intent(record, rows[0]), summary=read_summary(record, rows[0]))
     except StorageError:
-        # Evidence that is damaged, or of another release: it is gathered anew, and `gate audit verify` tells which.
+        # Evidence that is damaged, or of another release: `gate record status` tells which.
         return None
-    age = now - verdict.evaluated_at
+    age = now - earlier.evaluated_at
     young = 0 <= age.total_seconds() < settings.max_age.total_seconds() / 2
-    return known if young and verdict.decision is not Decision.ERROR else None
+    return known if young and same_grounds(earlier, verdict) and _says(known.summary, earlier, settings) else None
+
+
+def same_grounds(one: Verdict, other: Verdict) -> bool:
+    """Return whether two verdicts decide the same for the same reasons; the moment, and words that count days, aside."""
+    return _grounds(one) == _grounds(other)
+
+
+def _grounds(verdict: Verdict) -> tuple[object, ...]:
+    return (
+        (verdict.request, verdict.root, verdict.subjects, verdict.skipped),
+        (verdict.decision, verdict.policy, verdict.environments, verdict.build_level, verdict.demonstration),
+        tuple((check.id, check.outcome, tuple(map(_reason, check.problems))) for check in verdict.checks),
+        tuple(
+            (
+                found.finding.fingerprint,
+                found.subject,
+                found.counts,
+                found.code,
+                found.waived_by,
+                found.vex,
+                found.grace_until,
+            )
+            for found in verdict.findings
+        ),
+        tuple((found.secret.fingerprint, found.subject, found.counts, found.waived_by) for found in verdict.secrets),
+        tuple((used.waiver, used.state, used.covers) for used in verdict.waivers),
+        (verdict.tools, verdict.signatures, verdict.trusted_roots, verdict.origin),
+    )
+
+
+def _reason(problem: Problem) -> tuple[object, ...]:
+    return problem.code, problem.subject, problem.fingerprint, problem.location, problem.rule, problem.waived_by
+
+
+def _says(bundle: bytes | None, verdict: Verdict, settings: AttestSettings) -> bool:
+    """Return whether a recorded summary is about this digest, repository and policy, with this decision; True without one."""
+    repository, digest = verdict.request.repository, verdict.digest
+    if bundle is None:
+        return True
+    if repository is None or digest is None:
+        return False
+    try:
+        statement = signed_statement(parse_bundle(bundle))
+        summary = parse_summary(statement, extension_prefixes=(settings.extension_prefix,))
+    except GateError:
+        return False
+    subjects = {subject.digest for subject in summary.subjects}
+    return (
+        summary.result is result_of(verdict.decision)
+        and summary.policy_digest == verdict.policy.digest
+        and summary.resource_uri in {resource_uri(repository, subject) for subject in subjects}
+        and {subject.digest for subject in subject_descriptors(verdict)} == subjects
+    )
 
 
 def _intent(record: Record, row: Row) -> Intent | None:

@@ -26,6 +26,7 @@ from gate.model.statement import (
     VerificationSummary,
 )
 from gate.model.string_map import StringMap
+from gate.model.subject import OTHER_PLATFORM
 from gate.model.version import VERSION
 from gate.signers.signing import SignedStatement, sign_statement
 
@@ -104,16 +105,17 @@ def sign_verdict(
 
 
 def subject_descriptors(verdict: Verdict) -> tuple[Descriptor, ...]:
-    """Give what was judged: the index first and then its judged children, or the one manifest; none of what was not read.
+    """Return what was judged: the index first and then its judged children, or the one manifest; none of what was not read.
 
-    Where the user narrowed the platforms the index was not judged as a whole, so it is no subject.
+    Where the user narrowed the platforms, or the policy's platforms left a runnable child out, the index was not judged as a
+    whole: it is no subject, and no verdict on it exists that a runtime could take for one on the child that it picks.
     """
     root = (verdict.root,) if verdict.root is not None else ()
     children = (
         Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
         for subject in verdict.subjects
     )
-    narrowed = bool(verdict.request.platforms)
+    narrowed = bool(verdict.request.platforms) or any(child.reason == OTHER_PLATFORM for child in verdict.skipped)
     named = tuple(children) if narrowed else (*root, *children)
     return tuple({descriptor.digest: descriptor for descriptor in named}.values())
 

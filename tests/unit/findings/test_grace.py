@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gate.findings.grace import grace_end
+from gate.findings.grace import grace_end, why_none
 from gate.findings.merge import merge_findings
 from gate.model.evidence import FirstSeen
 from gate.model.finding import Finding, FixState, Tool, ToolFinding
@@ -49,6 +49,15 @@ def test_the_record_can_only_make_it_end_earlier() -> None:
     other = FirstSeen(since=(("0" * 16, NOW - 6 * DAY),))
     assert end(finding, seen=earlier) == NOW + 2 * DAY
     assert end(finding, seen=later) == end(finding, seen=other) == NOW + 6 * DAY
+
+
+@pytest.mark.parametrize("state", [FixState.NOT_FIXED, FixState.UNKNOWN, FixState.WONT_FIX])
+def test_the_record_begins_no_grace(state: FixState) -> None:
+    """What was refused without a fix, or without its date, is refused again, whatever the record has seen since."""
+    for finding in (merged(fixed()), merged(found(Tool.GRYPE, "CVE-1", fix_state=state, published=NOW - DAY))):
+        seen = FirstSeen(since=((finding.fingerprint, NOW - DAY),), kept=True)
+        assert end(finding, seen=seen) is None
+        assert why_none(finding, seen, NOW) == why_none(finding, FirstSeen(), NOW) != ""
 
 
 def test_a_past_end_is_given_too() -> None:

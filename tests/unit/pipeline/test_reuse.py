@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,16 +18,19 @@ from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
-from gate.model.image import Platform
+from gate.model.image import OCI_MANIFEST, Descriptor, Platform
 from gate.model.policy import AttestSettings
 from gate.model.progress import NoProgress
+from gate.model.reference import Repository, parse_repository
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
+from gate.model.subject import SkippedChild
 from gate.model.verdict import Verdict
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.pipeline.places import Places, default_places
 from gate.pipeline.policies import LoadedPolicy, load_policy
 from gate.pipeline.recording import record_verdict
-from gate.pipeline.reuse import inputs_of, known_verdict
+from gate.pipeline.reuse import inputs_of, known_verdict, same_grounds
+from gate.pipeline.statements import SignedVerdict, sign_verdict
 from gate.pipeline.workshop import Workshop, open_workshop
 from gate.registry.deadline import Deadline
 from gate.signers.signing import sign_statement
@@ -51,6 +55,7 @@ from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore
 SUBJECT_KEY = f"{REPOSITORY}@{IMAGE}"
 OTHER_ROOT = VirtualSigstore(seed=1).trusted_root()
 SETTINGS = AttestSettings()
+OTHER_MANIFEST = Descriptor(media_type=OCI_MANIFEST, digest=Digest.of(b"another image"), size=13)
 
 
 @pytest.fixture
@@ -166,7 +171,7 @@ def test_what_no_digest_covers_has_no_key(places: Places, workshop: Workshop, lo
     record = open_record(places.record, places.evidence)
     try:
         keep(record, make_verdict(), inputs="")
-        assert known_verdict(record, "", SETTINGS, make_verdict().evaluated_at) is None
+        assert known_verdict(record, "", make_verdict(), SETTINGS, make_verdict().evaluated_at) is None
     finally:
         record.close()
 
@@ -182,26 +187,69 @@ def test_a_verdict_is_given_again_for_half_its_life(places: Places) -> None:
     try:
         keep(record, verdict)
         for age in (timedelta(0), half - timedelta(seconds=1)):
-            known = known_verdict(record, "a key", SETTINGS, verdict.evaluated_at + age)
+            known = known_verdict(record, "a key", verdict, SETTINGS, verdict.evaluated_at + age)
             assert known is not None
             assert (known.verdict, known.intent, known.summary) == (verdict, None, None)
         for age in (half, timedelta(seconds=-1)):
-            assert known_verdict(record, "a key", SETTINGS, verdict.evaluated_at + age) is None
-        assert known_verdict(record, "another key", SETTINGS, verdict.evaluated_at) is None
+            assert known_verdict(record, "a key", verdict, SETTINGS, verdict.evaluated_at + age) is None
+        assert known_verdict(record, "another key", verdict, SETTINGS, verdict.evaluated_at) is None
     finally:
         record.close()
 
 
 def test_what_could_not_be_judged_is_never_given_again(places: Places) -> None:
     verdict = make_verdict()
-    record = open_record(places.record, places.evidence)
-    try:
+    refused = replace(verdict, decision=Decision.REFUSED)
+    error = replace(verdict, decision=Decision.ERROR)
+    with closing(open_record(places.record, places.evidence)) as record:
         keep(record, verdict)
-        keep(record, replace(verdict, decision=Decision.ERROR))
-        assert known_verdict(record, "a key", SETTINGS, verdict.evaluated_at) is None
-        keep(record, replace(verdict, decision=Decision.REFUSED))
-        known = known_verdict(record, "a key", SETTINGS, verdict.evaluated_at)
+        keep(record, error)
+        for decided in (verdict, error):
+            assert known_verdict(record, "a key", decided, SETTINGS, verdict.evaluated_at) is None
+        keep(record, refused)
+        known = known_verdict(record, "a key", refused, SETTINGS, verdict.evaluated_at)
         assert known is not None
         assert known.verdict.decision is Decision.REFUSED
-    finally:
-        record.close()
+        assert known_verdict(record, "a key", verdict, SETTINGS, verdict.evaluated_at) is None
+
+
+def test_another_ground_gives_a_verdict_of_its_own() -> None:
+    verdict = make_verdict()
+    changes: dict[str, object] = {
+        "decision": Decision.REFUSED,
+        "environments": ("elsewhere",),
+        "policy": replace(verdict.policy, digest=Digest.of(b"another")),
+        "request": replace(verdict.request, repository=parse_repository("registry.example/other")),
+        "root": None,
+        "subjects": (),
+        "skipped": (SkippedChild(digest=IMAGE, platform="linux/arm64", reason="platform"),),
+        "build_level": 3,
+    }
+    later = replace(verdict, evaluated_at=verdict.evaluated_at + timedelta(hours=1))
+    worded = replace(later, checks=tuple(replace(check, message="another day") for check in verdict.checks))
+    assert same_grounds(verdict, worded)
+    for name, value in changes.items():
+        assert not same_grounds(verdict, replace(later, **{name: value})), name  # type: ignore[arg-type]
+
+
+def test_a_summary_of_something_else_is_not_given_again(places: Places) -> None:
+    """As somebody could have written it into the record: another image's, another policy's, or one that says the other."""
+    verdict = make_verdict()
+    repository = verdict.request.repository
+    assert repository is not None
+
+    def signed(of: Verdict, name: Repository = repository) -> SignedVerdict:
+        return sign_verdict(of, name, SETTINGS, signer=GATE, started=NOW, finished=NOW)
+
+    others = {
+        "itself": signed(verdict),
+        "decision": signed(replace(verdict, decision=Decision.REFUSED)),
+        "policy": signed(replace(verdict, policy=replace(verdict.policy, digest=Digest.of(b"another")))),
+        "subjects": signed(replace(verdict, root=OTHER_MANIFEST, subjects=())),
+        "repository": signed(verdict, parse_repository("registry.example/other")),
+    }
+    for name, summary in others.items():
+        with closing(open_record(places.record, places.evidence)) as record:
+            record_verdict(record, verdict, b"policy", inputs=name, signed=summary, target="")
+            known = known_verdict(record, name, verdict, SETTINGS, verdict.evaluated_at)
+            assert (known is not None) is (name == "itself"), name

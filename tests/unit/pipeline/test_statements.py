@@ -12,9 +12,11 @@ from gate.codec.bundle import parse_bundle
 from gate.codec.vsa import parse_summary
 from gate.errors import InternalError
 from gate.model.decision import Decision
+from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, Descriptor
 from gate.model.policy import AttestSettings
 from gate.model.statement import VerificationResult
+from gate.model.subject import OTHER_PLATFORM, SkippedChild
 from gate.model.verdict import Verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.verification.signature import signed_statement
@@ -48,6 +50,15 @@ def test_an_index_of_which_a_part_was_judged_is_no_subject() -> None:
     narrowed = replace(verdict, request=replace(verdict.request, platforms=(AMD64,)), subjects=verdict.subjects[:1])
     assert [descriptor.digest for descriptor in subject_descriptors(narrowed)] == [CHILD]
     assert IMAGE not in {publication.subject.digest for publication in sign(narrowed).publications}
+
+
+def test_an_index_of_which_the_policy_left_a_child_out_is_no_subject() -> None:
+    verdict = replace(of_an_index(), subjects=of_an_index().subjects[:1])
+    left_out = SkippedChild(digest=Digest.of(b"arm64"), platform="linux/arm64", reason=OTHER_PLATFORM)
+    beside = SkippedChild(digest=Digest.of(b"statements"), platform="unknown/unknown", reason="attestation")
+    for skipped, expected in (((left_out, beside), [CHILD]), ((beside,), [IMAGE, CHILD]), ((), [IMAGE, CHILD])):
+        named = subject_descriptors(replace(verdict, skipped=skipped))
+        assert [descriptor.digest for descriptor in named] == expected
 
 
 def test_nothing_judged_is_nothing_to_sign() -> None:
