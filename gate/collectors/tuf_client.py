@@ -94,9 +94,12 @@ def update_from(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch, _state_of(folder, anchor, Path(scratch)) as state:
             base = url.rstrip("/")
-            updater = _updater(state, Path(scratch), _Source(base, partial(_fetched, service)), base, anchor)
-            updater.refresh()
-            accept({name: content for name in names if (content := _target(updater, name)) is not None})
+            source = _Source(base, partial(_fetched, service))
+            lookups = _lookups(lambda: _updater(state, Path(scratch), source, base, anchor), state)
+            found = {name: _target(updater, name) for name, updater in zip(names, lookups, strict=False)}
+            if not names:
+                next(lookups)
+            accept({name: content for name, content in found.items() if content is not None})
             _complete(folder, state, Path(scratch))
 
 
@@ -155,6 +158,22 @@ def verify_cached(folder: Path, targets: Mapping[str, bytes]) -> None:
                     "the metadata does not name the trusted root", code="ROOT_DIGEST", expected=name, seen="nothing"
                 )
             described.verify_length_and_hashes(content)
+
+
+def _lookups(make: Callable[[], Updater], state: Path) -> Iterator[Updater]:
+    """Give a refreshed client for one target after the other: the same one, or a new one each where roles are delegated.
+
+    python-tuf keeps a delegated role that it verified for one delegator, and does not verify it again for another one that
+    names other keys; what is only in its folder it verifies for the delegator that leads there.
+    """
+    updater = make()
+    updater.refresh()
+    yield updater
+    while True:
+        if any(path.stem not in _ROLES for path in state.glob("*.json")):
+            updater = make()
+            updater.refresh()
+        yield updater
 
 
 def kept_anchor(folder: Path) -> bytes:
