@@ -59,7 +59,7 @@ def attest() -> None:
     "keys",
     type=PLACE,
     multiple=True,
-    envvar="GATE_KEY",
+    envvar="GATE_VERIFY_KEY",
     help="A public key whose signatures are verified (repeatable).",
 )
 @click.option(
@@ -267,7 +267,7 @@ def sign(
     "keys",
     type=PLACE,
     multiple=True,
-    envvar="GATE_KEY",
+    envvar="GATE_VERIFY_KEY",
     help="A public key of the gate's verdicts: only what it signed is removed (repeatable).",
 )
 @click.option(

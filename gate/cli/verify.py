@@ -31,7 +31,7 @@ demand_options = with_options(
         "keys",
         type=PLACE,
         multiple=True,
-        envvar="GATE_KEY",
+        envvar="GATE_VERIFY_KEY",
         help="A public key that signs verdicts (repeatable).",
     ),
     identity_options,
@@ -40,7 +40,7 @@ demand_options = with_options(
         "fail_keys",
         type=PLACE,
         multiple=True,
-        envvar="GATE_FAIL_KEY",
+        envvar="GATE_VERIFY_FAIL_KEY",
         help="A public key that signs FAILED verdicts, where they have their own (repeatable).",
     ),
     click.option(

@@ -27,7 +27,7 @@ _COLUMNS: Final = ("signer", "issuer", "key", "time", "logs", "timestamps", "dig
 @click.argument("artifact", metavar="FILE_OR_DIGEST")
 @click.option("--bundle", type=PLACE, required=True, envvar="GATE_BUNDLE", help="The bundle.")
 @identity_options
-@click.option("--key", type=PLACE, envvar="GATE_KEY", help="Verify with this public key instead of an identity.")
+@click.option("--key", type=PLACE, envvar="GATE_VERIFY_KEY", help="Verify with this public key instead of an identity.")
 @trusted_root_option
 @common_options
 def verify_bundle_command(
