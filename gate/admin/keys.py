@@ -39,7 +39,7 @@ class KeyPair:
 
 
 def generate_key_pair(directory: Path, password: bytes, *, name: str = "gate") -> KeyPair:
-    """Make `NAME.key` (encrypted with the password, which may be empty) and `NAME.pub` in the directory.
+    """Make `NAME.key` (encrypted with the password, which may be empty) and `NAME.pub` in the directory, made if missing.
 
     Raises:
         KeyFileError: `KEY_EXISTS` where one of the two is there already.
@@ -49,6 +49,7 @@ def generate_key_pair(directory: Path, password: bytes, *, name: str = "gate") -
     for path in (private_path, public_path):
         if os.path.lexists(path):
             raise _exists(path)
+    _make_folder(directory)
     key = ec.generate_private_key(ec.SECP256R1())
     sealed = render_cosign_key(
         key, password, salt=secrets.token_bytes(SALT_BYTES), nonce=secrets.token_bytes(NONCE_BYTES)
@@ -56,6 +57,16 @@ def generate_key_pair(directory: Path, password: bytes, *, name: str = "gate") -
     public_key = FileSigner(key).public_key
     _write_pair({private_path: (sealed, PRIVATE_MODE), public_path: (render_public_key(public_key), PUBLIC_MODE)})
     return KeyPair(private_path=private_path, public_path=public_path, public_key=public_key)
+
+
+def _make_folder(directory: Path) -> None:
+    """Make the folder where it is missing, its owner's alone: a private key will stand in it."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the folder {directory} cannot be made", code="OUT_WRITE", seen=error.strerror or "an error"
+        ) from error
 
 
 def write_public_key(path: Path, key: PublicKey) -> None:

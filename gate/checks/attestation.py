@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gate.checks._attached import accepted, attachments_of, refusal
 from gate.codec.attested_document import read_attested
 from gate.codec.strict_json import printable
-from gate.codec.times import format_time
+from gate.codec.times import format_duration, format_time
 from gate.errors import AttestationError, EvidenceError, GateError, InternalError
 from gate.model.check import Answer, Check
 from gate.model.digest import Digest
@@ -155,7 +155,10 @@ def _expect_age(time: datetime, max_age: timedelta, now: datetime) -> None:
         )
     if now - time > max_age:
         raise AttestationError(
-            "the attestation is too old", code="ATT_EXPIRED", expected=f"at most {max_age}", seen=format_time(time)
+            "the attestation is too old",
+            code="ATT_EXPIRED",
+            expected=f"at most {format_duration(max_age)} old",
+            seen=f"{format_duration(now - time)} old, of {format_time(time)}",
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.commands import Group
 from gate.cli.common import (
     Common,
     common_options,
@@ -47,7 +48,7 @@ _SHOWN: Final = (
 _PRUNED: Final = ("state", "says", "time", "manifest", "subject", "problem")
 
 
-@click.group()
+@click.group(cls=Group)
 def attest() -> None:
     """Show, sign and prune what is attached to a digest."""
 

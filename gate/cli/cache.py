@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.types import SIZE
 from gate.pipeline.workshop import image_store
@@ -14,7 +15,7 @@ from gate.report.content import Listing
 _BUSY: Final = "a run is using the store, and nothing was removed: try again when it has ended"
 
 
-@click.group()
+@click.group(cls=Group)
 def cache() -> None:
     """List and prune the local store of blobs."""
 

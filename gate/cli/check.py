@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import (
     Common,
     common_options,
@@ -117,7 +118,7 @@ ad_hoc_options = with_options(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @policy_option
 @signing_options

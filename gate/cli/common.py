@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import click
 
-from gate.cli.messages import say, say_error
+from gate.cli.environment_names import from_environment
+from gate.cli.messages import say, say_error, say_variables
 from gate.cli.outputs import expect_writable, write_report
 from gate.cli.progress import shown_progress
 from gate.cli.session import Session
@@ -92,6 +93,9 @@ class Common:
             errors = {str(image.error): image.error for image in content.images if image.error is not None}
             for found in errors.values():
                 say_error(found)
+            session = click.get_current_context().find_root().obj
+            if isinstance(session, Session):
+                say_variables(session.variables, code)
         click.get_current_context().exit(code)
 
 
@@ -253,9 +257,12 @@ def common_options(function: Callable[..., object]) -> Callable[..., object]:
             quiet=quiet,
             no_progress=no_progress,
         )
-        session = click.get_current_context().find_root().obj
-        if isinstance(session, Session) and session.found:
-            common.say(session.found)
+        context = click.get_current_context()
+        session = context.find_root().obj
+        if isinstance(session, Session):
+            session.variables = from_environment(context)
+            if session.found:
+                common.say(session.found)
         expect_writable(outputs)
         return function(common, **own)
 

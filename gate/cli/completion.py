@@ -7,6 +7,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options
 from gate.errors import InternalError
 from gate.report.content import Document
@@ -15,7 +16,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 _VARIABLE: Final = "_GATE_COMPLETE"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS))
 @common_options
 def completion(common: Common, shell: str) -> None:
@@ -32,4 +33,6 @@ def completion(common: Common, shell: str) -> None:
     if kind is None:
         raise InternalError("no completion for this shell", expected=", ".join(SHELLS), seen=shell)
     root = click.get_current_context().find_root().command
-    common.finish(Document(kind(root, {}, "gate", _VARIABLE).source().strip() + "\n"))
+    script = kind(root, {}, "gate", _VARIABLE).source().strip() + "\n"
+    # Bash then completes names of files wherever the gate has no word of its own.
+    common.finish(Document(script.replace("complete -o nosort -F", "complete -o nosort -o bashdefault -o default -F")))

@@ -34,13 +34,14 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
         "annotation", "as", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
         "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
-        "certificate-oidc-issuer-regexp", "ct-key", "debug", "digest", "dry-run", "dsse", "environment",
-        "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grype-db", "ignore-unfixed",
+        "certificate-oidc-issuer-regexp", "ct-key", "db-digest", "debug", "dry-run", "dsse", "environment",
+        "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db", "ignore-unfixed",
         "image", "java-db", "key", "key-password-file", "kyverno", "legacy", "legacy-attestation", "log", "log-key",
-        "max-age", "max-bytes", "mirror", "name", "no-progress", "no-sct", "offline", "plain-http", "platform", "policy",
-        "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root", "rules", "save",
-        "severity", "signature-key", "signing-config", "template", "timestamp", "timestamp-chain", "timestamps", "trivy-db",
-        "trusted-root", "tuf-url", "unsigned-verdict", "valid-from", "valid-until", "verifier-id", "vex",
+        "max-age", "max-bytes", "mirror", "name", "no-progress", "no-sct", "offline", "plain-http", "platform",
+        "policy", "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root", "rules",
+        "save", "severity", "sign-key", "signature-key", "signing-config", "template", "timestamp",
+        "timestamp-chain", "timestamps", "trivy-db", "trust-digest", "trusted-root", "tuf-url", "unsigned-verdict",
+        "valid-from", "valid-until", "verifier-id", "verify-attestation", "verify-fail-key", "verify-key", "vex",
     }
 )  # fmt: skip
 
@@ -108,14 +109,17 @@ def _untrusted(node: Node, message: str, expected: str) -> PolicyError:
 def _defaults(command: click.Command, fields: Fields, folder: Path) -> dict[str, object]:
     """Give parameter name -> value for the options that this command has."""
     options = {
-        name.removeprefix("--"): option
-        for option in command.params
-        if isinstance(option, click.Option)
-        for name in option.opts
-        if name.startswith("--")
+        name: option for option in command.params if isinstance(option, click.Option) for name in names_of(option)
     }
     known = {key: node for key, node in fields.values.items() if key in options}
     return {str(options[key].name): _value(options[key], node, folder) for key, node in known.items()}
+
+
+def names_of(option: click.Option) -> tuple[str, ...]:
+    """Return an option's names in a file: that of its variable, so that one name has one meaning for all commands."""
+    if isinstance(option.envvar, str):
+        return (option.envvar.removeprefix("GATE_").lower().replace("_", "-"),)
+    return tuple(name.removeprefix("--") for name in option.opts if name.startswith("--"))
 
 
 def _value(option: click.Option, node: Node, folder: Path) -> object:

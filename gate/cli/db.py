@@ -20,6 +20,7 @@ from gate.admin.databases import (
     import_databases,
     update_databases,
 )
+from gate.cli.commands import Group
 from gate.cli.common import (
     Common,
     common_options,
@@ -67,7 +68,7 @@ source_options = with_options(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """Keep the scanners' databases."""
 
@@ -128,7 +129,7 @@ def update(
 
 @db.command(name="import")
 @click.argument("source", type=PLACE)
-@click.option("--digest", type=DIGEST, envvar="GATE_DIGEST", help="The digest that the file must have.")
+@click.option("--digest", type=DIGEST, envvar="GATE_DB_DIGEST", help="The digest that the file must have.")
 @db_dir_option
 @tools_dir_option
 @common_options

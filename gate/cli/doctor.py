@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from gate.admin.doctor import Diagnosis, Patient, State, examine
+from gate.cli.commands import Command
 from gate.cli.common import (
     Common,
     common_options,
@@ -29,7 +30,7 @@ _COLUMNS: Final = ("thing", "state", "found", "next", "code")
 _NOT_JUDGED: Final = 3
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="[REF]", required=False)
 @click.option("--key", envvar="GATE_KEY", help="The private key that signs verdicts: a file or a key URI.")
 @key_password_option

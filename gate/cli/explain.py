@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options
 from gate.errors import UsageError
 from gate.model.reasons import REASONS, Reason
@@ -15,7 +16,7 @@ from gate.report.content import Listing
 _COLUMNS: Final = ("code", "class", "exit code", "meaning", "next", "page")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("code", required=False)
 @common_options
 def explain(common: Common, code: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from gate.admin.keys import generate_key_pair, write_public_key
+from gate.cli.commands import Group
 from gate.cli.common import Common, common_options, key_password_option
 from gate.cli.environment import password_source
 from gate.cli.types import PLACE
@@ -18,7 +19,7 @@ _COLUMNS: Final = ("private", "public", "key")
 _PUBLIC: Final = ("public", "algorithm", "key")
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Make keys that sign."""
 
@@ -33,8 +34,8 @@ def keys() -> None:
 def generate(common: Common, directory: Path, name: str, key_password_file: Path | None) -> None:
     """Make a P-256 key pair in Cosign's encrypted form.
 
-    The files are written into DIRECTORY (the working directory) and never over existing ones. The password comes from
-    --key-password-file, GATE_KEY_PASSWORD, COSIGN_PASSWORD or a prompt; it may be empty.
+    The files are written into DIRECTORY (the working directory; made if it is missing) and never over existing ones. The
+    password comes from --key-password-file, GATE_KEY_PASSWORD, COSIGN_PASSWORD or a prompt; it may be empty.
     """
     password = password_source(key_password_file, confirm=True)()
     pair = generate_key_pair(directory, password, name=name)

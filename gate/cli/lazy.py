@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gate.cli.commands import Group
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -32,7 +34,7 @@ def _load(module: str) -> None:
         import_module(module)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group of commands that stand in files of their own.
 
     `homes` maps a command's name to its module's attribute (`gate.cli.check:check`) and to the line that `--help` shows

@@ -15,8 +15,10 @@ from typing import Any, Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from gate.cli.commands import UnknownCommandError
+from gate.cli.environment_names import from_environment
 from gate.cli.lazy import LazyGroup
-from gate.cli.messages import say, say_error
+from gate.cli.messages import say, say_error, say_variables
 from gate.cli.session import Session
 from gate.errors import GateError, InternalError, UsageError
 from gate.model.version import VERSION
@@ -46,6 +48,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "explain": ("gate.cli.explain:explain", "Say what a reason code means and what to do."),
     "doctor": ("gate.cli.doctor:doctor", "Prove that everything that a check needs works."),
     "completion": ("gate.cli.completion:completion", "Print the completion script of a shell."),
+    "version": ("gate.cli.version:version", "Print the version."),
 }
 
 
@@ -95,6 +98,8 @@ def _exit_code(run: Callable[[], object], session: Session) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        session.variables = session.variables or from_environment(context)
         return _ended(_usage(error), session)
     except GateError as error:
         return _ended(error, session)
@@ -108,13 +113,16 @@ def _exit_code(run: Callable[[], object], session: Session) -> int:
 def _usage(error: click.ClickException) -> UsageError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "gate"
-    usage = UsageError(error.format_message(), next_step=f"See `{command} --help`.")
+    meant = error.suggestion if isinstance(error, UnknownCommandError) else ""
+    step = f"Did you mean `{meant}`? `{command} --help` lists the commands." if meant else f"See `{command} --help`."
+    usage = UsageError(error.format_message(), next_step=step)
     usage.__cause__ = error.__cause__
     return usage
 
 
 def _ended(error: GateError, session: Session) -> int:
     say_error(error)
+    say_variables(session.variables, exit_code_of(error))
     if session.debug:
         for line in "".join(traceback.format_exception(error)).splitlines():
             say(line)
@@ -123,8 +131,8 @@ def _ended(error: GateError, session: Session) -> int:
 
 @click.group(
     cls=Gate,
-    context_settings={"max_content_width": 100},
-    epilog="Exit codes: 0 passed, 1 refused, 2 the request makes no sense, 3 could not be judged, 4 internal error.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 passed, 1 refused, 2 invalid request, 3 could not be judged, 4 internal error.",
 )
 @click.version_option(VERSION, prog_name="gate", message="%(prog)s %(version)s", help="Show the version and exit.")
 def cli() -> None:

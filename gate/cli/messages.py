@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gate.errors import GateError
 
 _MAX_MESSAGE: int = 1200
+_USAGE: int = 2
 
 
 def say(text: str) -> None:
@@ -24,6 +25,12 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(guard_lines(visible(text, _MAX_MESSAGE) + "\n"))
         sys.stderr.flush()
+
+
+def say_variables(names: tuple[str, ...], exit_code: int) -> None:
+    """Name the environment variables that set options, where the request is what was wrong: nobody sees them typed."""
+    if names and exit_code == _USAGE:
+        say(f"gate: options taken from the environment: {', '.join(names)}")
 
 
 def say_error(error: GateError) -> None:

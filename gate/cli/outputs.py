@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.errors import StorageError, UsageError
 from gate.report.formats import Format, render
@@ -21,6 +22,8 @@ from gate.report.lines import DEFAULT_WIDTH, Style
 if TYPE_CHECKING:
     from gate.cli.types import Output
     from gate.report.content import Content
+
+_COLUMNS: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
 
 def expect_writable(outputs: Sequence[Output]) -> None:
@@ -54,11 +57,18 @@ def terminal_style() -> Style:
     """Give width and colour for standard output: `NO_COLOR` wins over `FORCE_COLOR`, which wins over what it is."""
     terminal = _is_terminal()
     color = not os.environ.get("NO_COLOR") and bool(os.environ.get("FORCE_COLOR") or terminal)
-    width = DEFAULT_WIDTH
+    return Style(width=_columns(terminal=terminal), color=color)
+
+
+def _columns(*, terminal: bool) -> int:
+    """Return what `COLUMNS` says, into a pipe as well; else the terminal's width, else the default."""
+    asked = os.environ.get("COLUMNS", "")
+    if _COLUMNS.fullmatch(asked):
+        return int(asked)
     if terminal:
         with contextlib.suppress(OSError, ValueError):
-            width = os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH
-    return Style(width=width, color=color)
+            return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH
+    return DEFAULT_WIDTH
 
 
 def _is_terminal() -> bool:
@@ -88,9 +98,12 @@ def _write_standard_output(text: str) -> None:
             raise OSError("it is closed")
         sys.stdout.write(_encodable(text, sys.stdout.encoding))
         sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever closed the pipe has read enough; the decision stands as it is.
+        silence_standard_output()
     except (OSError, ValueError) as error:
         # What is left in the buffer would fail again, loudly, when the interpreter ends.
-        _silence_standard_output()
+        silence_standard_output()
         raise _refusal(Path("standard output"), _reason(error)) from error
 
 
@@ -100,7 +113,8 @@ def _encodable(text: str, encoding: str | None) -> str:
     return text.encode(name, "backslashreplace").decode(name)
 
 
-def _silence_standard_output() -> None:
+def silence_standard_output() -> None:
+    """Let what is still buffered for standard output go nowhere, quietly, when the interpreter ends."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -8,6 +8,7 @@ import click
 
 from gate.admin.export import Controller, export_requirement
 from gate.admin.policies import SCHEMAS, TEMPLATES, init_policy, pin_document, schema_text, validate_document
+from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.demands import read_requirement
 from gate.cli.types import PLACE
@@ -15,7 +16,7 @@ from gate.errors import UsageError
 from gate.report.content import Document, Listing
 
 
-@click.group()
+@click.group(cls=Group)
 def policy() -> None:
     """Write, check and pin policies."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gate.admin.record import record_status, repair_record
+from gate.cli.commands import Group
 from gate.cli.common import Common, common_options, record_option
 from gate.report.content import Listing
 from gate.store.record import migrate_record
@@ -21,7 +22,7 @@ _COLUMNS: Final = ("component", "state", "found", "next")
 _NOT_JUDGED: Final = 3
 
 
-@click.group(name="record")
+@click.group(name="record", cls=Group)
 def record_group() -> None:
     """Make, check and repair the record of all verdicts."""
 

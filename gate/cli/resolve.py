@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, registry_options
 from gate.cli.environment import registry_options as registry_settings
 from gate.pipeline.resolve import resolve as resolve_reference
@@ -16,7 +17,7 @@ from gate.report.content import Listing
 _TIME: Final = timedelta(minutes=1)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="REF")
 @registry_options
 @common_options

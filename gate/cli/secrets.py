@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.commands import Group
 from gate.cli.common import Common, common_options, fingerprint_key_option, registry_options
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.types import PLACE
@@ -28,7 +29,7 @@ _REFUSED: Final = 1
 _NOT_JUDGED: Final = 3
 
 
-@click.group()
+@click.group(cls=Group)
 def secrets() -> None:
     """Search for plaintext secrets, without a policy."""
 

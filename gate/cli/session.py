@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Session:
-    """Whether to show where an error came from, and what a configuration file that was only found has set."""
+    """Whether to show where an error came from, what a found configuration file set, and which variables set options."""
 
     debug: bool = False
     found: str = ""
+    variables: tuple[str, ...] = ()

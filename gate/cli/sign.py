@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, key_password_option, registry_options
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
@@ -24,12 +25,12 @@ _TIME: Final = timedelta(minutes=1)
 _COLUMNS: Final = ("signed", "manifest", "place", "type")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="REF")
 @click.option(
     "--key",
     required=True,
-    envvar="GATE_KEY",
+    envvar="GATE_SIGN_KEY",
     help="What signs: a key's file, a key URI, or sigstore:[NAME] for an identity (docs/trust.md).",
 )
 @timestamp_option

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from gate.admin.tools import InstallOptions, ToolStatus, install_tool, list_tools, verify_tools
+from gate.cli.commands import Group
 from gate.cli.common import Common, ca_file_option, common_options, tools_dir_option
 from gate.cli.environment import download_authority, proxies
 from gate.collectors.tool_pins import PinnedTool, read_tool_lock
@@ -25,7 +26,7 @@ _LISTED: Final = ("tool", "version", "state", "use", "path", "origin", "ways", "
 _FOUND: Final = ("tool", "version", "state", "digest", "path")
 
 
-@click.group()
+@click.group(cls=Group)
 def tools() -> None:
     """Install, list and verify the pinned scanners."""
 

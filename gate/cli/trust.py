@@ -10,6 +10,7 @@ import click
 
 from gate.admin.trust import TrustStatus, import_trust, read_trust_file, trust_status, update_trust
 from gate.admin.trust_parts import TrustParts, root_of_parts
+from gate.cli.commands import Group
 from gate.cli.common import Common, ca_file_option, common_options, with_options
 from gate.cli.environment import registry_options
 from gate.cli.types import DIGEST, LOG_KEY, MOMENT, PLACE
@@ -72,7 +73,7 @@ parts_options = with_options(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def trust() -> None:
     """Show, update and import the roots that keyless signatures are checked with."""
 
@@ -141,7 +142,7 @@ def update(common: Common, *, name: str, tuf_url: str | None, root: Path | None,
 @trust.command(name="import")
 @click.argument("name")
 @click.argument("source", metavar="[FILE]", required=False, type=PLACE)
-@click.option("--digest", type=DIGEST, envvar="GATE_DIGEST", help="The digest that the file must have.")
+@click.option("--digest", type=DIGEST, envvar="GATE_TRUST_DIGEST", help="The digest that the file must have.")
 @click.option(
     "--signing-config",
     type=PLACE,

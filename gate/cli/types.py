@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from gate.codec.strict_json import Fault
 from gate.codec.times import parse_time
@@ -61,6 +62,11 @@ class Placed(ABC):
 
 class OptionType(Base):
     """What all kinds share: a value that was converted already stays as it is, as click demands."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Leave the names of files to the shell where the value may be one."""
+        del ctx, param
+        return [CompletionItem(incomplete, type="file")] if isinstance(self, Placed) else []
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """Convert text; click calls it for every value, from wherever it comes."""
@@ -119,6 +125,10 @@ class OutputType(OptionType, Placed):
         form, place = split_output(text)
         if form is not None and form not in set(Format):
             raise _unexpected(f"one of {', '.join(Format)} before '='", form)
+        if form is None and place.lower() in set(Format):
+            raise _unexpected(
+                f"--format {place.lower()}, {place.lower()}=FILE, or ./{place} for a file of that name", place
+            )
         if "\0" in place or Path(place).name in {"", "-"}:
             raise _unexpected("the name of a file (standard output needs no option)", place)
         return Output(Path(place), Format(form) if form is not None else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, record_option, registry_options, with_options
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
@@ -70,7 +71,7 @@ source_options = with_options(
     click.option(
         "--attestation",
         type=PLACE,
-        envvar="GATE_ATTESTATION",
+        envvar="GATE_VERIFY_ATTESTATION",
         help="Take the verdict from this file; asks no registry.",
     ),
     click.option(
@@ -81,7 +82,7 @@ source_options = with_options(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="REF")
 @demand_options
 @source_options

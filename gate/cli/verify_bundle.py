@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.commands import Command
 from gate.cli.common import Common, common_options
 from gate.cli.demands import public_key
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("signer", "issuer", "key", "time", "logs", "timestamps", "digest", "predicateType", "says")
 
 
-@click.command("verify-bundle")
+@click.command("verify-bundle", cls=Command)
 @click.argument("artifact", metavar="FILE_OR_DIGEST")
 @click.option("--bundle", type=PLACE, required=True, envvar="GATE_BUNDLE", help="The bundle.")
 @identity_options

@@ -10,7 +10,7 @@ Specification: RFC 3339, section 5.6, with upper-case `T` and `Z`.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ def parse_time(text: str, fault: Fault, field: str) -> datetime:
         raise fault.refuse(
             f"has an impossible time in {field}", expected="a date of the calendar", seen=text
         ) from error
+
+
+def format_duration(length: timedelta) -> str:
+    """Write a duration in its two largest units, `3d4h`; a negative one is `0s`."""
+    seconds = max(0, int(length.total_seconds()))
+    parts = []
+    for size, name in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        parts.append(f"{count}{name}" if count else "")
+    first = next((place for place, part in enumerate(parts) if part), len(parts) - 1)
+    return "".join(parts[first : first + 2]) or "0s"
 
 
 def format_time(moment: datetime) -> str:

@@ -315,7 +315,7 @@ _POLICIES = (
     _error("KEY_SIGSTORE", "A service of the Sigstore instance did not do its part, so nothing was signed.",
            "Try again; look at the signing configuration: `gate trust show`."),
     _usage("KEY_EXISTS", "A key file is already there and is not overwritten.", "Choose another name or remove it yourself."),
-    _usage("USAGE", "The command line makes no sense.", "See `gate COMMAND --help`."),
+    _usage("USAGE", "The command line makes no sense.", "Look at the help of the command: add `--help`."),
 )
 
 _STORAGE = (

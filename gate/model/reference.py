@@ -24,6 +24,24 @@ _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PORT_AND_PATH = re.compile(r"[0-9]{1,5}/[^/]", re.ASCII)
+_REGISTRY_FORM = "registry/repository@sha256:... without a scheme"
+_LAYOUT_FORM = "oci:DIR, an OCI image layout in a directory"
+_ARCHIVE_FORM = "archive:FILE, from `docker save` or an OCI archive"
+_SAVED_FORM = "an image in a registry, or archive:FILE after `docker save` or `podman save`"
+_SEARCH_FORM = "an image; `gate secrets scan PATH` searches a directory or a file"
+_SBOM_FORM = "an image: a bill of materials alone proves nothing of its files"
+_FOREIGN_SCHEMES = {
+    "http": _REGISTRY_FORM, "https": _REGISTRY_FORM, "registry": _REGISTRY_FORM, "remote": _REGISTRY_FORM,
+    "oci-dir": _LAYOUT_FORM,
+    "docker-archive": _ARCHIVE_FORM, "oci-archive": _ARCHIVE_FORM, "tar": _ARCHIVE_FORM, "tarball": _ARCHIVE_FORM,
+    "containerd": _SAVED_FORM, "containers-storage": _SAVED_FORM, "docker": _SAVED_FORM, "docker-daemon": _SAVED_FORM,
+    "podman": _SAVED_FORM, "singularity": _SAVED_FORM,
+    "dir": _SEARCH_FORM, "file": _SEARCH_FORM, "fs": _SEARCH_FORM,
+    "purl": _SBOM_FORM, "pkg": _SBOM_FORM, "sbom": _SBOM_FORM,
+}  # fmt: skip
+# Official images of Docker Hub have these names, so that a tag may follow.
+_IMAGES_TOO = frozenset({"docker", "registry"})
 _FORBIDDEN = re.compile(r"[^!-~]|[%\\?#]")
 
 
@@ -117,7 +135,22 @@ def parse_reference(text: str) -> Reference:
         if text.startswith(prefix):
             place, digest = _split_place(text.removeprefix(prefix))
             return kind(place, digest)
+    _refuse_foreign_scheme(text)
     return _parse_registry(text)
+
+
+def _refuse_foreign_scheme(text: str) -> None:
+    """Refuse the scheme of another tool with the form that is meant; `docker:27@sha256:...` and `dir:5000/x` are images.
+
+    Read so by Trivy, Grype, Syft, Skopeo and Podman (their manuals, 2026-06); here it would be a host or a repository.
+    """
+    scheme, colon, rest = text.partition(":")
+    if not colon or scheme not in _FOREIGN_SCHEMES or _PORT_AND_PATH.match(rest):
+        return
+    tag, _, _ = rest.partition("@")
+    if scheme in _IMAGES_TOO and _TAG.fullmatch(tag):
+        return
+    raise _malformed(text, _FOREIGN_SCHEMES[scheme])
 
 
 def parse_repository(text: str) -> Repository:

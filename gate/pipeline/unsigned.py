@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.grype import parse_grype_report
-from gate.codec.times import format_time
+from gate.codec.times import format_duration, format_time
 from gate.codec.trivy import parse_trivy_report
 from gate.codec.unsigned_verdict import MAX_FILE_BYTES, parse_unsigned, render_unsigned
 from gate.collectors.output import write_output
@@ -143,8 +143,8 @@ def expect_signable(brought: BroughtVerdict, policy: Policy, now: datetime) -> N
         raise AttestationError(
             "the scan is too old to be signed",
             code="ATT_EXPIRED",
-            expected=f"at most {MAX_WAIT}",
-            seen=format_time(verdict.gathered_at),
+            expected=f"at most {format_duration(MAX_WAIT)} old",
+            seen=f"{format_duration(now - verdict.gathered_at)} old, of {format_time(verdict.gathered_at)}",
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.times import format_time
+from gate.codec.times import format_duration, format_time
 from gate.model.decision import Decision
 from gate.report.escape import guard_lines, identifier, visible
 
@@ -131,11 +131,4 @@ def age(now: datetime, moment: datetime) -> str:
 
 def duration(length: timedelta) -> str:
     """Give a duration in its two largest units, `3d4h`; a negative one is `0s`."""
-    seconds = max(0, int(length.total_seconds()))
-    units = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-    parts = []
-    for size, name in units:
-        count, seconds = divmod(seconds, size)
-        parts.append(f"{count}{name}" if count else "")
-    first = next((place for place, part in enumerate(parts) if part), len(parts) - 1)
-    return "".join(parts[first : first + 2]) or "0s"
+    return format_duration(length)

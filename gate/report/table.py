@@ -20,8 +20,17 @@ from gate.model.decision import Decision, Outcome
 from gate.report.codes import next_step
 from gate.report.escape import guard_lines, identifier, visible
 from gate.report.lines import Style, cell_text, image_line, set_aside_lines
-from gate.report.table_findings import disagreements, excused, left_out, secrets, vulnerabilities, waivers
-from gate.report.table_style import plain_table
+from gate.report.table_findings import (
+    disagreements,
+    excused,
+    fingerprints,
+    folded,
+    left_out,
+    secrets,
+    vulnerabilities,
+    waivers,
+)
+from gate.report.table_style import keep_whole, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +71,7 @@ def render_listing(listing: Listing, style: Style) -> str:
     """Give several rows below their columns' names; the column `state` in its colour."""
 
     def draw(console: Console) -> None:
-        console.print(_rows(listing))
+        console.print(keep_whole(_rows(listing)))
         for note in listing.notes:
             console.print(Text(visible(note)), soft_wrap=True)
 
@@ -114,8 +123,14 @@ def _checked(console: Console, run: CheckedImage, report: Report) -> None:
     ):
         if table is not None:
             _section(console, title)
-            console.print(table)
-    notes = [*left_out(verdict, report.severities), *verdict.notes]
+            console.print(keep_whole(table))
+    allowable = list(fingerprints(verdict, report.severities))
+    if allowable:
+        _section(console, "Fingerprints for secrets.allow")
+    for line in allowable:
+        # Copied from here into a policy: never wrapped by the report itself.
+        console.print(Text(f"  {line}"), soft_wrap=True)
+    notes = [*left_out(verdict, report.severities), *folded(verdict), *verdict.notes]
     _list(
         console, "Notes", [visible(note) for note in notes if not (verdict.demonstration and "demonstration" in note)]
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gate.model.finding import Finding
-    from gate.model.verdict import JudgedFinding, JudgedSecret, Verdict
+    from gate.model.verdict import Disagreement, JudgedFinding, JudgedSecret, Verdict
 
 _SEVERITY_STYLES: Final = {
     Severity.CRITICAL: "bold red",
@@ -78,14 +78,35 @@ def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table |
 
 
 def disagreements(verdict: Verdict) -> Table | None:
-    """Give what one scanner saw and the other did not."""
-    if not verdict.disagreements:
+    """Return what one scanner saw and the other did not, of the findings that refuse; the rest `folded` counts."""
+    rows = dict.fromkeys((row.finding, row.package, row.detail) for row in _telling(verdict))
+    if not rows:
         return None
     table = plain_table("vulnerability", "package", "detail")
-    rows = dict.fromkeys((row.finding, row.package, row.detail) for row in verdict.disagreements)
     for finding, package, detail in rows:
         table.add_row(Text(identifier(finding)), Text(identifier(package)), Text(visible(detail)))
     return table
+
+
+def folded(verdict: Verdict) -> Iterator[str]:
+    """Return a sentence for disagreements that decide nothing, so that they do not bury the reason."""
+    told = {(row.finding, row.package) for row in _telling(verdict)}
+    rest = {(row.finding, row.package) for row in verdict.disagreements} - told
+    if rest:
+        number = "1 more finding that refuses" if len(rest) == 1 else f"{len(rest)} more findings that refuse"
+        yield f"the scanners disagree on {number} nothing by itself; --format json lists all"
+
+
+def _telling(verdict: Verdict) -> list[Disagreement]:
+    counting = {(row.finding.id, str(row.finding.package.key)) for row in verdict.findings if row.counts}
+    return [row for row in verdict.disagreements if (row.finding, row.package) in counting]
+
+
+def fingerprints(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
+    """Return a line for each secret that refuses: the fingerprint that `secrets.allow` takes, whole, to be copied."""
+    rows = [row for row in verdict.secrets if row.counts and (severities is None or row.secret.severity in severities)]
+    for row in sorted(dict.fromkeys(rows), key=_secret_order):
+        yield f"{identifier(row.secret.fingerprint)}  {identifier(row.secret.rule)} in {_where(row)}"
 
 
 def waivers(verdict: Verdict) -> Table | None:

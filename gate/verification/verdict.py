@@ -7,6 +7,8 @@ pairs of key or identity and verifier id (attack A18). What several verdicts say
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.bundle import key_hint
 from gate.codec.signed_claim import claim_of
 from gate.codec.strict_json import printable
-from gate.codec.times import format_time
+from gate.codec.times import format_duration, format_time
 from gate.codec.vsa import parse_summary, resource_uri
 from gate.errors import AttestationError, EvidenceError, GateError, RefusedError, SignatureError
 from gate.model.bundle import Bundle, CertificateMaterial, SignatureFormat
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 # Formats 10.2: how far clocks of different machines may be apart, and a timestamp from the signer's own time.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 TIMESTAMP_TOLERANCE: Final = timedelta(minutes=15)
+_FINGERPRINT_BYTES: Final = 32
+# As a signer by key is written: `sha256:` and twelve digits.
+_KEY_ID_SHOWN: Final = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +136,17 @@ def _not_ours(bundle: Bundle, signers: tuple[VerdictSigner, ...], error: GateErr
         "the attestation is by none of the accepted signers",
         code="ID_MISMATCH",
         expected=" or ".join(sorted({str(entry.signer) for entry in signers})) or "an accepted signer",
-        seen=printable(hint, 48) or "no key hint",
+        seen=_key_of(hint) or "no key hint",
     )
+
+
+def _key_of(hint: str) -> str:
+    """Return a hint as key ids are written, so that it can be compared; what is none is returned as it is."""
+    with contextlib.suppress(ValueError):
+        fingerprint = base64.b64decode(hint, validate=True)
+        if len(fingerprint) == _FINGERPRINT_BYTES:
+            return f"sha256:{fingerprint.hex()}"[:_KEY_ID_SHOWN]
+    return printable(hint, 48)
 
 
 def admit_verdict(verdict: VerifiedVerdict, demand: VerdictDemand, now: datetime) -> None:
@@ -160,7 +174,10 @@ def admit_verdict(verdict: VerifiedVerdict, demand: VerdictDemand, now: datetime
         )
     if summary.expires is not None and now > summary.expires:
         raise AttestationError(
-            "the verdict has ended", code="ATT_EXPIRED", expected=f"use until {format_time(summary.expires)}"
+            "the verdict has ended",
+            code="ATT_EXPIRED",
+            expected=f"use until {format_time(summary.expires)}",
+            seen=format_time(now),
         )
 
 
@@ -181,7 +198,9 @@ def _expect_signer(verdict: VerifiedVerdict, rule: VerdictRule) -> None:
     raise AttestationError(
         "the verdict is not by an accepted pair of key and verifier",
         code="ID_MISMATCH",
-        expected=" or ".join(sorted({signer.verifier_id or "any verifier" for signer in rule.signed_by})),
+        expected=" or ".join(
+            sorted({f"{signer.verifier_id or 'any verifier'} by {signer.signer}" for signer in rule.signed_by})
+        ),
         seen=f"{printable(verdict.summary.verifier_id)} by {verdict.signature.signer}",
     )
 
@@ -212,8 +231,8 @@ def _expect_age(verdict: VerifiedVerdict, rule: VerdictRule, now: datetime) -> N
         raise AttestationError(
             "the verdict is too old",
             code="ATT_EXPIRED",
-            expected=f"at most {rule.max_age}",
-            seen=format_time(verdict.at),
+            expected=f"at most {format_duration(rule.max_age)} old",
+            seen=f"{format_duration(now - verdict.at)} old, of {format_time(verdict.at)}",
         )
 
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from gate.cli.common import FOUND_NAME
-from gate.cli.config_file import ALL_OPTIONS, FOUND_MAY_SET
+from gate.cli.config_file import ALL_OPTIONS, FOUND_MAY_SET, names_of
 from tests.cli.conftest import Run
 from tools.docs import commands
 
@@ -150,7 +150,7 @@ def options() -> dict[str, click.Option]:
     for _, context in commands():
         for parameter in context.command.params:
             if isinstance(parameter, click.Option):
-                found |= {name[2:]: parameter for name in parameter.opts if name.startswith("--")}
+                found |= dict.fromkeys(names_of(parameter), parameter)
     return found
 
 

@@ -37,6 +37,11 @@ KEY = ec.derive_private_key(7, ec.SECP256R1())
 AWS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test", "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
+def key(uri: str) -> dict[str, str]:
+    """Return the variables that name a key for `gate sign` and for `gate keys public`."""
+    return {"GATE_SIGN_KEY": uri, "GATE_KEY": uri}
+
+
 @contextmanager
 def aws(_folder: Path) -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
@@ -44,13 +49,13 @@ def aws(_folder: Path) -> Iterator[dict[str, str]]:
             patch.setenv(name, text)
         with aws_kms() as running:
             running.make("ECC_NIST_P256", "release")
-            yield {**AWS, "AWS_ENDPOINT_URL_KMS": running.url, "GATE_KEY": "awskms:///alias/release"}
+            yield {**AWS, "AWS_ENDPOINT_URL_KMS": running.url, **key("awskms:///alias/release")}
 
 
 @contextmanager
 def vault(_folder: Path) -> Iterator[dict[str, str]]:
     with emulated(EmulatedService(key=KEY), vault_answer) as service:
-        yield {"VAULT_ADDR": service.url, "VAULT_TOKEN": TOKEN, "GATE_KEY": f"hashivault://{VAULT_KEY}"}
+        yield {"VAULT_ADDR": service.url, "VAULT_TOKEN": TOKEN, **key(f"hashivault://{VAULT_KEY}")}
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def gcp(folder: Path) -> Iterator[dict[str, str]]:
         yield {
             "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "account.json"),
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS": service.url,
-            "GATE_KEY": f"gcpkms://{GCP_KEY}",
+            **key(f"gcpkms://{GCP_KEY}"),
         }
 
 

@@ -97,6 +97,12 @@ def refused(severities: frozenset[Severity] | None = None) -> Report:
         ),
         secrets=(make_secret(), make_deep_secret()),
         disagreements=(
+            Disagreement(
+                subject=IMAGE,
+                finding="CVE-2024-0001",
+                package=str(make_finding().package.key),
+                detail="only trivy saw it",
+            ),
             Disagreement(subject=IMAGE, finding="CVE-2024-0002", package="zlib1g 1:1.2.13", detail="only grype saw it"),
         ),
         waivers=(make_waiver(), make_waiver("W-13", state="expired"), make_waiver("W-14", state="elsewhere")),
@@ -177,7 +183,7 @@ def hostile() -> Report:
         request=facts,
         findings=(make_judged(finding, because=HOSTILE), make_judged(finding, counts=False, vex=HOSTILE)),
         secrets=(make_secret(HOSTILE),),
-        disagreements=(Disagreement(subject=IMAGE, finding=HOSTILE, package=HOSTILE, detail=HOSTILE),),
+        disagreements=(Disagreement(subject=IMAGE, finding=HOSTILE, package=str(finding.package.key), detail=HOSTILE),),
         waivers=(make_waiver(HOSTILE, reason=HOSTILE),),
         notes=(HOSTILE,),
     )
