@@ -9,6 +9,7 @@ import click
 from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.types import SIZE
+from gate.pipeline.turns import SCRATCH, sweep_scratch
 from gate.pipeline.workshop import image_store
 from gate.report.content import Listing
 
@@ -40,7 +41,11 @@ def prune(common: Common, max_bytes: int | None) -> None:
 
     Evidence of recorded verdicts is not kept here and is never removed.
     """
-    pruned = image_store(common.places()).prune(max_bytes)
-    row = (pruned.removed, pruned.freed_bytes, pruned.busy)
+    places = common.places()
+    pruned = image_store(places).prune(max_bytes)
+    folders, folder_bytes = sweep_scratch(places.cache / SCRATCH)
+    row = (pruned.removed, pruned.freed_bytes + folder_bytes, pruned.busy)
     notes = (_BUSY,) if pruned.busy else ()
+    if folders:
+        notes += (f"{folders} folders of killed runs removed",)
     common.finish(Listing(kind="pruned", columns=("removed", "freed_bytes", "busy"), rows=(row,), notes=notes))

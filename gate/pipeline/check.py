@@ -30,7 +30,7 @@ from gate.pipeline.publishing import Publisher
 from gate.pipeline.recording import first_seen, record_verdict, subject_of
 from gate.pipeline.reuse import inputs_of, known_verdict
 from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
-from gate.pipeline.turns import scratch_folder, turn
+from gate.pipeline.turns import SCRATCH, scratch_folder, turn
 from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
 from gate.pipeline.verdict_signers import expect_timestamps, expect_verdict_signers
 from gate.pipeline.workshop import Workshop, attempt, image_store, open_workshop
@@ -195,7 +195,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
         expect_same_image(run.options.brought, root.digest)
     publisher = _publisher(run, reference, source)
     places = run.options.places
-    with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / "scratch") as scratch:
+    with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / SCRATCH) as scratch:
         workshop = open_workshop(
             places,
             scratch,

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS: Final = 0.05
 _LOCK: Final = "lock"
+# The folder below the cache in which each run has one of its own.
+SCRATCH: Final = "scratch"
 
 
 @contextmanager
@@ -66,8 +68,20 @@ def scratch_folder(root: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(held)
+
+
+def sweep_scratch(root: Path) -> tuple[int, int]:
+    """Remove the folders that killed runs left, and return how many there were and their bytes; raises as `scratch_folder`."""
+    if not root.is_dir():
+        return (0, 0)
+    gatekeeper = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
+    try:
+        fcntl.flock(gatekeeper, fcntl.LOCK_EX)
+        return _sweep(root)
+    finally:
+        os.close(gatekeeper)
 
 
 def _made(root: Path) -> Path:
@@ -77,17 +91,41 @@ def _made(root: Path) -> Path:
         raise _unavailable(root, error, "CACHE_UNAVAILABLE") from error
 
 
-def _sweep(root: Path) -> None:
+def _sweep(root: Path) -> tuple[int, int]:
+    removed = freed = 0
     for folder in root.glob("run-*"):
-        try:
-            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            # Killed before it had a lock: nobody can have it now, for whoever makes one holds the gatekeeper.
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        if _taken(descriptor):
-            shutil.rmtree(folder, ignore_errors=True)
+        if _is_left(folder):
+            size = _bytes_below(folder)
+            _remove(folder)
+            removed, freed = removed + 1, freed + size
+    return removed, freed
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        # Killed before it had a lock: nobody can have it now, for whoever makes one holds the gatekeeper.
+        return True
+    try:
+        return _taken(descriptor)
+    finally:
         os.close(descriptor)
+
+
+def _bytes_below(folder: Path) -> int:
+    files = (Path(path, name) for path, _, names in os.walk(folder) for name in names)
+    return sum(file.lstat().st_size for file in files if not file.is_symlink())
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with what scanners unpacked in it: folders that an image made read-only among it."""
+    for path, names, _ in os.walk(folder):
+        for inner in (Path(path, name) for name in names):
+            with suppress(OSError):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open(folder: Path, name: str, *, code: str) -> int:

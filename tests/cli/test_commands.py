@@ -175,6 +175,15 @@ def test_an_empty_cache_is_listed_and_pruned(run: Run) -> None:
     ]
 
 
+def test_pruning_removes_the_folder_of_a_killed_run(run: Run, tmp_path: Path) -> None:
+    left = tmp_path / "cache" / "scratch" / "run-left"
+    left.mkdir(parents=True)
+    (left / "layer").write_bytes(b"123")
+    pruned = json.loads(run("cache", "prune", "--cache-dir", str(tmp_path / "cache"), "-f", "json").stdout)["pruned"]
+    assert pruned == [{"removed": 0, "freed_bytes": 3, "busy": False}]
+    assert not left.exists()
+
+
 def test_tools_are_listed_with_the_ways_to_get_them(run: Run) -> None:
     rows = json.loads(run("tools", "list", "-f", "json").stdout)["tools"]
     assert {"trivy", "grype", "cosign"} <= {row["tool"] for row in rows}

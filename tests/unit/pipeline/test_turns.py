@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gate.errors import GateError
-from gate.pipeline.turns import scratch_folder, turn
+from gate.pipeline.turns import scratch_folder, sweep_scratch, turn
 from gate.registry.deadline import Clock, Deadline
 
 LONG = timedelta(minutes=1)
@@ -91,3 +92,25 @@ def test_a_folder_that_cannot_be_made(name: str, tmp_path: Path) -> None:
     with pytest.raises(GateError) as unmade, scratch_folder(file / name):
         pass
     assert unmade.value.code == "CACHE_UNAVAILABLE"
+
+
+def test_what_a_killed_run_left_is_swept_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    root = tmp_path / "scratch"
+    assert sweep_scratch(root) == (0, 0)
+    assert not root.exists()
+    with scratch_folder(root) as used:
+        left = root / "run-left"
+        closed = left / "layout" / "read-only"
+        closed.mkdir(parents=True)
+        (left / "lock").touch()
+        (closed / "blob").write_bytes(b"12345")
+        outside = tmp_path / "outside"
+        outside.mkdir(mode=0o500)
+        (left / "link").symlink_to(outside)
+        closed.chmod(0o500)
+        (left / "layout").chmod(0)
+        assert sweep_scratch(root) == (1, 5 if os.geteuid() == 0 else 0)
+        assert not left.exists()
+        assert used.is_dir()
+        assert outside.stat().st_mode & 0o777 == 0o500
+    assert sweep_scratch(root) == (0, 0)

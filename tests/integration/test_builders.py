@@ -1,0 +1,59 @@
+"""Images as real builders write them (`fixtures/builders`) are judged as honest, with both real scanners."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.command import Told
+from tests.support.policies import policy_document
+
+pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
+
+_FIXTURES: Final = Path(__file__).parents[2] / "fixtures" / "builders"
+NAMES: Final = sorted(path.name.removesuffix(".tar.gz") for path in _FIXTURES.glob("*.tar.gz"))
+# What is asked of each: everything that looks into layers and configuration.
+_POLICY: Final = {
+    "vulnerabilities": {"failOn": "high", "databaseMaxAge": "48h"},
+    "secrets": {"failOn": "any"},
+    "image": {"user": "any", "setuid": {"allow": []}},
+    "coverage": {"unread": "fail"},
+}
+
+
+def reference(name: str, folder: Path) -> str:
+    """Unpack a fixture as its builder left it, and return the reference of its image."""
+    packed = _FIXTURES / f"{name}.tar.gz"
+    if name.endswith("-archive"):
+        archive = folder / f"{name}.tar"
+        archive.write_bytes(gzip.decompress(packed.read_bytes()))
+        return f"archive:{archive}"
+    with tarfile.open(packed) as layout:
+        layout.extractall(folder / name, filter="data")
+    return f"oci:{folder / name}"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    place = tmp_path / "policy.yaml"
+    place.write_text(json.dumps(policy_document(**_POLICY)), encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_of_a_real_builder_passes(name: str, policy: Path, tmp_path: Path, tell: Callable[..., Told]) -> None:
+    told = tell("check", reference(name, tmp_path), "--policy", str(policy), "--format", "json")
+    report = json.loads(told.stdout)
+    assert told.exit_code == 0, [check for check in report["images"][0]["checks"] if check["outcome"] != "pass"]
+    (coverage,) = [check for check in report["images"][0]["checks"] if check["id"] == "coverage"]
+    assert coverage["outcome"] == "pass"
+
+
+def test_there_are_images_of_several_builders() -> None:
+    assert {name.partition("-")[0] for name in NAMES} >= {"buildah", "skopeo", "umoci"}
