@@ -45,7 +45,7 @@ def prune(common: Common, max_bytes: int | None) -> None:
     pruned = image_store(places).prune(max_bytes)
     folders, folder_bytes = sweep_scratch(places.cache / SCRATCH)
     row = (pruned.removed, pruned.freed_bytes + folder_bytes, pruned.busy)
-    notes = (_BUSY,) if pruned.busy else ()
+    notes: tuple[str, ...] = (_BUSY,) if pruned.busy else ()
     if folders:
         notes += (f"{folders} folders of killed runs removed",)
     common.finish(Listing(kind="pruned", columns=("removed", "freed_bytes", "busy"), rows=(row,), notes=notes))
