@@ -28,8 +28,10 @@ from gate.codec.verdict_manifest import (
     signature_layer,
 )
 from gate.codec.vsa import levels_for, render_summary, resource_uri
+from gate.collectors.attachments import collect_attachments
+from gate.collectors.registry_source import RegistrySource
 from gate.errors import AttestationError, SignatureError
-from gate.model.attachment import Attachment, Attachments, AttachmentSource
+from gate.model.attachment import SIMPLE_SIGNING, Attachment, Attachments, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.glob import Glob
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor
@@ -83,7 +85,9 @@ class Bench:
         return f"{self.repository}@{self.image.digest}"
 
     def cosign(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "COSIGN_PASSWORD": PASSWORD}
+        # Without it the mode that writes the old format as referrers is refused.
+        modes = {"COSIGN_EXPERIMENTAL": "1"} if any("oci-1-1" in argument for argument in arguments) else {}
+        environment = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "COSIGN_PASSWORD": PASSWORD, **modes}
         return subprocess.run(
             [str(self.cosign_program), *arguments],
             cwd=self.folder,
@@ -225,6 +229,17 @@ def test_what_cosign_signs_under_the_legacy_tag_verifies(bench: Bench) -> None:
     with pytest.raises(SignatureError) as refused:
         match_signatures(bench.attachments(), signature_rule(bench.key()), NOW)
     assert refused.value.code == "SIG_MISSING"
+
+
+def test_what_cosign_signs_as_a_referrer_in_its_old_format_verifies(bench: Bench) -> None:
+    bench.cosign_signs("--new-bundle-format=false", "--registry-referrers-mode=oci-1-1", "-a", "env=prod")
+    found = collect_attachments(RegistrySource(bench.client, bench.repository, bench.image.digest), bench.image.digest)
+    (signature,) = match_signatures(found, signature_rule(bench.key(), {"env": "prod"}), NOW)
+    assert signature.docker_reference == str(bench.repository)
+    assert {item.media_type for item in found.items} == {SIMPLE_SIGNING}
+    with pytest.raises(SignatureError) as refused:
+        match_signatures(found, signature_rule(bench.key(), {"env": "staging"}), NOW)
+    assert refused.value.code == "SIG_ANNOTATION"
 
 
 def test_a_signature_by_another_key_does_not_verify(bench: Bench) -> None:
