@@ -30,7 +30,9 @@ from gate.model.image import (
 )
 
 MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024  # distribution-spec: registries must take, clients need not read, more
-MAX_CHILDREN: Final = 32
+# Every child is judged, so that this bounds the work of one request (attack D07); images for every platform of Docker's library,
+# each with its attestation, have some thirty.
+MAX_CHILDREN: Final = 128
 MAX_LAYERS: Final = 127  # what the overlay file system of common kernels mounts
 
 MANIFEST_FAULT: Final = Fault(ImageError, "IMG_MALFORMED", "the manifest", ambiguous_code="IMG_AMBIGUOUS")
@@ -73,11 +75,12 @@ def parse_manifest(data: bytes, *, media_type: str, fault: Fault = MANIFEST_FAUL
     config = _descriptor(view.object("config"))
     artifact_type = view.optional_text("artifactType")
     if config.media_type == OCI_EMPTY and not artifact_type:
+        # A MUST of the specification: without it registries and clients disagree about what kind of artifact it is.
         raise view.refuse("artifactType", "has no type for an empty configuration", expected="artifactType")
     return ImageManifest(
         media_type=media_type,
         config=config,
-        layers=tuple(_descriptor(layer) for layer in view.objects("layers")),
+        layers=tuple(_descriptor(layer) for layer in _layers(view)),
         subject=_subject(view),
         artifact_type=artifact_type,
         annotations=view.optional_text_map("annotations"),
@@ -85,7 +88,7 @@ def parse_manifest(data: bytes, *, media_type: str, fault: Fault = MANIFEST_FAUL
 
 
 def parse_index(data: bytes, *, media_type: str) -> ImageIndex:
-    """Parse an index of images; its children are manifests, at most 32.
+    """Parse an index of images; its children are manifests, at most `MAX_CHILDREN`.
 
     Raises:
         ImageError: as `parse_manifest`; `LIMIT_INDEX` for more children or a nested index.
@@ -131,6 +134,7 @@ def check_runnable(manifest: ImageManifest) -> None:
         ImageError: `IMG_MEDIA_TYPE`, `IMG_LAYER_UNSCANNABLE` (attack D10), `LIMIT_LAYER` for more than 127 layers.
     """
     if manifest.config.media_type not in CONFIG_TYPES:
+        # Docker runs an image only of its own types, containerd reads a configuration of any (attack D06).
         raise MANIFEST_FAULT.refuse(
             "is not an image's",
             code="IMG_MEDIA_TYPE",
@@ -138,9 +142,11 @@ def check_runnable(manifest: ImageManifest) -> None:
             seen=manifest.config.media_type,
         )
     if len(manifest.layers) > MAX_LAYERS:
+        # No kernel mounts it; a scanner would read it all the same.
         raise MANIFEST_FAULT.refuse("has too many layers", code="LIMIT_LAYER", expected=f"at most {MAX_LAYERS}")
     for layer in manifest.layers:
         if layer.media_type not in LAYER_TYPES:
+            # A runtime fetches foreign layers and decrypts others by plug-ins; scanners pass over both (attack D10).
             raise MANIFEST_FAULT.refuse(
                 "has a layer that cannot be read",
                 code="IMG_LAYER_UNSCANNABLE",
@@ -189,6 +195,7 @@ def check_children(children: tuple[Descriptor, ...]) -> None:
     for child in children:
         platform = normal_platform(child.platform) if child.platform else None
         if platform in seen:
+            # containerd takes the first, Podman the best by its own order; Docker 20 another one (attack D09).
             raise INDEX_FAULT.refuse("has two images for one platform", code="IMG_AMBIGUOUS", seen=str(platform))
         seen.add(platform)
 
@@ -223,6 +230,7 @@ def _document(
     refuse_folded(view, _TOP)
     for key in foreign:
         if key in view:
+            # CVE-2021-41190: one document, an image for one client and an index for another.
             raise view.refuse(key, "has a field of another kind of object", code="IMG_AMBIGUOUS")
     if view.integer("schemaVersion") != 2:
         raise view.refuse("schemaVersion", "is of another schema", code="IMG_MEDIA_TYPE", expected="2")
@@ -237,11 +245,18 @@ def _document(
     return view
 
 
+def _layers(view: ObjectView) -> tuple[ObjectView, ...]:
+    # Go writes a list without members as null, and reads it so.
+    return () if "layers" in view and not view.has("layers") else view.objects("layers")
+
+
 def _child(view: ObjectView) -> Descriptor:
     child = _descriptor(view)
     if child.media_type in INDEX_TYPES:
+        # containerd descends, Docker 20 and both scanners do not (attack D07).
         raise view.refuse("mediaType", "nests an index", code="LIMIT_INDEX", expected="manifests as children")
     if child.media_type not in MANIFEST_TYPES:
+        # containerd passes over it, Podman chooses by platform whatever the type.
         raise view.refuse("mediaType", "has a child of no accepted type", code="IMG_MEDIA_TYPE", seen=child.media_type)
     return child
 

@@ -76,6 +76,7 @@ def check_config(config: ImageConfig, manifest: ImageManifest, platform: Platfor
         ImageError: `IMG_DIFFID` for another number of layers, `IMG_AMBIGUOUS` for another platform.
     """
     if len(config.diff_ids) != len(manifest.layers):
+        # Runtimes refuse it or mount what the manifest lists; scanners go by the shorter of the two (attack D11).
         raise CONFIG_FAULT.refuse(
             "and the manifest have different numbers of layers",
             code="IMG_DIFFID",
@@ -83,6 +84,7 @@ def check_config(config: ImageConfig, manifest: ImageManifest, platform: Platfor
             seen=str(len(config.diff_ids)),
         )
     if platform is not None and not _agree(config.platform, platform):
+        # A runtime goes by the index, and `docker run` of a manifest by the configuration.
         raise CONFIG_FAULT.refuse(
             "is for another platform than the index says",
             code="IMG_AMBIGUOUS",
@@ -112,6 +114,7 @@ def _platform(view: ObjectView) -> Platform:
 def _diff_ids(root: ObjectView) -> tuple[Digest, ...]:
     refuse_folded(root, _ROOT)
     if root.text("type") != "layers":
+        # The only type there is; a reader that knows another would read other layers.
         raise root.refuse("type", "has a root file system of no known type", expected="layers", seen=root.text("type"))
     texts = ObjectView({str(place): text for place, text in enumerate(root.optional_texts("diff_ids"))}, root.fault)
     return tuple(texts.digest(place) for place in texts.fields)

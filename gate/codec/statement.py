@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_FOREIGN_SUBJECTS: Final = 1024
-# An index and at most 32 judged children (attack A05).
-MAX_OWN_SUBJECTS: Final = 33
+# An index and all children that it may have (`gate.codec.oci.MAX_CHILDREN`; attack A05).
+MAX_OWN_SUBJECTS: Final = 129
 _FAULT: Final = Fault(AttestationError, "ATT_MALFORMED", "the statement")
 _TYPES: Final = frozenset({STATEMENT_V1, STATEMENT_V01})
 

@@ -325,10 +325,13 @@ class MergedView:
         if not name.startswith(_WHITEOUT):
             return False
         hidden = name.removeprefix(_WHITEOUT)
+        # `.wh.` alone hides the folder for some runtimes; `.wh..wh.*` are aufs's own, which containerd and Docker pass over and
+        # the scanners take for removals (attack L04).
         if name != _OPAQUE and (hidden in {b"", b".", b".."} or hidden.startswith(_WHITEOUT)):
             expected = "the name that it hides, or .wh..wh..opq"
             raise malformed("a whiteout is malformed", at=entry.position, expected=expected, seen=shown(entry.path))
         if entry.kind is not EntryKind.FILE or entry.size:
+            # Runtimes go by the name alone, Trivy by regular files.
             raise malformed("a whiteout is no empty file", at=entry.position, expected="an empty regular file")
         seen = self._opaques if name == _OPAQUE else self._whiteouts
         key = folder if name == _OPAQUE or not hidden else (folder + b"/" + hidden if folder else hidden)
@@ -351,6 +354,7 @@ class MergedView:
             return
         written = found.touched if isinstance(found, _Directory) else found.layer
         if written == self._layer:
+            # containerd applies in the order of entries, Podman and the scanners take removals first.
             expected = "a path or its whiteout in one layer, not both"
             raise malformed("a layer writes what it hides", at=position, expected=expected, seen=shown(path))
         del parent.children[name]

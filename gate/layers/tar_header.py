@@ -55,6 +55,7 @@ def parse_header(block: bytes, position: int) -> TarHeader:
     seen = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
     seen += _BLANK_CHECKSUM - sum(block[148:156])
     if checksum != seen:
+        # Go fails, and also sums signed bytes; Python's reader can be told to read on at the next block.
         raise malformed("a tar header's checksum is wrong", at=position, expected=str(seen), seen=str(checksum))
     name = _prefix(block, position) + _text(block, 0, 100)
     flag, device = block[156:157], (0, 0)
@@ -74,6 +75,7 @@ def _prefix(block: bytes, position: int) -> bytes:
     if block[257:] == _NOTHING_AFTER_LINK:
         return b""
     if magic != _GNU:
+        # Go takes it for version 7 and drops the prefix, Python's reader joins it to the name.
         raise malformed(
             "a tar header has no known magic", at=position, expected="ustar, GNU or version 7", seen=shown(magic)
         )
@@ -87,6 +89,7 @@ def _numbers(block: bytes, position: int) -> tuple[int, int, int, int, int, int]
         mode, uid, gid, size, mtime, checksum = usual.groups()
         return int(mode, 8), int(uid, 8), int(gid, 8), int(size, 8), int(mtime, 8), int(checksum, 8)
     if not block[124:136].strip(b" \0"):
+        # Go reads 0, GNU tar refuses: the next header stands elsewhere.
         raise malformed("a tar header has no size", at=position, expected="an octal number")
     return (
         _number(block, 100, 108, "mode", position),

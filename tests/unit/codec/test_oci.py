@@ -112,6 +112,11 @@ def test_the_type_may_be_left_out_as_umoci_leaves_it_out() -> None:
     assert parse_index(data(index(child(), mediaType=...)), media_type=OCI_INDEX).media_type == OCI_INDEX
 
 
+def test_a_list_of_layers_that_go_wrote_as_null_is_empty() -> None:
+    assert parse_manifest(data(manifest(layers=None)), media_type=OCI_MANIFEST).layers == ()
+    assert manifest_code(manifest(layers=...)) == "IMG_MALFORMED"
+
+
 def test_d05_what_leaves_its_type_out_is_what_its_fields_say() -> None:
     assert manifest_code(manifest(mediaType=...), DOCKER_MANIFEST) == "IMG_AMBIGUOUS"
     assert manifest_code(manifest(mediaType=..., manifests=[])) == "IMG_AMBIGUOUS"
@@ -146,10 +151,10 @@ def test_d06_an_artifact_dressed_as_an_image(media_type: str) -> None:
 
 
 def test_d06_nested_and_wide_indexes() -> None:
-    children = [child("sha256:" + f"{number:064x}") for number in range(33)]
-    assert len(parse_index(data(index(*children[:32])), media_type=OCI_INDEX).manifests) == 32
+    children = [child("sha256:" + f"{number:064x}") for number in range(129)]
+    assert len(parse_index(data(index(*children[:128])), media_type=OCI_INDEX).manifests) == 128
     assert index_code(index(*children)) == "LIMIT_INDEX"
-    assert index_code(index(*(children * 310)[:10_000])) == "LIMIT_INDEX"
+    assert index_code(index(*(children * 80)[:10_000])) == "LIMIT_INDEX"
     for nested in (OCI_INDEX, DOCKER_INDEX):
         assert index_code(index(descriptor(nested))) == "LIMIT_INDEX"
     assert index_code(index(descriptor("application/x"))) == "IMG_MEDIA_TYPE"
@@ -162,7 +167,7 @@ def test_an_empty_configuration_needs_an_artifact_type() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"config": ...}, {"layers": ...}, {"layers": None}, {"layers": {}}, {"layers": [1]}, {"config": []},
+        {"config": ...}, {"layers": ...}, {"layers": {}}, {"layers": [1]}, {"config": []},
         {"layers": [descriptor(digest="sha512:" + "a" * 128)]}, {"layers": [descriptor(size=-1)]},
         {"layers": [descriptor(size=True)]}, {"layers": [descriptor(size="3")]}, {"layers": [descriptor(size=3.0)]},
         {"subject": 1}, {"annotations": {"a": 1}}, {"layers": [descriptor(urls="x")]}, {"schemaVersion": "2"},
