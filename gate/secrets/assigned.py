@@ -18,7 +18,7 @@ from gate.model.severity import Severity
 from gate.secrets.assignments import find_assignment
 from gate.secrets.documentation import Documentation
 from gate.secrets.encoded import decoded
-from gate.secrets.file_names import is_for_readers, is_for_translators, is_settings_by_form
+from gate.secrets.file_names import is_configuration, is_for_readers, is_for_translators, is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.names import kind_of
 from gate.secrets.places import NO_OFFSET, Assignment
@@ -94,6 +94,9 @@ class _Judge:
         """Judge a value at its place."""
         if self._is_settings or one.is_whole_file:
             worth = of_setting(value, sign=one.sign)
+            if one.sign and " " in value and not (one.is_whole_file or is_configuration(self._path)):
+                # Settings by their form alone: a sentence behind a colon is likelier than a password with blanks.
+                return Worth.NONE
             is_translated = worth is Worth.LIKELY and is_of_words(value) and is_for_translators(self._path)
             return Worth.DOUBTFUL if is_translated else worth
         worth = of_code(value)

@@ -106,12 +106,8 @@ _BASE64_ANY = compile_pattern(
 )
 # Base64 in lines of any length, each with a mark of a comment or as a string before it: joined, whatever stands between.
 _LINE_HEAD: Final = r"""[ \t]{0,40}(?:[#>*;]{1,2}|//|--)?[ \t]{0,4}["'`]?[A-Za-z0-9+/_-]"""
-_MARKED_LINE: Final = _LINE_HEAD + r"""{8,200}={0,2}["'`]?[ \t]{0,4}[,+.\\&]{0,2}[ \t]{0,4}\r?\n"""
-_LINES = re.compile(
-    rf"(?m)^(?:{_MARKED_LINE}){{2,}}(?:{_MARKED_LINE[: _MARKED_LINE.index('{8,200}')]}{{2,200}}={{0,2}})?".encode(
-        "ascii"
-    )
-)
+_MARKED_LINE: Final = _LINE_HEAD + r"""{15,}={0,2}["'`]?[ \t]{0,4}[,+.\\&]{0,2}[ \t]{0,4}\r?\n"""
+_LINES = compile_pattern(rf"(?:{_MARKED_LINE}){{2,}}(?:{_LINE_HEAD}{{1,200}}={{0,2}})?")
 _LINES_TRIGGER: Final = rf"(?:{_MARKED_LINE}){{2}}"
 _LINE_RUN = re.compile(rb"[A-Za-z0-9+/_-]{2,}={0,2}")
 _BEGINNINGS: Final = (
@@ -184,11 +180,11 @@ def _from_base64(run: bytes) -> bytes:
 
 def _joined_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
     """Decode what stands on lines; text, or what begins like a container."""
-    for found in _LINES.finditer(block):
-        runs = (_LINE_RUN.findall(line) for line in found[0].splitlines())
+    for found in _LINES.find(block):
+        runs = (_LINE_RUN.findall(line) for line in block[found.start : found.end].splitlines())
         data = _from_base64(b"".join(max(line, key=len) for line in runs if line).rstrip(b"="))
         if len(data) >= _MIN_JOINED and (_is_text(data) or data.startswith(_BEGINNINGS)):
-            yield found.start(), data
+            yield found.start, data
 
 
 def _is_text(data: bytes) -> bool:

@@ -19,13 +19,13 @@ _BEHIND = re.compile(
     r"(?:~|\.(?:bak|backup|back|old|orig|original|org|save|saved|sav|copy|tmp|temp|dist|default|defaults|sample|example|"
     r"tmpl|tpl|template|in|j2|jinja2?|erb|ctmpl|gotmpl|mustache|hbs|ejs|epp|dpkg-[a-z]{3,6}|rpm(?:save|new|orig)|"
     r"ucf-[a-z]{3,6}|pacnew|pacsave|"
-    r"disabled|enabled|off|swp|rej|mine|[0-9]{1,14}|[0-9]{4}-[0-9]{2}-[0-9]{2})|[-_](?:old|orig|backup|bak|copy|"
+    r"disabled|enabled|off|swp|rej|mine|(?:bak|old|orig|save|backup)\.[0-9]|[0-9]{2,14}|[0-9]{4}-[0-9]{2}-[0-9]{2})|[-_](?:old|orig|backup|bak|copy|"
     r"[0-9]{8,14})|[ ]copy)$",
     re.IGNORECASE,
 )
 _MAX_BEHIND: Final = 4
 _CONFIGURATION = re.compile(
-    r"(?:^|/)(?:\.?env(?:\.[^/]*)?|[^/]*[.-]env|\.envrc|[^/]*\.(?:properties|ini|cfg|conf|cnf|config|toml|ya?ml|"
+    r"(?:^|/)(?:\.?env(?:\.[^/]*)?|[^/]*[.-]env|\.envrc|[^/]*\.(?:properties|sls|ini|cfg|conf|cnf|config|toml|ya?ml|"
     r"json[c5]?|tfvars|tfstate|xml|"
     r"plist|hcl|nomad|pkr|rc|settings|secrets?|credentials|creds|mk|mak|service|socket|timer|mount|network|netdev|nmconnection|"
     r"ovpn|reg|inf|rdp|ldif|inventory|mount|kdl|ron|cue|pkl|textproto|pbtxt|prefs|opts|options|vars|envvars|auth|"
@@ -103,7 +103,7 @@ def name_of_secret_file(path: str) -> str | None:
     """Return the name that says what the whole content of a file is; None where it is not a secret by itself."""
     name = path.rpartition("/")[2]
     stem = _TEXT_ENDING.sub("", name)
-    if kind_of(stem) is not None:
+    if "." not in stem.lstrip(".") and kind_of(stem) is not None:
         return stem
     # What no name tells must look random: user names and name spaces are mounted there as well.
     return "secret" if _SECRET_FOLDERS.search(path) else None

@@ -119,7 +119,8 @@ def _document_in(text: str) -> object | None:
 
 def _in_text(path: _Path, text: str) -> list[Assignment]:
     """Return what a text inside a document assigns: a file of settings, a command line, a document in the document."""
-    if "=" not in text and ":" not in text:
+    # Pages of documentation hold samples in their markup.
+    if ("=" not in text and ":" not in text) or "</" in text:
         return []
     return [
         Assignment(

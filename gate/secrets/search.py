@@ -250,7 +250,8 @@ class FileSearch:
         kind = kind_of_container(bytes(piece[:HEAD_BYTES]), self._where.innermost)
         block = bytes(piece)
         # Containers as well: between what is compressed anything can stand in clear.
-        self._search.text(self._where, block, lambda: self._note_places(block, 0, len(block)))
+        note = (lambda: self._note_places(block, 0, len(block))) if kind is None else None
+        self._search.text(self._where, block, note)
         if kind is not None:
             self._search.open_body(io.BytesIO(block), kind, self._where)
         elif self._places:
@@ -264,7 +265,8 @@ class FileSearch:
         low = self._done
         high = len(block) if is_last else len(block) - _AHEAD_BYTES
         places = len(self._places)
-        for hit in self._search.window(self._where, block, low, high, lambda: self._note_places(block, low, high)):
+        note = (lambda: self._note_places(block, low, high)) if self._kind is None else None
+        for hit in self._search.window(self._where, block, low, high, note):
             self._search.note(self._placed(hit))
         if self._kind is None and self._places and not places:
             self._keep(block)

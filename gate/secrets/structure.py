@@ -115,11 +115,16 @@ def find_lines(text: str, ends: Sequence[int]) -> Iterator[Assignment]:
 def _on_line(text: str, start: int, over: int) -> Iterator[Assignment]:
     line = text[start:over]
     found = _LINE.match(line) if line.lstrip()[:1] not in {"#", ";", "!"} else None
-    if found and len(found[4]) >= _MIN_VALUE and kind_of(found[2]) is not None:
+    if found and len(found[4]) >= _MIN_VALUE and kind_of(found[2]) is not None and not _is_result(found):
         keys = (*_keys_above(text, start, len(found[1])), found[2])
         value, is_quoted = _plain(found[4])
         sign = "" if is_quoted else found[3][-1]
         yield Assignment(".".join(keys), found[2], value, start + found.start(4), sign=sign)
+
+
+def _is_result(found: re.Match[str]) -> bool:
+    """Say whether a line is the result of a test: `PASS: name of it`."""
+    return found[2] == "PASS" and found[3] == ":"
 
 
 def _inside_line(text: str, start: int, places: Sequence[int]) -> Iterator[Assignment]:
@@ -133,6 +138,8 @@ def _inside_line(text: str, start: int, places: Sequence[int]) -> Iterator[Assig
         before = _NAME_BEFORE_SIGN.match(text[max(start, end - _NAME_REACH) : end][::-1])
         value = _VALUE_AT.match(text, end) if before else None
         name = before[2][::-1] if before else ""
+        if before and name == "PASS" and before[1] == ":":
+            continue
         if before and value and kind_of(name) is not None:
             over = value.end()
             group = next(number for number in (1, 2, 3) if value[number] is not None)

@@ -21,7 +21,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _YAML_MARK = re.compile(r"!(?:[A-Za-z!][\w/.:-]*)?(?:\s|$)|![A-Za-z][\w/.:-]*\[|[&*][A-Za-z_][\w-]*(?:\s|$)")
 _STRUCTURE = re.compile(r"[\[{]\s*(?:[\"'\[{\]}]|$)|\{.*\}|\[.*\]|%\(.*", re.DOTALL)
 # References in forms of one program each: Grafana's and PowerShell's, a file or a store that holds the value.
-_LOOKED_UP = re.compile(r"\$(?:__)?(?:env|file|vault|secrets?)[:{(].*|\$\[.*\]", re.IGNORECASE | re.DOTALL)
+_LOOKED_UP = re.compile(r"\$(?:__)?(?:env|file|vault|secrets?)[:{(].*|\$\[.*\]|\$\w+::\w+", re.IGNORECASE | re.DOTALL)
+_ROFF = re.compile(r"\\f[RBIP1-4]|\\\(")
+_BEGINS_CALL = re.compile(r"[A-Za-z_][A-Za-z_.]{2,60}\(")
+_NAME_SERVICES = re.compile(
+    r"(?:(?:compat|files|systemd|ldap|nisplus|nis|db|winbind|sss|altfiles|mymachines|extrausers|\[\S{1,40}\])\s*)+"
+)
 _WORDS = re.compile(r"[^\W\d_]+(?:['.,:;!?()/-]*\s+[^\W\d_]+)*['.,:;!?()]*")
 _SENTENCE = re.compile(r"[A-Z][a-z']{0,20}[,:]?(?:\s+[\w'\"(),.:;/-]+){2,}[.!?]?")
 _LEADS_ELSEWHERE = re.compile(r"(?:^|\s)(?:-{1,2}[A-Za-z]|[./~]*/\w|\$|https?:)")
@@ -51,6 +56,9 @@ def of_setting(value: str, *, sign: str) -> Worth:
     if _CONTROL.search(value) or _LOOKED_UP.fullmatch(value) or _STRUCTURE.fullmatch(value):
         return Worth.NONE
     if sign == ":" and _YAML_MARK.match(value):
+        return Worth.NONE
+    # What a manual page marks, a call of a program, and the tables of a name service are no values.
+    if _ROFF.search(value) or (sign and _BEGINS_CALL.match(value)) or _NAME_SERVICES.fullmatch(value):
         return Worth.NONE
     if " " not in value.strip():
         return Worth.LIKELY

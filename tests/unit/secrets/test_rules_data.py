@@ -25,7 +25,7 @@ FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "known")
 # Examples are random: several of each, so that a rule does not hold by chance.
 ROUNDS = 3
 # Rules for formats that belong to no vendor.
-OPEN_FORMATS = {"generic", "keys"}
+OPEN_FORMATS = {"generic", "keys", "families", "languages"}
 KEYWORD_REACH = 256
 
 
