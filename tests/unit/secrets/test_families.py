@@ -12,12 +12,9 @@ from tests.unit.secrets.test_search import search
 FAMILIES = yaml.safe_load(
     (Path(__file__).resolve().parents[3] / "fixtures" / "secrets" / "families.yaml").read_text("utf-8")
 )
-FILES = [
-    pytest.param(one["path"], one["content"], id=f"{name}: {one['path']}")
-    for name, all_of in FAMILIES.items()
-    for one in all_of
-]
-FILLED = [one for one in FILES if "{VALUE}" in one.values[1]]
+ENTRIES = [(name, one["path"], one["content"]) for name, all_of in FAMILIES.items() for one in all_of]
+FILES = [pytest.param(path, content, id=f"{name}: {path}") for name, path, content in ENTRIES]
+FILLED = [pytest.param(path, content, id=f"{name}: {path}") for name, path, content in ENTRIES if "{VALUE}" in content]
 VALUES = ["k4Tn93vQz81x", "x7!Kq2mZ9w"]
 
 
