@@ -1,8 +1,9 @@
 """`secret`: no plaintext secret is baked into the image, in no layer, the configuration or its history.
 
-NIST SP 800-190, 4.1.4. A secret that a later layer deletes can still be read by whoever pulls the image (attack X01), so
-`failOn: any` counts it; `live` counts only what the final file system shows, and says what it leaves. Findings of Trivy
-and of the gate are joined by place, so that one secret is one finding.
+NIST SP 800-190, 4.1.4. What refuses is said by grade (what was proven) and origin (who shipped the file): by default what is
+likely in the author's own files, and only what is certain in a file that a package shipped as it is, for that is in public
+anyway. A secret that a later layer deletes can still be read by whoever pulls the image (attack X01), and counts unless
+`live: only` is asked for. Findings of Trivy and of the gate are joined by place, so that one secret is one finding.
 """
 
 from __future__ import annotations
@@ -48,9 +49,19 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         return (*_unobtained(subject), *map(_problem, counting), *_unopened(subject, wanted))
 
     left = sum(not found.counts for found in judged)
-    message = "no plaintext secret" + (f" that counts; {left} accepted or hidden" if left else "")
+    message = "no plaintext secret" + (f" that counts; {left} that do not" if left else "")
     problems = over_subjects(evidence, ask)
-    return Answer(message=message, problems=problems, secrets=judged, counts=(("found", len(judged)),))
+    # What only the image's own lists of files keep from refusing, for whoever trusts no list of an author's.
+    by_origin = sum(_only_by_origin(found, wanted.fail_on) for found in judged)
+    counts = (("excusedByOrigin", by_origin), ("found", len(judged)))
+    return Answer(message=message, problems=problems, secrets=judged, counts=counts)
+
+
+def _only_by_origin(found: JudgedSecret, fail_on: SecretsFailOn) -> bool:
+    secret = found.secret
+    own, packaged = fail_on.own, fail_on.least(secret.origin)
+    is_excused = not found.counts and own is not None and secret.grade.rank >= own.rank
+    return is_excused and bool(secret.package) and (packaged is None or secret.grade.rank < packaged.rank)
 
 
 def _unobtained(subject: SubjectEvidence) -> tuple[Problem, ...]:
@@ -104,13 +115,15 @@ def _decision(
 ) -> tuple[bool, str]:
     if allowed is not None and now.date() <= allowed.expires:
         return False, f"accepted until {allowed.expires} by {allowed.owner}: {allowed.reason}"
-    match fail_on:
-        case SecretsFailOn.NONE:
-            return False, "the policy does not fail on secrets"
-        case SecretsFailOn.LIVE if secret.hidden:
-            return False, "hidden by a later layer, and the policy fails on live ones only"
-        case SecretsFailOn.ANY | SecretsFailOn.LIVE:
-            return True, "a plaintext secret"
+    least = fail_on.least(secret.origin)
+    whose = f"in a file of {secret.package}" if secret.package else "in the image's own"
+    if least is None:
+        return False, f"the policy does not fail on secrets {whose}"
+    if secret.grade.rank < least.rank:
+        return False, f"{secret.grade.value} {whose}, and the policy fails from {least.value} on"
+    if fail_on.live_only and secret.hidden:
+        return False, "hidden by a later layer, and the policy fails on live ones only"
+    return True, f"{secret.grade.value} {whose}"
 
 
 def _problem(found: JudgedSecret) -> Problem:

@@ -12,6 +12,7 @@ from gate.cli.commands import Group
 from gate.cli.common import Common, common_options, fingerprint_key_option, registry_options
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.types import PLACE
+from gate.model.policy import SecretsFailOn
 from gate.pipeline.secrets_scan import ScannedPart, scan_secrets
 from gate.report.content import Listing
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from gate.report.content import Cell
 
 _COLUMNS: Final = (
-    "state", "rule", "severity", "confidence", "place", "location", "chain", "line", "offset", "key", "layer", "hidden",
+    "state", "rule", "severity", "confidence", "grade", "origin", "package",
+    "place", "location", "chain", "line", "offset", "key", "layer", "hidden",
     "fingerprint", "image", "reason",
 )  # fmt: skip
 _REFUSED: Final = 1
@@ -59,16 +61,18 @@ def scan(
     """Search a folder, a file or an image.
 
     PATH is a folder, or a file of any kind: archives are opened. REF is an image by digest, as for `gate check`; each of its
-    layers is searched, hidden files too. No part of a secret is printed. Ends with 1 where one is found, and with 3 where
-    nothing is found but something could not be opened.
+    layers is searched, hidden files too. No part of a secret is printed. Ends with 1 where one is found that a check refuses
+    by default (likely in the author's own files, certain in what a package shipped), and with 3 where none is but something
+    could not be opened.
     """
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     limit: dict[str, timedelta] = {} if common.timeout is None else {"timeout": common.timeout}
     places = replace(common.places(), fingerprint_key=fingerprint_key)
     parts = scan_secrets(subject, places=places, registry=registry, rules=rules, **limit)
     rows = [row for part in parts for row in _rows(part)]
-    found = any(part.evidence.findings for part in parts)
-    code = _REFUSED if found else _NOT_JUDGED if rows else 0
+    found = [finding for part in parts for finding in part.evidence.findings]
+    refuses = any(map(SecretsFailOn().refuses, found))
+    code = _REFUSED if refuses else _NOT_JUDGED if any(part.evidence.unopened for part in parts) else 0
     known = sum(part.evidence.known for part in parts)
     keys = dict.fromkeys(part.evidence.key_id for part in parts)
     notes = (*(f"fingerprints are of the key {key}" for key in keys if found), *_left_out(known))
@@ -97,6 +101,9 @@ def _found_cells(finding: SecretFinding, image: str | None) -> dict[str, Cell]:
         "rule": finding.rule,
         "severity": finding.severity.value,
         "confidence": finding.confidence.value if finding.confidence is not None else None,
+        "grade": finding.grade.value,
+        "origin": finding.origin.value,
+        "package": finding.package or None,
         "place": finding.place.value,
         "location": ", ".join(finding.names),
         "chain": " > ".join(finding.chain) or None,

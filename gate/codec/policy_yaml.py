@@ -119,9 +119,12 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
     )
 
 
+_NO_SECRET_REFUSES: Final = SecretsFailOn(own=None, packaged=None)
+
+
 def asks_for_nothing(policy: Policy) -> bool:
     """Say whether no section of the policy could refuse an image."""
-    secrets = policy.secrets is not None and policy.secrets.fail_on is not SecretsFailOn.NONE
+    secrets = policy.secrets is not None and policy.secrets.fail_on != _NO_SECRET_REFUSES
     image = policy.image is not None and _asks_of_image(policy.image)
     attested = policy.signature or policy.provenance or policy.attestations
     return not any((policy.registries, attested, policy.vulnerabilities, secrets, image, policy.rules))

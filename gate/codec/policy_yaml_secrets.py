@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.policy_keys import POLICY_KEYS
@@ -11,6 +14,7 @@ from gate.codec.policy_yaml_patterns import distinct
 from gate.codec.policy_yaml_vulnerabilities import read_fail_or_ignore
 from gate.errors import UsageError
 from gate.model.digest import Digest
+from gate.model.finding import SecretGrade
 from gate.model.policy import FailOrIgnore, SecretAllowance, SecretRuleFile, SecretsFailOn, SecretsPolicy
 
 if TYPE_CHECKING:
@@ -29,11 +33,49 @@ def read_secrets(node: Node, files: FileReader) -> SecretsPolicy:
     """
     fields = node.fields(POLICY_KEYS["spec.secrets"])
     return SecretsPolicy(
-        fail_on=fields.get("failOn", lambda value: value.choice(SecretsFailOn), SecretsFailOn.ANY),
+        fail_on=fields.get("failOn", _fail_on, SecretsFailOn()),
         allow=fields.get("allow", _allowances, ()),
         unopened=fields.get("unopened", read_fail_or_ignore, FailOrIgnore.FAIL),
         rules=fields.get("rules", partial(_rule_files, files=files), ()),
     )
+
+
+class _Word(StrEnum):
+    """The words that stood here before there were grades; each still means what it meant."""
+
+    ANY = "any"
+    LIVE = "live"
+    NONE = "none"
+
+
+class _Live(StrEnum):
+    ONLY = "only"
+    ANY = "any"
+
+
+_WORDS: Final[Mapping[_Word, SecretsFailOn]] = MappingProxyType(
+    {
+        _Word.ANY: SecretsFailOn(own=SecretGrade.POSSIBLE, packaged=SecretGrade.POSSIBLE),
+        _Word.LIVE: SecretsFailOn(own=SecretGrade.POSSIBLE, packaged=SecretGrade.POSSIBLE, live_only=True),
+        _Word.NONE: SecretsFailOn(own=None, packaged=None),
+    }
+)
+
+
+def _fail_on(node: Node) -> SecretsFailOn:
+    if node.kind != "mapping":
+        return _WORDS[node.choice(_Word)]
+    fields = node.fields(POLICY_KEYS["spec.secrets.failOn"])
+    standard = SecretsFailOn()
+    return SecretsFailOn(
+        own=fields.get("own", _grade, standard.own),
+        packaged=fields.get("packaged", _grade, standard.packaged),
+        live_only=fields.get("live", lambda value: value.choice(_Live), _Live.ANY) is _Live.ONLY,
+    )
+
+
+def _grade(node: Node) -> SecretGrade | None:
+    return None if node.text() == "none" else node.choice(SecretGrade)
 
 
 def _rule_files(node: Node, *, files: FileReader) -> tuple[SecretRuleFile, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import InternalError
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.pax import CAPABILITY_KEY
+from gate.layers.published import PublishedFiles
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.secrets.budget import Budget
@@ -60,6 +61,7 @@ class LayerSecrets:
         self._layers = tuple(layers)
         self._budget = Budget(check_deadline)
         self._search = Search(rules, self._budget, self._found, self._not_opened)
+        self._published = PublishedFiles()
         self._file: _File = (b"", 0)
         self._hits: list[tuple[_File, Hit]] = []
         self._unopened: dict[tuple[str, str], None] = {}
@@ -79,7 +81,11 @@ class LayerSecrets:
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of every file."""
         self._file = (entry.path, layer)
-        return self._search.begin(_text(entry.path), entry.size) if entry.size else None
+        list_of_files = self._published.begin(entry, layer)
+        if not entry.size:
+            return None
+        search = self._search.begin(_text(entry.path), entry.size)
+        return search if list_of_files is None else _Both(search, list_of_files)
 
     def note(self, entry: Entry, layer: int, view: MergedView) -> None:
         """Take the words of an entry, and remember the names of a file that has several."""
@@ -98,7 +104,11 @@ class LayerSecrets:
         self._names.flush()
         mask = Mask(hit for _, hit in self._hits)
         files = {file: self._state(file, view, mask) for file in dict.fromkeys(file for file, _ in self._hits)}
-        findings = tuple(self._finding(file, hit, files[file], mask) for file, hit in self._hits)
+        packages = self._packages()
+        findings = tuple(
+            replace(self._finding(file, hit, files[file], mask), package=mask.of(packages.get(file, "")))
+            for file, hit in self._hits
+        )
         self._hits.clear()
         unopened = [(mask.of(place), reason) for place, reason in self._unopened]
         if self._is_full:
@@ -110,6 +120,16 @@ class LayerSecrets:
             key_id=self._fingerprints.key_id,
             known=self._known_count,
         )
+
+    def _packages(self) -> dict[_File, str]:
+        """Return for each file with findings the package that shipped it as it is, under one of its names."""
+        hashes = {file: hit.file_hashes for file, hit in self._hits if not _is_of_names(hit)}
+        found: dict[_File, str] = {}
+        for layer in {file[1] for file in hashes}:
+            paths = {path: one for (path, number), one in hashes.items() if number == layer}
+            for path, package in self._published.packages_of(paths).items():
+                found[path, layer] = package
+        return found
 
     @property
     def evidence(self) -> SecretEvidence:
@@ -152,6 +172,28 @@ class LayerSecrets:
         paths, is_hidden = state
         finding = finding_of(hit, self._fingerprints, SecretPlace.FILE, paths[0], mask)
         return replace(finding, layer=self._layers[file[1]], paths=paths if len(paths) > 1 else (), hidden=is_hidden)
+
+
+class _Both:
+    """Hand a body to two sinks."""
+
+    def __init__(self, *sinks: BodySink) -> None:
+        self._sinks = sinks
+
+    def feed(self, piece: memoryview) -> None:
+        """Take the next bytes."""
+        for sink in self._sinks:
+            sink.feed(piece)
+
+    def finish(self) -> None:
+        """Note that the body was complete."""
+        for sink in self._sinks:
+            sink.finish()
+
+
+def _is_of_names(hit: Hit) -> bool:
+    """Return whether a finding stands in an entry's own words, which no list of files has a digest of."""
+    return bool(hit.where.chain) and hit.where.chain[0] in _NAME_CHAINS.values()
 
 
 class _Places:

@@ -147,6 +147,39 @@ class Confidence(StrEnum):
     CERTAIN = "certain"
 
 
+class SecretGrade(StrEnum):
+    """What was proven of a finding; declared from lowest to highest (ADR 0033).
+
+    `certain`: a checksum that its vendor publishes, a private key that parses, a pair that belongs together. `likely`: a
+    vendor's form, or an assignment to a name that means a credential. `possible`: the rest, with something that speaks against
+    it: samples, defaults, words, texts for readers.
+    """
+
+    POSSIBLE = "possible"
+    LIKELY = "likely"
+    CERTAIN = "certain"
+
+    @property
+    def rank(self) -> int:
+        """Return a number that grows with what was proven."""
+        return list(SecretGrade).index(self)
+
+
+class SecretOrigin(StrEnum):
+    """Who shipped the file: a package of the image, as it is published, or the image's author."""
+
+    OWN = "own"
+    PACKAGED = "packaged"
+
+
+_GRADES = {
+    Confidence.LOW: SecretGrade.POSSIBLE,
+    Confidence.MEDIUM: SecretGrade.LIKELY,
+    Confidence.HIGH: SecretGrade.LIKELY,
+    Confidence.CERTAIN: SecretGrade.CERTAIN,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFinding:
     """A plaintext secret, without the secret: no part of its value stands in any field.
@@ -157,7 +190,7 @@ class SecretFinding:
     100, where hard links give it several. `chain` are the containers and encodings that were opened on the way, outermost first;
     `line` and `offset` (in bytes) are of the innermost text. `key_path` is the name that the value is assigned to, `prefix` a
     vendor's fixed beginning. `fingerprint` is keyed: a short value cannot be guessed. `file_digest` is of the whole file where it
-    is small.
+    is small. `package` names the package that shipped the file as it is; empty for the author's own.
     """
 
     rule: str
@@ -177,6 +210,17 @@ class SecretFinding:
     prefix: str = ""
     confidence: Confidence | None = None
     file_digest: Digest | None = None
+    package: str = ""
+
+    @property
+    def grade(self) -> SecretGrade:
+        """Return what was proven of it; a finding of a scanner that does not say is by a vendor's form."""
+        return _GRADES[self.confidence or Confidence.HIGH]
+
+    @property
+    def origin(self) -> SecretOrigin:
+        """Return who shipped it."""
+        return SecretOrigin.PACKAGED if self.package else SecretOrigin.OWN
 
     @property
     def names(self) -> tuple[str, ...]:

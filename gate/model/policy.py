@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from gate.model.digest import Digest
-from gate.model.finding import Tool
+from gate.model.finding import SecretFinding, SecretGrade, SecretOrigin, Tool
 from gate.model.glob import Glob
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
@@ -125,12 +125,25 @@ class VulnerabilityPolicy:
     empty_base: tuple[str, ...] = ()
 
 
-class SecretsFailOn(StrEnum):
-    """Which secrets refuse: any, those that the final file system still shows, or none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsFailOn:
+    """Which secrets refuse: from which grade on, by who shipped the file; None: none does.
 
-    ANY = "any"
-    LIVE = "live"
-    NONE = "none"
+    `live_only` leaves out what a later layer hides.
+    """
+
+    own: SecretGrade | None = SecretGrade.LIKELY
+    packaged: SecretGrade | None = SecretGrade.CERTAIN
+    live_only: bool = False
+
+    def least(self, origin: SecretOrigin) -> SecretGrade | None:
+        """Return the lowest grade that refuses for an origin."""
+        return self.own if origin is SecretOrigin.OWN else self.packaged
+
+    def refuses(self, secret: SecretFinding) -> bool:
+        """Return whether a secret that nobody accepted refuses."""
+        least = self.least(secret.origin)
+        return least is not None and secret.grade.rank >= least.rank and not (self.live_only and secret.hidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +173,7 @@ class SecretRuleFile:
 class SecretsPolicy:
     """What plaintext secrets an image may hold."""
 
-    fail_on: SecretsFailOn = SecretsFailOn.ANY
+    fail_on: SecretsFailOn = SecretsFailOn()
     allow: tuple[SecretAllowance, ...] = ()
     unopened: FailOrIgnore = FailOrIgnore.FAIL
     rules: tuple[SecretRuleFile, ...] = ()

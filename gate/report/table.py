@@ -26,6 +26,7 @@ from gate.report.table_findings import (
     fingerprints,
     folded,
     left_out,
+    quiet_secrets,
     secrets,
     vulnerabilities,
     waivers,
@@ -130,7 +131,12 @@ def _checked(console: Console, run: CheckedImage, report: Report) -> None:
     for line in allowable:
         # Copied from here into a policy: never wrapped by the report itself.
         console.print(Text(f"  {line}"), soft_wrap=True)
-    notes = [*left_out(verdict, report.severities), *folded(verdict), *verdict.notes]
+    notes = [
+        *left_out(verdict, report.severities),
+        *quiet_secrets(verdict, report.severities),
+        *folded(verdict),
+        *verdict.notes,
+    ]
     _list(
         console, "Notes", [visible(note) for note in notes if not (verdict.demonstration and "demonstration" in note)]
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from gate.model.finding import SecretOrigin
 from gate.model.severity import Severity
 from gate.report.escape import identifier, visible
 from gate.report.table_style import plain_table
@@ -58,23 +59,36 @@ def left_out(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterat
 
 
 def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Give every secret without its value, those that refuse first."""
-    chosen = [row for row in verdict.secrets if severities is None or row.secret.severity in severities]
+    """Return every secret that refuses or is waived, without its value; all of them where severities are asked for."""
+    chosen = [
+        row
+        for row in verdict.secrets
+        if (row.counts or row.waived_by if severities is None else row.secret.severity in severities)
+    ]
     if not chosen:
         return None
-    table = plain_table("refuses", "rule", "sure", "where", "layer", "seen by", "because")
+    table = plain_table("refuses", "rule", "grade", "where", "layer", "seen by", "because")
     for row in sorted(dict.fromkeys(chosen), key=_secret_order):
         because = f"waived by {row.waived_by}" if row.waived_by else row.because
         table.add_row(
             Text("yes", style="red") if row.counts else Text("no"),
             Text(identifier(row.secret.rule)),
-            Text(row.secret.confidence.value if row.secret.confidence is not None else ""),
+            Text(row.secret.grade.value),
             Text(_where(row)),
             Text(row.secret.layer.short if row.secret.layer is not None else ""),
             Text(row.secret.tool.value),
             Text(visible(because)),
         )
     return table
+
+
+def quiet_secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
+    """Yield a sentence for each group of secrets that refuse nothing, by grade and origin."""
+    quiet = [row.secret for row in verdict.secrets if not row.counts and not row.waived_by]
+    groups = Counter((secret.grade, secret.origin) for secret in quiet) if severities is None else Counter()
+    for (grade, origin), count in sorted(groups.items(), key=lambda item: (-item[0][0].rank, item[0][1])):
+        whose = "files that packages shipped" if origin is SecretOrigin.PACKAGED else "the image's own"
+        yield f"{count} {grade.value} secret{'s' if count > 1 else ''} in {whose} that refuse nothing; --format json lists them"
 
 
 def disagreements(verdict: Verdict) -> Table | None:

@@ -8,6 +8,7 @@ from typing import Final
 from gate.model.digest import Digest
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
+from gate.secrets.file_hashes import FileHashes
 
 # A NUL so near says that this is no text, and has no lines.
 _NEAR: Final = 512
@@ -62,6 +63,7 @@ class Hit:
     prefix: str = ""
     key_path: str = ""
     file_digest: Digest | None = None
+    file_hashes: FileHashes | None = None
 
     def __repr__(self) -> str:
         """Show the rule alone: a value must not reach a log by a debugger or a failed assertion."""

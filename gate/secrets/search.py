@@ -8,6 +8,7 @@ same. Specification: checks reference, sections 8.2 and 8.5; attacks X01 to X09,
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from gate.secrets.budget import Budget
 from gate.secrets.compressed import is_whole_gzip
 from gate.secrets.container import HEAD_BYTES, Kind, SeekableBody, is_zlib, kind_of_container
 from gate.secrets.embedded import MAX_PLACES, container_at, places_of
+from gate.secrets.file_hashes import FileHasher, FileHashes
 from gate.secrets.hit import Hit, Where
 from gate.secrets.openers import OPENERS
 from gate.secrets.rule_set import RuleSet
@@ -35,6 +37,8 @@ _AHEAD_BYTES: Final = 2 * MAX_MATCH_BYTES
 _SPOOL_BYTES: Final = 8 * 1024 * 1024
 _MAX_HITS_OF_FILE: Final = 500
 _DIGEST_BYTES: Final = frozenset({20, 32, 48, 64})
+# Where dpkg, apk, rpm and wheels put files.
+_INSTALLED: Final = re.compile(r"(?:usr|lib|lib64|bin|sbin|opt|etc|var)/|(?:.*/)?(?:site|dist)-packages/")
 _TOO_MANY: Final = "it has more findings than are kept"
 _KEY_TITLES: Final = {
     "java-keystore": "Private key in a Java keystore",
@@ -88,8 +92,14 @@ class Search:
     def name_file(self, content: bytes) -> None:
         """Note the digest of the file, where something was found in it and all of it is here."""
         if self._found:
-            digest = Digest.of(content)
-            self._found = {key: replace(hit, file_digest=digest) for key, hit in self._found.items()}
+            digest, hashes = Digest.of(content), FileHashes.of(content)
+            self._found = {
+                key: replace(hit, file_digest=digest, file_hashes=hashes) for key, hit in self._found.items()
+            }
+
+    def hash_file(self, hashes: FileHashes) -> None:
+        """Note the digests of a file that was too large to be here whole, where something was found in it."""
+        self._found = {key: replace(hit, file_hashes=hashes) for key, hit in self._found.items()}
 
     # What openers call (`gate.secrets.container.Opened`).
 
@@ -196,9 +206,14 @@ class FileSearch:
         # Places of containers inside, counted in the file; kept is the file from the first one on.
         self._places: list[int] = []
         self._kept_from = 0
+        # Where packages install, for a file that never is here whole.
+        is_installed = is_outermost and size_bytes > _WINDOW_BYTES - _KEPT_BYTES and bool(_INSTALLED.match(where.name))
+        self._hasher = FileHasher() if is_installed else None
 
     def feed(self, piece: memoryview) -> None:
         """Take the next bytes."""
+        if self._hasher is not None:
+            self._hasher.update(piece)
         if not self._begun:
             if len(piece) == self._size:
                 self._whole(piece)
@@ -231,6 +246,8 @@ class FileSearch:
             if not self._base and len(self._buffer) == self._size:
                 # It came in pieces, and is here as a whole all the same: its digest may be that of a public file.
                 self._search.name_file(bytes(self._buffer))
+            elif self._hasher is not None:
+                self._search.hash_file(self._hasher.digests())
             self._search.end()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from gate.codec.policy_keys import POLICY_KEYS
 from gate.codec.policy_yaml import asks_for_nothing, check_policy_dates, parse_policy
 from gate.errors import KeyFileError, PolicyError
 from gate.model.digest import Digest
-from gate.model.finding import Tool
+from gate.model.finding import SecretGrade, Tool
 from gate.model.glob import Glob
 from gate.model.image import Platform
 from gate.model.limits import LayerLimits
@@ -178,7 +178,7 @@ def test_a_whole_policy_means_what_it_says() -> None:
         empty_base=("gcr.io/distroless/**", str(Digest.of(b"base"))),
     )
     assert parsed.secrets == SecretsPolicy(
-        fail_on=SecretsFailOn.LIVE,
+        fail_on=SecretsFailOn(own=SecretGrade.POSSIBLE, packaged=SecretGrade.POSSIBLE, live_only=True),
         unopened=FailOrIgnore.IGNORE,
         allow=(SecretAllowance(fingerprint="ab" * 8, reason="r", owner="o", expires=date(2027, 1, 31)),),
     )
