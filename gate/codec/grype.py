@@ -89,6 +89,18 @@ def parse_grype_report(data: bytes, bill: bytes) -> GrypeReport:
     )
 
 
+def parse_grype_matches(data: bytes) -> tuple[ToolFinding, ...]:
+    """Parse the matches alone of a report that Grype wrote about its own list of packages.
+
+    Raises:
+        ScannerError: `SCAN_FAILED`, it is not whole, or not Grype's.
+    """
+    report = parse_object(data, _FAULT, limit_bytes=MAX_REPORT_BYTES)
+    if report.object("descriptor").text("name") != "grype":
+        raise report.refuse("descriptor", "is not Grype's")
+    return tuple(_finding(match) for match in report.objects("matches"))
+
+
 def _database_built(descriptor: ObjectView) -> datetime:
     status = descriptor.object("db").object("status")
     if not status.optional_boolean("valid"):

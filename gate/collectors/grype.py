@@ -9,16 +9,18 @@ Specification: checks reference, sections 1.1, 1.4, 2 and 3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from gate.codec.grype import MAX_REPORT_BYTES, GrypeReport, parse_grype_report
+from gate.codec.grype import MAX_REPORT_BYTES, GrypeReport, parse_grype_matches, parse_grype_report
+from gate.collectors.advised import advised_by_grype, answered_by_grype, covered_by_grype
 from gate.collectors.canary import CanaryPlan, canary_of, plan_grype_canary
 from gate.collectors.content import disk_errors
 from gate.collectors.coverage import release_covered
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
-from gate.collectors.process import private_directories
+from gate.collectors.lookups import ecosystems_of, lookups
+from gate.collectors.process import ChildResult, PrivateDirectories, private_directories
 from gate.collectors.scanning import (
     ScanSettings,
     ScanTarget,
@@ -31,12 +33,12 @@ from gate.collectors.scanning import (
 )
 from gate.collectors.tool_pins import PinnedTool
 from gate.model.evidence import Canary, Isolation, ScanReport, Unobtained
-from gate.model.finding import Tool
+from gate.model.finding import Tool, ToolFinding
 from gate.registry.deadline import Deadline
 
 MEDIA_TYPE: Final = "application/vnd.anchore.grype.report+json"
 BILL_MEDIA_TYPE: Final = "application/vnd.cyclonedx+json"
-_REPORT, _BILL = "grype.json", "grype.cdx.json"
+_REPORT, _BILL, _AGAIN = "grype.json", "grype.cdx.json", "grype-again.json"
 # Grype's own test of the database's age is off: how old it may be is the policy's word, judged by a check for both
 # scanners alike, and an old database is then reported as what it is and not as a scanner that failed.
 SETTINGS: Final = MappingProxyType(
@@ -79,6 +81,14 @@ def _collect(
     run = GrypeRun(tool=tool, database=databases.demand(DatabaseKind.GRYPE), settings=settings)
     run.database.verify(settings.memo)
     report, bill, isolation = scan_with_grype(run, target, deadline)
+    main = run.database.main_file
+    looked_up = lookups(
+        target,
+        report.packages,
+        report.findings,
+        advised=lambda keys: advised_by_grype(main, keys),
+        answered=lambda pairs: answered_by_grype(main, target.distribution, pairs),
+    )
     return ScanReport(
         tool=tool.identity,
         kind=Tool.GRYPE,
@@ -91,7 +101,10 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
-        passed_over=frozenset(),  # Grype looks up whatever it lists
+        passed_over=frozenset(),  # Grype has no third parties among a distribution's packages
+        unjudged=looked_up.unjudged,
+        answered=looked_up.answered,
+        uncovered=ecosystems_of(target, report.packages) - covered_by_grype(main),
         findings=report.findings,
         suppressed=report.suppressed,
         covered=release_covered(run.database, target.distribution, settings.cache),
@@ -130,17 +143,12 @@ def scan_with_grype(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> tu
             *("-o", f"json={report}"),
             *("-o", f"cyclonedx-json={bill}"),
         ]
-        environment = {**SETTINGS, "GRYPE_DB_CACHE_DIR": str(run.database.directory.resolve())}
-        result = run_scanner(
-            run.tool,
-            arguments,
-            directories=directories,
-            environment=environment,
-            settings=run.settings,
-            deadline=deadline,
-        )
+        result = _start(run, arguments, directories, deadline)
         packages = read_report(run.tool, bill, MAX_REPORT_BYTES)
         parsed = parse_grype_report(read_report(run.tool, report, MAX_REPORT_BYTES), packages)
+        claimed = {path for path, _ in target.claims}
+        if any(package.key.path in claimed for package in parsed.packages):
+            parsed = replace(parsed, findings=_with_claimed(run, parsed, claimed, directories, deadline))
     demand_target(
         run.tool,
         seen=parsed.target_manifest,
@@ -151,3 +159,30 @@ def scan_with_grype(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> tu
     if parsed.database_built.replace(microsecond=0) != run.database.identity.built_at:
         raise failed(run.tool, "opened another database than it was given", parsed.database_built.isoformat())
     return parsed, packages, result.isolation
+
+
+def _start(run: GrypeRun, arguments: list[str], directories: PrivateDirectories, deadline: Deadline) -> ChildResult:
+    environment = {**SETTINGS, "GRYPE_DB_CACHE_DIR": str(run.database.directory.resolve())}
+    return run_scanner(
+        run.tool, arguments, directories=directories, environment=environment, settings=run.settings, deadline=deadline
+    )
+
+
+def _with_claimed(
+    run: GrypeRun, report: GrypeReport, claimed: set[str], directories: PrivateDirectories, deadline: Deadline
+) -> tuple[ToolFinding, ...]:
+    """Look up Grype's own list of packages again, and add what it finds in files that a package of the distribution claims.
+
+    A package of a language whose file such a list names is dropped before it is looked up, or loses what the distribution
+    calls fixed, and no report says so. CycloneDX does not carry who claims what, so that from the list nothing is dropped.
+    """
+    again = directories.output / _AGAIN
+    arguments = [
+        f"sbom:{directories.output / _BILL}",
+        *("--config", str(directories.root / "grype.yaml")),
+        *("-o", f"json={again}"),
+    ]
+    _start(run, arguments, directories, deadline)
+    found = parse_grype_matches(read_report(run.tool, again, MAX_REPORT_BYTES))
+    more = (finding for finding in found if finding.package.key.path in claimed)
+    return tuple(dict.fromkeys((*report.findings, *more)))

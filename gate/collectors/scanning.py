@@ -20,7 +20,8 @@ from gate.collectors.regular_file import open_regular
 from gate.collectors.tool_pins import PinnedTool
 from gate.errors import ScannerError
 from gate.model.digest import Digest
-from gate.model.evidence import Distribution, RawReport
+from gate.model.evidence import Distribution, OsPackage, RawReport
+from gate.model.finding import PackageKey
 from gate.registry.deadline import Deadline
 
 KeepRaw = Callable[[RawReport, bytes], None]
@@ -36,7 +37,8 @@ class ScanTarget:
     """One image in an OCI layout of its own, and what the scanners must say of it.
 
     `layout` is a directory whose `index.json` names this one manifest. `distribution` is the gate's own reading, None
-    where there is none; `ecosystems` are the purl types of the language packages that the gate found.
+    where there is none; `ecosystems` are the purl types of the language packages that the gate found, `unversioned` and
+    `claims` as in `LayerFacts`.
     """
 
     layout: Path
@@ -45,6 +47,8 @@ class ScanTarget:
     diff_ids: tuple[Digest, ...]
     distribution: Distribution | None = None
     ecosystems: frozenset[str] = frozenset()
+    unversioned: frozenset[PackageKey] = frozenset()
+    claims: frozenset[tuple[str, OsPackage]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, os_package_set, parse_trivy_report
+from gate.collectors.advised import advised_by_trivy, answered_by_trivy, covered_by_trivy
 from gate.collectors.canary import CanaryPlan, canary_of, plan_trivy_canary
 from gate.collectors.content import disk_errors
 from gate.collectors.coverage import advised_in_trivy, release_covered
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
+from gate.collectors.lookups import ecosystems_of, lookups
 from gate.collectors.process import PrivateDirectories, private_directories
 from gate.collectors.scanning import (
     ScanSettings,
@@ -47,6 +49,9 @@ FLAGS: Final = (
     "--scanners", "vuln,secret",
     "--cache-backend", "memory",
     "--list-all-pkgs", "--show-suppressed",
+    # Without it, one line in the file list of any package of the distribution takes a wheel, an npm package or a jar out of
+    # the report (docs/threat-model.md); where the distribution answers for such a file, the gate lets its answer stand itself.
+    "--detection-priority", "comprehensive",
     "--pkg-types", "os,library",
     "--severity", "UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL",
     "--exit-code", "0", "--no-progress",
@@ -100,6 +105,14 @@ def _collect(
         database.verify(settings.memo)
     report, isolation = scan_with_trivy(run, target, deadline)
     passed_over = advised_in_trivy(run.database.main_file, target.distribution, report.third_party)
+    main = run.database.main_file
+    looked_up = lookups(
+        target,
+        report.packages,
+        report.findings,
+        advised=lambda keys: advised_by_trivy(main, keys),
+        answered=lambda pairs: answered_by_trivy(main, target.distribution, pairs),
+    )
     return ScanReport(
         tool=tool.identity,
         kind=Tool.TRIVY,
@@ -113,6 +126,9 @@ def _collect(
         packages=report.packages,
         os_packages=report.os_packages,
         passed_over=os_package_set(passed_over),
+        unjudged=looked_up.unjudged,
+        answered=looked_up.answered,
+        uncovered=ecosystems_of(target, report.packages) - covered_by_trivy(main),
         findings=report.findings,
         secrets=report.secrets,
         suppressed=report.suppressed,

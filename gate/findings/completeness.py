@@ -149,6 +149,15 @@ def report_problems(
     yield from _age_problems(report, policy, subject.subject.digest, now)
     yield from _same_system_problems(report, subject.subject.digest, layers, policy)
     yield from _canary_problems(report, subject.subject.digest)
+    if report.uncovered:
+        yield _problem(
+            report,
+            subject.subject.digest,
+            "SCAN_ECOSYSTEM_UNCOVERED",
+            "has no advisories for a language that is in the image",
+            "advisories for each of its languages",
+            ", ".join(sorted(report.uncovered)),
+        )
     if report.suppressed:
         yield _problem(
             report,
@@ -310,7 +319,20 @@ def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iter
             code="SCAN_INCOMPLETE", message="no scanner looked up some packages",
             expected="each package with advisories for this release looked up, by Grype where Trivy does not",
             seen=f"{len(unseen)} taken for a third party's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}", subject=subject,
-            next_step="Require grype beside trivy in `vulnerabilities.scanners.require`: it looks up every package.",
+            next_step="Require grype beside trivy in `vulnerabilities.scanners.require`: it knows no third parties.",
+        )  # fmt: skip
+    unjudged = sorted(frozenset.intersection(*(report.unjudged for report in reports))) if reports else []
+    if unjudged:
+        named = (
+            f"{unjudged[0]} at /{unjudged[0].path}"
+            if unjudged[0].version
+            else f"{unjudged[0].name} at /{unjudged[0].path}"
+        )
+        yield Problem(
+            code="SCAN_INCOMPLETE", message="no scanner can look up some packages, and there are advisories for their names",
+            expected="a version that can be compared", subject=subject,
+            seen=f"{len(unjudged)} without a version of their ecosystem, e.g. {ascii(named)[1:-1]}",
+            next_step="Install the package with the version that it was released as; a module from a folder has none.",
         )  # fmt: skip
 
 

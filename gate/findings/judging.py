@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gate.findings.grace import grace_end, why_none
 from gate.findings.vex import VexEffect, vex_effect
+from gate.findings.votes import LookedUp, distribution_answer, looked_up_key
 from gate.model.finding import FixState
 from gate.model.policy import FailOrIgnore, Quorum
 from gate.model.severity import Severity
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
 class FindingRules:
     """Everything but the finding and the clock: policy, documents that may speak, threat data, what the record knew.
 
-    `passed_over` are packages (name, version, architecture) with the scanner that looked up nothing for them.
+    `looked_up` are the packages that each scanner listed and asked its database about. `answers` are what the distribution
+    says about files of languages that its packages claim: path, version of the claiming package, id of a vulnerability.
     """
 
     policy: VulnerabilityPolicy
     vex: tuple[VexDocument, ...]
     threats: ThreatData
     seen: FirstSeen
-    passed_over: frozenset[tuple[Tool, tuple[str, str, str]]] = frozenset()
+    looked_up: frozenset[tuple[Tool, LookedUp]] = frozenset()
+    answers: frozenset[tuple[str, str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,11 @@ def _decide(finding: Finding, effect: VexEffect | None, rules: FindingRules, now
     policy = rules.policy
     if effect is not None and effect.clears:
         return _Decision(counts=False, code="VULN_FOUND", because=f"VEX {effect.document}: {effect.detail}")
+    owner = distribution_answer(finding, rules.answers)
+    if owner:
+        return _Decision(
+            counts=False, code="VULN_FOUND", because=f"the distribution answers for this file: its {owner}"
+        )
     if policy.quorum is Quorum.ALL and not policy.require <= finding.tools | _abstaining(finding, rules):
         return _Decision(
             counts=False,
@@ -79,9 +87,9 @@ def _decide(finding: Finding, effect: VexEffect | None, rules: FindingRules, now
 
 
 def _abstaining(finding: Finding, rules: FindingRules) -> frozenset[Tool]:
-    """Give the scanners that did not look: their silence is no vote against what another one sees."""
-    key = finding.package.key
-    return frozenset(tool for tool, package in rules.passed_over if package == (key.name, key.version, key.arch))
+    """Return the scanners that did not look: only silence about a package that was listed and looked up is a vote."""
+    key = looked_up_key(finding.package.key)
+    return frozenset(tool for tool in rules.policy.require if (tool, key) not in rules.looked_up)
 
 
 def _threat(finding: Finding, rules: FindingRules) -> _Decision | None:

@@ -6,7 +6,8 @@ packages); checks reference, section 3.3.
 
 from __future__ import annotations
 
-from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+from gate.layers.reading import Reading, is_plain, os_package
+from gate.model.evidence import OsPackage
 
 _USED = frozenset("PVA")
 

@@ -18,10 +18,10 @@ from gate.layers.dpkg import parse_status
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.pacman import parse_desc
-from gate.layers.reading import OsPackage, Reading
+from gate.layers.reading import Reading
 from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
 from gate.layers.rpm_manifest import parse_manifest
-from gate.model.evidence import PackageDatabase
+from gate.model.evidence import OsPackage, PackageDatabase
 
 # The status file of a full Debian desktop has some 5 MB, rpmdb.sqlite of one of Fedora some 40 MB (checks reference).
 MAX_DATABASE_BYTES: Final = 64 * 1024 * 1024

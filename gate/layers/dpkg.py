@@ -9,7 +9,8 @@ Specification: deb-control(5), dpkg's `lib/dpkg/parse.c`; checks reference, sect
 
 from __future__ import annotations
 
-from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+from gate.layers.reading import Reading, is_plain, os_package
+from gate.model.evidence import OsPackage
 
 _WISHES_AWAY = frozenset({"deinstall", "purge"})
 # dpkg(1), "Package states"; without files are `not-installed` and `config-files`. Half-installed ones may have some.

@@ -18,6 +18,7 @@ from gate.layers.merged_view import MergedView, Node
 from gate.layers.meter import LayerMeter
 from gate.layers.nested_databases import NestedReader
 from gate.layers.os_release import ReleaseReader
+from gate.layers.ownership import OwnershipReader, claims_of
 from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
 from gate.model.digest import Digest
@@ -62,8 +63,18 @@ class ImageReading:
         self._languages = LanguageReader()
         self._passwd = PasswdReader()
         self._forms = FormReader()
+        self._ownership = OwnershipReader()
         self._times = _NewestTime(not_after)
-        own = (self._times, self._databases, self._nested, self._releases, self._languages, self._passwd, self._forms)
+        own = (
+            self._times,
+            self._databases,
+            self._nested,
+            self._releases,
+            self._languages,
+            self._passwd,
+            self._forms,
+            self._ownership,
+        )
         meter = LayerMeter(limits, clock, check_deadline)
         self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
         self._summaries: list[LayerSummary] = []
@@ -77,7 +88,10 @@ class ImageReading:
         for observer in self._observers:
             observer.conclude(self._view)
         databases = self._databases.conclude(self._view)
-        languages = self._languages.conclude(self._view)
+        named = self._languages.conclude(self._view) | self._forms.modules(self._view)
+        languages = frozenset(key for key in named if key.version)
+        wanted = self._languages.paths(self._view) | self._forms.candidates(self._view)
+        owners = self._ownership.owners(self._view, wanted)
         privileged, sboms, files = self._look_over()
         return LayerFacts(
             layers=tuple(self._summaries),
@@ -88,8 +102,13 @@ class ImageReading:
             os_packages=databases.packages,
             language_packages=languages,
             package_forms=self._forms.conclude(
-                self._view, installed=frozenset(key.type for key in languages), owners={}
+                self._view,
+                installed=frozenset(key.type for key in languages),
+                owners=owners,
+                unread=self._languages.unread(self._view),
             ),
+            unversioned=named - languages,
+            claims=frozenset(claims_of(owners, databases.packages)),
             privileged_files=privileged,
             embedded_sboms=sboms,
             users=self._passwd.conclude(self._view),

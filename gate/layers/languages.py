@@ -1,120 +1,182 @@
-"""Packages of languages that the gate reads itself: wheels and eggs, npm, gems, jars.
+"""Packages of languages that the gate reads itself, in whatever way the image holds their files.
 
-The scanners know many more forms; this reading is there to catch a scanner that sees none, and so takes only what states its
-own name and version beyond doubt. Hard links are left out: one of the two scanners does not follow them.
-Specification: checks reference, sections 2.3 and 3.3; Python core metadata; npm package.json; RubyGems specifications.
+A file under several names (uv, pnpm and many builders make hard links), or one that is reached through a link, is as much
+there as any other: a program that imports it does not see the difference, and one or both scanners leave it out. So the bytes
+of a file that could be the target of such a link are looked at under any name.
+Specification: `gate.layers.language_files`; checks reference, sections 2.3 and 3.3.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from gate.codec.purl import key_of
 from gate.layers.bodies import Capture, Head
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.jar import MAX_JAR_BYTES, parse_jar
-from gate.layers.merged_view import MergedView
+from gate.layers.language_files import (
+    GEM_PATH,
+    NPM_PATH,
+    PYTHON_FILES,
+    Keys,
+    parse_deps_json,
+    parse_gemspec,
+    parse_installed_json,
+    parse_metadata,
+    parse_package_json,
+)
+from gate.layers.merged_view import MergedView, Node
 from gate.model.finding import PackageKey
 
-_Keys = tuple[PackageKey, ...]
+_Parse = Callable[[bytes, str], Keys | None]
 # Some hundred bytes each; an image with more is still judged by the scanners, which this reading only checks.
 _MAX_FILES: Final = 200_000
 _MAX_HEAD_BYTES: Final = 64 * 1024
-_MAX_JSON_BYTES: Final = 256 * 1024
-
-_NPM_PATH = re.compile(rb"(?:.*/)?node_modules/((?:@[^/]+/)?[^/@.][^/]*)/package\.json", re.DOTALL)
-_NPM_NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*", re.ASCII)
-_PYTHON_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_BLANK_LINE = re.compile(r"(?:^|\r?\n)\r?\n")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,100}", re.ASCII)
-_PYTHON_FILES: Final = (b".dist-info/METADATA", b".egg-info/PKG-INFO")
-_GEM_PATH = re.compile(rb"(?:.*/)?specifications/(?:default/)?[^/]+\.gemspec", re.DOTALL)
-_GEM_FIELD = re.compile(r"""^\s*\w+\.(name|version)\s*=\s*(["'])([A-Za-z0-9._-]+)\2(?:\.freeze)?\s*$""", re.MULTILINE)
+_MAX_JSON_BYTES: Final = 4 << 20
+_JARS: Final = (b".jar", b".war", b".ear", b".par")
 
 
 class LanguageReader:
-    """Take the bodies that name a package in every layer, and give those that the finished view still shows."""
+    """Take the bodies that name a package in every layer, and return those that the finished view still shows."""
 
     def __init__(self) -> None:
-        self._found: dict[bytes, tuple[int, _Keys]] = {}
+        self._found: dict[tuple[int, bytes], Keys] = {}
+        self._unread: set[tuple[int, bytes]] = set()
+        self._spare: dict[tuple[int, bytes], tuple[_Parse, bytes | Keys]] = {}
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
-        """Take the body of a file that names packages."""
-        path = entry.path
-        if path.endswith(b"/package.json"):
-            return self._json(entry, layer) if _NPM_PATH.fullmatch(path) else None
-        if path.endswith(_PYTHON_FILES):
-            return Head(_MAX_HEAD_BYTES, self._keep(path, layer, parse_metadata))
-        if path.endswith(b".gemspec") and _GEM_PATH.fullmatch(path):
-            return Head(_MAX_HEAD_BYTES, self._keep(path, layer, parse_gemspec))
-        if path.endswith((b".jar", b".war")) and entry.size <= MAX_JAR_BYTES:
-            return Capture(MAX_JAR_BYTES, self._keep(path, layer, parse_jar))
-        return None
+        """Take the body of a file that names packages, and the beginning of one that could under another name."""
+        place, path = (layer, entry.path), entry.path.decode("utf-8", "backslashreplace")
+        parse, limit = _reader_of(entry.path)
+        if parse is None:
+            return _Spare(self._keep_spare(place), entry.size) if 0 < entry.size <= MAX_JAR_BYTES else None
+
+        def deliver(body: bytes | None) -> None:
+            keys = parse(body, path) if body is not None else ()
+            if keys is None:
+                self._unread.add(place)
+            elif keys and len(self._found) < _MAX_FILES:
+                self._found[place] = keys
+
+        return Capture(limit, deliver) if limit > _MAX_HEAD_BYTES else Head(limit, deliver)
 
     def conclude(self, view: MergedView) -> frozenset[PackageKey]:
-        """Give the packages whose files are in the merged view as they were read."""
-        keys: set[PackageKey] = set()
-        for path, (layer, found) in self._found.items():
-            node = view.find(path)
-            if node is not None and node.layer == layer and node.kind is EntryKind.FILE and not node.is_hardlink:
-                keys.update(found)
-        return frozenset(keys)
+        """Return the packages whose files are in the merged view; an empty version where the file names none."""
+        return frozenset(key for _, _, keys in self._here(view) for key in keys)
 
-    def _json(self, entry: Entry, layer: int) -> BodySink | None:
-        if entry.size > _MAX_JSON_BYTES:
-            return None
-        return Capture(_MAX_JSON_BYTES, self._keep(entry.path, layer, parse_package_json))
+    def paths(self, view: MergedView) -> set[bytes]:
+        """Return the paths at which there is a package."""
+        return {path for path, _, _ in self._here(view)}
 
-    def _keep(self, path: bytes, layer: int, parse: Callable[[bytes, str], _Keys]) -> Callable[[bytes | None], None]:
-        def deliver(body: bytes | None) -> None:
-            keys = parse(body, path.decode("utf-8", "backslashreplace")) if body is not None else ()
-            if keys and (len(self._found) < _MAX_FILES or path in self._found):
-                self._found[path] = (layer, keys)
+    def unread(self, view: MergedView) -> tuple[bytes, ...]:
+        """Return the files whose form is known and whose content is not of that form."""
+        return tuple(
+            sorted(
+                path
+                for layer, path in self._unread
+                if (node := view.find(path)) and node.body_of(path) == (layer, path)
+            )
+        )
 
-        return deliver
+    def _here(self, view: MergedView) -> Iterator[tuple[bytes, tuple[int, bytes], Keys]]:
+        for place, keys in self._found.items():
+            node = view.find(place[1])
+            if node is not None and node.kind is EntryKind.FILE and node.body_of(place[1]) == place:
+                yield place[1], place, keys
+        for path, place in _linked(view):
+            yield path, place, self._keys_of(path, place)
 
+    def _keys_of(self, path: bytes, place: tuple[int, bytes]) -> Keys:
+        text = path.decode("utf-8", "backslashreplace")
+        if place in self._found:
+            return tuple(replace(key, path=text) for key in self._found[place])
+        parse, known = self._spare.get(place, (None, b""))
+        if parse is None or parse is not _reader_of(path)[0]:
+            return ()
+        if isinstance(known, tuple):
+            return tuple(replace(key, path=text) for key in known)
+        return parse(known, text) or ()
 
-def parse_metadata(body: bytes, path: str) -> _Keys:
-    """Give the package of a wheel's METADATA or an egg's PKG-INFO (untrusted)."""
-    # A blank first line ends the headers for some readers and not for others: nothing is then certain.
-    head = _BLANK_LINE.split(body.decode("utf-8", "replace"), maxsplit=1)[0]
-    values: dict[str, list[str]] = {"name": [], "version": []}
-    for line in head.splitlines():
-        key, colon, value = line.partition(":")
-        if colon and key.lower() in values:
-            values[key.lower()].append(value.strip())
-    names, versions = values["name"], values["version"]
-    if len(names) != 1 or len(versions) != 1:
-        return ()
-    if not _PYTHON_NAME.fullmatch(names[0]) or not _VERSION.fullmatch(versions[0]):
-        return ()
-    return (key_of("pypi", "", names[0], versions[0], "", path),)
+    def _keep_spare(self, place: tuple[int, bytes]) -> Callable[[bytes, _Parse], None]:
+        def keep(body: bytes, parse: _Parse) -> None:
+            if len(self._spare) < _MAX_FILES:
+                # An archive is not kept: a hundred of them would be gigabytes.
+                self._spare[place] = (parse, parse_jar(body, "") if parse is parse_jar else body)
 
-
-def parse_package_json(body: bytes, path: str) -> _Keys:
-    """Give the package at `node_modules/NAME/package.json` (untrusted), where the file says the same name."""
-    found = _NPM_PATH.fullmatch(path.encode())
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return ()
-    if found is None or not isinstance(value, dict):
-        return ()
-    name, version = value.get("name"), value.get("version")
-    if not isinstance(name, str) or not isinstance(version, str) or name.encode("utf-8", "replace") != found[1]:
-        return ()
-    if not _NPM_NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        return ()
-    return (key_of("npm", "", name, version, "", path),)
+        return keep
 
 
-def parse_gemspec(body: bytes, path: str) -> _Keys:
-    """Give the gem of an installed specification (untrusted), where name and version are plain strings."""
-    fields = [(found[1], found[3]) for found in _GEM_FIELD.finditer(body.decode("utf-8", "replace"))]
-    values = dict(fields)
-    if len(fields) != 2 or len(values) != 2 or not _VERSION.fullmatch(values["version"]):
-        return ()
-    return (key_of("gem", "", values["name"], values["version"], "", path),)
+def _linked(view: MergedView) -> Iterator[tuple[bytes, tuple[int, bytes]]]:
+    """Return the paths of packages' files that are links, each with the entry that brought the bytes."""
+    for folder, name, node in view.files():
+        if not (node.is_hardlink or node.kind is EntryKind.SYMLINK):
+            continue
+        path = folder + b"/" + name if folder else name
+        if _reader_of(path)[0] is not None and (target := _target(view, path, node)) is not None:
+            yield path, target
+
+
+def _target(view: MergedView, path: bytes, node: Node) -> tuple[int, bytes] | None:
+    if node.kind is EntryKind.FILE:
+        return node.body_of(path)
+    resolved = view.resolve(path)
+    if resolved is None or resolved.node.kind is not EntryKind.FILE:
+        return None
+    return resolved.node.body_of(resolved.path)
+
+
+def _reader_of(path: bytes) -> tuple[_Parse | None, int]:
+    """Return what parses a file of this name, and how many bytes of it."""
+    if path.endswith(b"/package.json"):
+        return (parse_package_json, _MAX_JSON_BYTES) if NPM_PATH.fullmatch(path) else (None, 0)
+    if path.endswith(PYTHON_FILES):
+        return parse_metadata, _MAX_HEAD_BYTES
+    if path.endswith(b".gemspec"):
+        return (parse_gemspec, _MAX_HEAD_BYTES) if GEM_PATH.fullmatch(path) else (None, 0)
+    if path.endswith(_JARS):
+        return parse_jar, MAX_JAR_BYTES
+    if path.endswith(b"composer/installed.json"):
+        return parse_installed_json, _MAX_JSON_BYTES
+    if path.endswith(b".deps.json"):
+        return parse_deps_json, _MAX_JSON_BYTES
+    return None, 0
+
+
+class _Spare:
+    """Keep a small file that could be a package's under another name: by how such a file begins."""
+
+    def __init__(self, keep: Callable[[bytes, _Parse], None], size: int) -> None:
+        self._keep = keep
+        self._size = size
+        self._parse: _Parse | None = None
+        self._body = bytearray()
+        self._decided = False
+
+    def feed(self, piece: memoryview) -> None:
+        """Take the next bytes."""
+        if not self._decided:
+            self._decided = True
+            start = bytes(piece[:16]).lstrip(b"\xef\xbb\xbf \t\r\n")
+            parse, limit = _KINDS.get(start[:1], (None, 0))
+            self._parse = parse if self._size <= limit else None
+        if self._parse is not None:
+            self._body += piece
+
+    def finish(self) -> None:
+        """Hand the file over where it names what a package's file names."""
+        if self._parse is parse_package_json and not (b'"name"' in self._body and b'"version"' in self._body):
+            return
+        if self._parse is parse_metadata and not self._body.startswith(b"Metadata-Version"):
+            return
+        if self._parse is parse_jar and not (self._body.startswith(b"PK") and b"/pom.properties" in self._body):
+            return
+        if self._parse is not None:
+            self._keep(bytes(self._body), self._parse)
+
+
+_KINDS: Final[dict[bytes, tuple[_Parse, int]]] = {
+    b"{": (parse_package_json, _MAX_HEAD_BYTES),
+    b"M": (parse_metadata, _MAX_HEAD_BYTES),
+    b"P": (parse_jar, MAX_JAR_BYTES),
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -18,6 +18,7 @@ from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView
 from gate.layers.program_marks import ProgramMarks
 from gate.model.evidence import FormSeen
+from gate.model.finding import PackageKey
 
 # Places that are named one by one; more of a form are counted together under its last one's folder, and then refuse as a whole.
 _MAX_PLACES: Final = 500
@@ -131,17 +132,33 @@ class FormReader:
         return self._marks.begin(entry, layer)
 
     def conclude(
-        self, view: MergedView, *, installed: frozenset[str], owners: Mapping[bytes, str]
+        self,
+        view: MergedView,
+        *,
+        installed: frozenset[str],
+        owners: Mapping[bytes, tuple[str, ...]],
+        unread: Iterable[bytes],
     ) -> tuple[FormSeen, ...]:
         """Return the forms that are there.
 
         `installed` are purl types of which the gate's own list has packages; a lock file beside them is only their list.
-        `owners` maps a path to the package of the distribution that claims it.
+        `owners` maps a path to the packages of the distribution that claim it; `unread` are files of .NET that are no JSON.
         """
         places: defaultdict[tuple[str, bytes, str], int] = defaultdict(int)
         for form, root, path in self._found(view, installed):
-            places[form, root, owners.get(path, "")] += 1
+            places[form, root, next(iter(owners.get(path, ())), "")] += 1
+        for path in unread:
+            places["dotnet-deps-unread", path, next(iter(owners.get(path, ())), "")] += 1
         return tuple(_bounded(places))
+
+    def modules(self, view: MergedView) -> frozenset[PackageKey]:
+        """Return the modules that Go programs of the view name; an empty version where one is named without."""
+        found: set[PackageKey] = set()
+        for folder, name, node in view.files():
+            if node.kind is EntryKind.FILE:
+                path = folder + b"/" + name if folder else name
+                found.update(self._marks.modules_of(path, node.body_of(path)))
+        return frozenset(found)
 
     def candidates(self, view: MergedView) -> set[bytes]:
         """Return the paths about which it matters whether a package of the distribution claims them."""

@@ -16,18 +16,19 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gate.layers.entry import BodySink, Entry
+from gate.layers.go_build_info import MAGIC as GO_MAGIC
+from gate.layers.go_build_info import MAX_INFO_BYTES, begins, parse_modules
+from gate.model.finding import PackageKey
 
 _ELF: Final = b"\x7fELF"
 _HEAD_BYTES: Final = 64 * 1024
 _OVERLAP: Final = 64
-_GO: Final = b"\xff Go buildinf:"
 _GO_ID: Final = b'Go build ID: "'
 _RUST: Final = b"/rustc/"
 _RUST_AUDIT: Final = b".dep-v0\0"
 # The mark is in every .NET host; the eight bytes before it are the bundle's offset, and zero in a host without one.
 _DOTNET: Final = bytes.fromhex("8b1202b96a612038727b930214d7a03213f5b9e6efae3318ee3b2dce24b36aae")
 _MARKS: Final[tuple[tuple[str, bytes], ...]] = (
-    ("go", _GO),
     ("go-id", _GO_ID),
     ("rust", _RUST),
     ("rust-audit", _RUST_AUDIT),
@@ -57,13 +58,16 @@ class ProgramMarks:
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, bytes], frozenset[str]] = {}
+        self._go: dict[tuple[int, bytes], bytes] = {}
 
     def begin(self, entry: Entry, layer: int) -> BodySink:
         """Take the body of a file."""
 
-        def keep(marks: frozenset[str]) -> None:
+        def keep(marks: frozenset[str], go: bytes) -> None:
             if marks:
                 self._found[layer, entry.path] = marks
+            if go:
+                self._go[layer, entry.path] = go
 
         return _Search(keep, is_script=_SCRIPT.fullmatch(entry.path) is not None)
 
@@ -72,6 +76,11 @@ class ProgramMarks:
         found = self._found.get(body)
         if found is not None:
             yield from sorted(_forms(found, is_library=_LIBRARY.fullmatch(path) is not None, path=path))
+
+    def modules_of(self, path: bytes, body: tuple[int, bytes]) -> tuple[PackageKey, ...]:
+        """Return the Go modules that the program at this path names, where this entry brought its bytes."""
+        info = self._go.get(body)
+        return parse_modules(info, path.decode("utf-8", "backslashreplace")) if info is not None else ()
 
 
 def _forms(marks: frozenset[str], *, is_library: bool, path: bytes) -> Iterator[str]:
@@ -93,12 +102,14 @@ def _forms(marks: frozenset[str], *, is_library: bool, path: bytes) -> Iterator[
 class _Search:
     """Search one file piece by piece, with an overlap as long as the longest mark."""
 
-    def __init__(self, keep: Callable[[frozenset[str]], None], *, is_script: bool) -> None:
+    def __init__(self, keep: Callable[[frozenset[str], bytes], None], *, is_script: bool) -> None:
         self._keep = keep
         self._is_script = is_script
         self._is_program: bool | None = None
         self._last = b""
         self._marks: set[str] = set()
+        self._start = 0
+        self._go: bytearray | None = None
 
     def feed(self, piece: memoryview) -> None:
         """Take the next bytes."""
@@ -113,17 +124,32 @@ class _Search:
             if not self._is_program:
                 self._look_at_head(window[:_HEAD_BYTES])
                 return
+        self._look_for_go(window, piece)
         for name, mark in _MARKS:
             at = window.find(mark) if name not in self._marks else -1
             if at >= 0 and (name != "dotnet" or window[max(0, at - 8) : at].strip(b"\0")):
                 self._marks.add(name)
         self._last = window[-_OVERLAP:]
+        self._start += len(window) - len(self._last)
 
     def finish(self) -> None:
         """Hand over what was found."""
         if self._is_program and any(tail.fullmatch(self._last) for tail in _TAILS):
             self._marks.add("js-executable")
-        self._keep(frozenset(self._marks))
+        self._keep(frozenset(self._marks), bytes(self._go or b""))
+
+    def _look_for_go(self, window: bytes, piece: memoryview) -> None:
+        if self._go is not None:
+            if len(self._go) < MAX_INFO_BYTES:
+                self._go += piece
+            return
+        at = window.find(GO_MAGIC)
+        while at >= 0:
+            if begins(window[at : at + 32], self._start + at):
+                self._marks.add("go")
+                self._go = bytearray(window[at:])
+                return
+            at = window.find(GO_MAGIC, at + 1)
 
     def _look_at_head(self, head: bytes) -> None:
         if head.startswith(b"#!") and _ZIP_AFTER_SHEBANG.match(head):

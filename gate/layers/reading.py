@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gate.codec.purl import key_of
-
-OsPackage = tuple[str, str, str]
+from gate.model.evidence import OsPackage
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+from gate.layers.reading import Reading, is_plain, os_package
 from gate.layers.rpm_files import bdb_blobs, ndb_blobs
+from gate.model.evidence import OsPackage
 
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
 _MAX_PACKAGES: Final = 100_000

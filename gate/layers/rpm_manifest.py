@@ -9,7 +9,8 @@ Specification: Azure Linux toolkit `imagecustomizer`; Trivy `pkg/fanal/analyzer/
 
 from __future__ import annotations
 
-from gate.layers.reading import OsPackage, Reading, is_plain, os_package
+from gate.layers.reading import Reading, is_plain, os_package
+from gate.model.evidence import OsPackage
 
 _FIELDS = 10
 # Go's scanner, which both scanners read it with, fails or ends at a longer line.

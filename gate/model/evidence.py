@@ -18,6 +18,9 @@ from gate.model.image_config import ImageConfig
 from gate.model.reference import Repository
 from gate.model.subject import SkippedChild, Subject
 
+OsPackage = tuple[str, str, str]
+"""A package of a distribution: name, version with epoch, architecture."""
+
 
 class EvidenceKind(StrEnum):
     """What a check can need of one subject; a check names these as data and never imports a collector."""
@@ -111,7 +114,11 @@ class ScanReport:
     `target_config` (Trivy) or `target_manifest` (Grype) and `target_diff_ids` say which image it read. `packages` are all
     packages that it saw; `os_packages` (name, version, architecture) are those of the distribution's database. `passed_over`
     are those of the `os_packages` that it looked nothing up for, though its database has advisories for a package of that
-    name. `suppressed` are ids that the tool left out on its own. `covered` says whether its database has advisories for the
+    name; `unjudged` are packages of languages of which the same is true, because they name no version that can be compared.
+    `answered` are pairs of a package of the distribution and a vulnerability of a file that it claims, where the database has
+    the distribution's own word on that vulnerability. `uncovered` are ecosystems (purl types) of the image for which the
+    database has no advisory at all. `suppressed` are ids that the tool left out on its own.
+    `covered` says whether its database has advisories for the
     distribution's release; None where the image has no distribution. `secrets` only from Trivy. `package_report` is the
     second document of a run whose first does not name every package (Grype).
     """
@@ -130,6 +137,9 @@ class ScanReport:
     packages: tuple[Package, ...] = ()
     os_packages: frozenset[tuple[str, str, str]] = frozenset()
     passed_over: frozenset[tuple[str, str, str]]
+    unjudged: frozenset[PackageKey] = frozenset()
+    answered: frozenset[tuple[OsPackage, str]] = frozenset()
+    uncovered: frozenset[str] = frozenset()
     findings: tuple[ToolFinding, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
     suppressed: tuple[str, ...] = ()
@@ -218,7 +228,9 @@ class LayerFacts:
     """What one pass over all layers found; every blob was hashed and every diff id compared on the way.
 
     `os_packages` (name, version, architecture) and `language_packages` are the gate's own reading of the merged view;
-    `package_forms` are the forms of packages that are there, whether or not the gate reads names and versions from them.
+    `unversioned` are packages of languages whose file names no version, so that nobody can look them up. `package_forms` are the
+    forms of packages that are there, whether or not the gate reads names and versions from them. `claims` are files of
+    packages of languages (path) that a package of the distribution (name, version, architecture) has in its list.
     `removed_databases` stood in a lower layer and are gone above. `users` maps names of the image's own passwd file to
     numbers. `newest_file` is the newest believable modification time. `hidden_paths` are not kept; `final_layers` maps a
     path asked for to the layer that wrote it last: for secrets only (path, layer digest).
@@ -230,8 +242,10 @@ class LayerFacts:
     removed_databases: tuple[str, ...] = ()
     os_packages: frozenset[tuple[str, str, str]] = frozenset()
     language_packages: frozenset[PackageKey] = frozenset()
+    unversioned: frozenset[PackageKey] = frozenset()
     package_forms: tuple[FormSeen, ...] = ()
     nested_databases: tuple[NestedDatabase, ...] = ()
+    claims: frozenset[tuple[str, OsPackage]] = frozenset()
     privileged_files: tuple[PrivilegedFile, ...] = ()
     embedded_sboms: tuple[str, ...] = ()
     users: tuple[tuple[str, int], ...] = ()

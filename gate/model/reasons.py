@@ -136,6 +136,8 @@ _SCANS = (
           "Keep `/etc/os-release` of the base as it was; list a scratch image under `vulnerabilities.emptyBase`."),
     _error("SCAN_OS_UNCOVERED", "A database has no advisories for this release of the distribution.",
            "Update the databases, or move to a release that they cover."),
+    _error("SCAN_ECOSYSTEM_UNCOVERED", "A database has no advisories at all for a language that is in the image.",
+           "The database is not whole: `gate db update`."),
     _fail("SCAN_OS_EOL", "The distribution's release is no longer supported.", "Build on a supported release."),
     _fail("SCAN_NO_PACKAGES", "The image holds no packages that could be judged.",
           "Keep the package database; list a scratch image under `vulnerabilities.emptyBase`."),

@@ -212,6 +212,8 @@ def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
         diff_ids=image.config.diff_ids,
         distribution=layers.distribution,
         ecosystems=frozenset(key.type for key in layers.language_packages),
+        unversioned=layers.unversioned,
+        claims=layers.claims,
     )
 
 

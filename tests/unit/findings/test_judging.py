@@ -10,6 +10,7 @@ import pytest
 
 from gate.findings.judging import FindingRules, judge_finding
 from gate.findings.merge import merge_findings
+from gate.findings.votes import looked_up_key
 from gate.model.digest import Digest
 from gate.model.evidence import FirstSeen, ThreatData
 from gate.model.finding import Epss, FixState, Tool
@@ -49,7 +50,11 @@ def judged(
 ) -> JudgedFinding:
     (finding,) = merge_findings(found(tool, "CVE-1", **fields) for tool in tools)
     rules = FindingRules(
-        policy=policy or VulnerabilityPolicy(), vex=vex, threats=threats or ThreatData(), seen=FirstSeen()
+        policy=policy or VulnerabilityPolicy(),
+        vex=vex,
+        threats=threats or ThreatData(),
+        seen=FirstSeen(),
+        looked_up=frozenset((tool, looked_up_key(finding.package.key)) for tool in BOTH),
     )
     return judge_finding(finding, IMAGE, rules, NOW)
 

@@ -15,7 +15,7 @@ from gate.errors import ImageError
 from gate.layers.entry import BodySink
 from gate.layers.entry import Entry as LayerEntry
 from gate.layers.jar import parse_jar
-from gate.layers.languages import parse_gemspec, parse_metadata, parse_package_json
+from gate.layers.language_files import parse_gemspec, parse_metadata, parse_package_json
 from gate.layers.passwd import parse_passwd
 from gate.model.digest import Digest
 from gate.model.finding import PackageKey
@@ -23,7 +23,7 @@ from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
 from tests.support.layers import NOW, PLAIN, descriptor, facts_of
-from tools.images.archive import Entry, Kind, directory, file, hardlink, tar, whiteout
+from tools.images.archive import Entry, Kind, directory, file, hardlink, symlink, tar, whiteout
 
 METADATA = "Metadata-Version: 2.1\nName: Flask_Cors\nVersion: 4.0.0\nRequires-Dist: Flask\n\nName: not a header\n"
 WHEEL = "usr/lib/python3/dist-packages/Flask_Cors-4.0.0.dist-info/METADATA"
@@ -94,12 +94,60 @@ def test_metadata_that_leaves_a_doubt_is_not_taken(body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "name", "version"),
+    [
+        ('{"name": "b", "version": "1"}', "b", "1"),  # an alias
+        ('\ufeff{"name": "a", "version": "1"}', "a", "1"),
+        ('{"name": "a"}', "a", ""),
+        ('{"name": "a", "version": 1}', "a", ""),
+        ('{"name": "a", "version": "*"}', "a", ""),
+        ('{"name": 7, "version": "1"}', "a", ""),
+    ],
+)
+def test_a_package_json_without_a_version_is_named_without_one(body: str, name: str, version: str) -> None:
+    path = "node_modules/a/package.json"
+    assert parse_package_json(body.encode(), path) == (PackageKey("npm", "", name, version, path=path),)
+    facts = facts_of(tar([file(path, body)]))
+    assert (len(facts.language_packages), len(facts.unversioned)) == ((1, 0) if version else (0, 1))
+
+
+@pytest.mark.parametrize("spoilt", ["Version: 4.0.0\n .1", "Version: 4.0.0\nVersion: 5", "Versio: 4.0.0"])
+def test_metadata_that_two_readers_read_differently_is_named_without_a_version(spoilt: str) -> None:
+    facts = facts_of(tar([file(WHEEL, METADATA.replace("Version: 4.0.0", spoilt))]))
+    assert facts.language_packages == frozenset()
+    assert facts.unversioned == {PackageKey("pypi", "", "flask-cors", "", path=WHEEL)}
+
+
+@pytest.mark.parametrize("first", ["a/store/file", "z/store/file"])
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        (WHEEL, METADATA, ("pypi", "flask-cors", "4.0.0")),
+        (
+            "app/node_modules/lodash/package.json",
+            '{"name": "lodash", "version": "4.17.11"}',
+            ("npm", "lodash", "4.17.11"),
+        ),
+        ("app/log4j.jar", jar(LOG4J), ("maven", LOG4J[1], LOG4J[2])),
+    ],
+)
+def test_a_package_behind_a_link_of_any_kind_is_there(
+    path: str, body: str | bytes, key: tuple[str, str, str], first: str
+) -> None:
+    """As uv and pnpm install: the store's file and the package's are one; a symbolic link leads to the same bytes."""
+    links = ([file(first, body), hardlink(path, first)], [file(first, body), symlink(path, f"/{first}")])
+    for entries in links:
+        for facts in (facts_of(tar(entries, sort=False)), facts_of(tar(entries[:1]), tar(entries[1:]))):
+            assert {(found.type, found.name, found.version) for found in facts.language_packages} == {key}
+            assert {found.path for found in facts.language_packages} == {path}
+    # The bytes stay those of the link, whatever becomes of the name that they came under.
+    replaced = facts_of(tar(links[0], sort=False), tar([file(first, b"other")]))
+    assert {found.name for found in replaced.language_packages} == {key[1]}
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("node_modules/a/package.json", '{"name": "b", "version": "1"}'),
-        ("node_modules/a/package.json", '{"name": "a"}'),
-        ("node_modules/a/package.json", '{"name": "a", "version": 1}'),
-        ("node_modules/a/package.json", '{"name": "a", "version": "*"}'),
         ("node_modules/a/package.json", '["a"]'),
         ("node_modules/a/package.json", "{"),
         ("node_modules/a/package.json", "[" * 100_000),
