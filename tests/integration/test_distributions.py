@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from gate.findings.distributions import agrees
 from gate.model.evidence import Canary
 from gate.model.finding import Tool
 from tests.support.layers import facts_of
-from tests.support.rpm_families import AZURE, FAMILIES, RpmFamily, azure_manifest
+from tests.support.rpm_families import AZURE, FAMILIES, FIXTURES, RpmFamily, azure_manifest
 from tests.support.scan_bench import Bench, trivy_store
 from tests.support.scanners import write_image
 from tools.advisories.bolt import Tree
@@ -71,6 +72,22 @@ def test_what_trivy_names_and_does_not_judge_is_no_silence(bench: Bench, family:
     with pytest.raises(GateError) as caught:
         bench.scan("trivy", target=target)
     assert caught.value.code == "SCAN_FAILED"
+
+
+@pytest.mark.parametrize("name", ["trivy", "grype"])
+def test_a_wheel_that_an_rpm_owns_is_listed_by_each_scanner_alone(bench: Bench, name: str, tmp_path: Path) -> None:
+    family = next(one for one in FAMILIES if one.id == "rocky")
+    metadata = "Metadata-Version: 2.1\nName: six\nVersion: 1.15.0\n\n"
+    entries = [
+        *family.release_files(),
+        file("var/lib/rpm/rpmdb.sqlite", gzip.decompress((FIXTURES / "wheel.rpmdb.gz").read_bytes())),
+        file("usr/lib/python3.9/site-packages/six-1.15.0.dist-info/METADATA", metadata),
+    ]
+    facts = facts_of(tar(entries))
+    assert [key.name for key in facts.language_packages] == ["six"]
+    report = bench.scan(name, target=write_image(tmp_path / "image", entries, distribution=family.distribution))
+    assert {package.key.name for package in report.packages} == {"six", "python3-six"}
+    assert report.os_packages == facts.os_packages
 
 
 @pytest.mark.parametrize("version", ["9.4", "10.0"])
