@@ -28,7 +28,7 @@ from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 
 SCHEMAS: Final = ("policy", "requirement")
-TEMPLATES: Final = ("production", "baseline")
+TEMPLATES: Final = ("baseline", "production", "strict")
 # Free keys: a `file` among them is a word of the user's, not a file that the document points to.
 _FREE_KEYS: Final = frozenset({"annotations", "match"})
 
@@ -75,7 +75,7 @@ def schema_text(kind: str) -> str:
     return data_path(f"schemas/{kind}.schema.json").read_text("utf-8")
 
 
-def init_policy(path: Path, *, template: str = "production") -> None:
+def init_policy(path: Path, *, template: str = TEMPLATES[0]) -> None:
     """Write a commented policy to start from; an existing file is never touched.
 
     Raises:
@@ -83,7 +83,11 @@ def init_policy(path: Path, *, template: str = "production") -> None:
     """
     if template not in TEMPLATES:
         raise UsageError("no such template", expected=" | ".join(TEMPLATES), seen=ascii(template[:40]))
-    content = data_path(f"policies/{template}.yaml").read_bytes()
+    write_new(path, data_path(f"policies/{template}.yaml").read_bytes())
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a document that is new; raise UsageError where the file is there or cannot be written."""
     try:
         with path.open("xb") as stream:
             stream.write(content)

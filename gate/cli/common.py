@@ -78,6 +78,11 @@ class Common:
         if not self.quiet:
             say(f"gate: {text}")
 
+    def say_next(self, command: str) -> None:
+        """Tell the command that comes next, on standard error; `--quiet` tells nothing."""
+        if not self.quiet:
+            say(f"next: {command}")
+
     def finish(self, content: Content) -> NoReturn:
         """Write the report, say each error of it once, and end with its exit code.
 

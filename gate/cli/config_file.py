@@ -37,7 +37,7 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
         "certificate-oidc-issuer-regexp", "ct-key", "db-digest", "debug", "dry-run", "dsse", "environment",
         "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db", "ignore-unfixed",
         "image", "java-db", "key", "key-password-file", "kyverno", "legacy", "legacy-attestation", "log", "log-key",
-        "max-age", "max-bytes", "mirror", "name", "no-progress", "no-sct", "offline", "plain-http", "platform",
+        "max-age", "match", "max-bytes", "mirror", "name", "no-progress", "no-sct", "offline", "plain-http", "platform",
         "policy", "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root", "rules",
         "save", "severity", "sign-key", "signature-key", "signing-config", "template", "timestamp",
         "timestamp-chain", "timestamps", "trivy-db", "trust-digest", "trusted-root", "tuf-url", "unsigned-verdict",

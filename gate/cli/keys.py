@@ -39,6 +39,7 @@ def generate(common: Common, directory: Path, name: str, key_password_file: Path
     """
     password = password_source(key_password_file, confirm=True)()
     pair = generate_key_pair(directory, password, name=name)
+    common.say_next(f"gate check REF -p policy.yaml --key {pair.private_path}   (a policy: `gate policy init`)")
     row = (str(pair.private_path), str(pair.public_path), pair.public_key.key_id)
     common.finish(Listing(kind="keys", columns=_COLUMNS, rows=(row,)))
 

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("gate.cli.keys:keys", "Make keys that sign."),
     "trust": ("gate.cli.trust:trust", "Show, update and import the roots that keyless signatures are checked with."),
     "policy": ("gate.cli.policy:policy", "Write, check and pin policies."),
+    "requirement": ("gate.cli.requirement:requirement", "Write, check and explain what a deploy stage demands."),
     "tools": ("gate.cli.tools:tools", "Install, list and verify the pinned scanners."),
     "db": ("gate.cli.db:db", "Keep the scanners' databases."),
     "cache": ("gate.cli.cache:cache", "List and prune the local store of blobs."),

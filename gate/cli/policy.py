@@ -34,9 +34,11 @@ def policy() -> None:
 def init(common: Common, file: Path, template: str) -> None:
     """Write a commented policy to start from.
 
-    FILE (policy.yaml) is never written over.
+    FILE (policy.yaml) is never written over. `baseline` blocks what a careful team would act on today, `production` and
+    `strict` more: docs/policies.md.
     """
     init_policy(file, template=template)
+    common.say_next(f"gate check REF -p {file} --key keys/gate.key   (a key: `gate keys generate keys`)")
     row = (str(file), template)
     common.finish(Listing(kind="policies", columns=("file", "template"), rows=(row,), bare=True))
 

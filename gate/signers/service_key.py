@@ -161,5 +161,5 @@ def expect_extra(module: str, extra: str, scheme: str) -> None:
             f"{scheme}: keys need a package that is not installed",
             code="KEY_UNSUPPORTED",
             expected=f"the extra [{extra}]",
-            next_step=f"pip install 'supply-chain-gate[{extra}]'",
+            next_step=f"In the gate's checkout: pip install '.[{extra}]'",
         )

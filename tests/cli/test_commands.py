@@ -32,7 +32,8 @@ def test_there_are_the_commands_of_this_release_and_no_other() -> None:
             "policy init", "policy validate", "policy pin", "policy schema", "policy export",
             "tools install", "tools list", "tools verify", "trust show", "trust update", "trust import", "verify-bundle",
             "db status", "db update", "db import", "db export", "cache list", "cache prune", "secrets scan",
-            "record migrate", "record status", "record repair", "version",
+            "record migrate", "record status", "record repair",
+            "requirement init", "requirement validate", "requirement explain", "version",
         )
     ) == LEAVES  # fmt: skip
 

@@ -37,6 +37,7 @@ OF_ITS_OWN = {
     "gate attest prune --key": "GATE_VERIFY_KEY",
     "gate attest show --key": "GATE_VERIFY_KEY",
     "gate db import --digest": "GATE_DB_DIGEST",
+    "gate requirement init --key": "GATE_VERIFY_KEY",
     "gate sign --key": "GATE_SIGN_KEY",
     "gate trust import --digest": "GATE_TRUST_DIGEST",
     "gate verify --attestation": "GATE_VERIFY_ATTESTATION",

@@ -18,8 +18,11 @@ from gate.codec.policy_yaml import parse_policy
 from gate.collectors.package_data import data_path
 from gate.errors import GateError, PolicyError, UsageError
 from gate.model.digest import Digest
+from gate.model.policy import Policy
 from tests.support.policies import KEY_PEM, OTHER_PEM, MemoryFiles
+from tests.support.sources import ROOT
 
+SHIPPED = ("baseline", "production", "strict")
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HEAD = "# kept\napiVersion: gate/v1\nkind: Policy\nmetadata: {name: a}\nspec:\n"
 HEX_A, HEX_B = Digest.of(KEY_PEM).hex, Digest.of(OTHER_PEM).hex
@@ -49,7 +52,7 @@ def write(folder: Path, spec: str, head: str = HEAD) -> Path:
     return path
 
 
-@pytest.mark.parametrize("template", ["baseline", "production"])
+@pytest.mark.parametrize("template", ["baseline", "production", "strict"])
 def test_init_writes_a_policy_that_is_accepted(tmp_path: Path, template: str) -> None:
     path = tmp_path / "new.yaml"
     init_policy(path, template=template)
@@ -231,3 +234,27 @@ def test_the_commented_parts_of_the_start_are_accepted_when_they_are_switched_on
     path = folder / "production.yaml"
     path.write_text(text, encoding="utf-8")
     assert validate_document(path, NOW).unpinned == ("keys/release.pub",)
+
+
+def shipped(name: str) -> Policy:
+    return parse_policy(data_path(f"policies/{name}.yaml").read_bytes(), name=name, files=MemoryFiles({}))
+
+
+def test_each_shipped_policy_blocks_what_the_laxer_one_blocks() -> None:
+    found = [shipped(name) for name in SHIPPED]
+    severities = [policy.vulnerabilities.fail_on.rank for policy in found if policy.vulnerabilities is not None]
+    unfixed = [policy.vulnerabilities.ignore_unfixed for policy in found if policy.vulnerabilities is not None]
+    assert severities == sorted(severities, reverse=True)
+    assert severities[0] > severities[-1]
+    assert unfixed == [True, False, False]
+    assert [policy.coverage.unread.value for policy in found] == ["warn", "fail", "fail"]
+    ages = [policy.image.max_age.days if policy.image and policy.image.max_age else None for policy in found]
+    assert ages == [None, 60, 30]
+
+
+def test_the_page_of_the_shipped_policies_names_each_and_is_linked() -> None:
+    page = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    head = next(line for line in page.splitlines() if line.startswith("| what "))
+    assert [cell.strip(" `") for cell in head.split("|")[2:-2]] == list(SHIPPED)
+    assert {path.stem for path in (ROOT / "policies").glob("*.yaml")} == set(SHIPPED)
+    assert "(policies.md)" in (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")

@@ -239,7 +239,7 @@ def test_a_missing_extra_is_one_clear_line(uri: str, module: str, extra: str, mo
     error = refusal(lambda: signer_for(uri, no_password))
     assert isinstance(error, KeyFileError)
     assert error.code == "KEY_UNSUPPORTED"
-    assert error.next_step == f"pip install 'supply-chain-gate[{extra}]'"
+    assert error.next_step == f"In the gate's checkout: pip install '.[{extra}]'"
 
 
 ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
