@@ -35,7 +35,7 @@ _LINE = re.compile(
     re.ASCII,
 )
 # For lines that are too long to be read as one: what stands before and behind the sign.
-_NAME_BEFORE_SIGN = re.compile(r"""(>=|=:|[=:])[ \t]{0,20}["']?([\w.-]{1,150})""", re.ASCII)
+_NAME_BEFORE_SIGN = re.compile(r"""(>=|=:|[=:])[ \t]{0,20}["']?([\w.-]{1,150})(?![\w.:/-])""", re.ASCII)
 _VALUE_AT = re.compile(r"""[ \t]{0,20}(?:"([^"]{1,512})"|'([^']{1,512})'|((?:[^\s"'&|;,<>\\]|\\[^nrt]){1,512}))""")
 _UNQUOTED: Final = 3
 _SECTION = re.compile(r"^[ \t]*\[{1,2}([^\]\r\n]{1,100})\]{1,2}[ \t]*(?:[#;].*)?$")

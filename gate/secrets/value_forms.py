@@ -64,7 +64,7 @@ def of_setting(value: str, *, sign: str) -> Worth:
         return Worth.LIKELY
     if _SENTENCE.fullmatch(value) or _LEADS_ELSEWHERE.search(value):
         return Worth.NONE
-    return Worth.DOUBTFUL if _WORDS.fullmatch(value) else Worth.LIKELY
+    return Worth.DOUBTFUL if is_of_words(value) else Worth.LIKELY
 
 
 def of_code(value: str) -> Worth:
@@ -90,7 +90,15 @@ def is_random_text(value: str) -> bool:
 
 def is_of_words(value: str) -> bool:
     """Say whether a value is only words, as a translation of "password" is."""
-    return bool(_WORDS.fullmatch(value))
+    return bool(_WORDS.fullmatch(_as_text(value)))
+
+
+def _as_text(value: str) -> str:
+    """Return a value whose bytes were read as Latin-1 as the text of UTF-8 that it may be."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _is_code_of_capitals(value: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from pathlib import Path
 
 import pytest
 
 from gate.secrets.examples import ExampleMaker
+from gate.secrets.validators import has_base62_checksum, has_bech32_checksum
 from tools.secrets_corpus.carriers import CARRIERS
-from tools.secrets_corpus.generate import FILES_FOLDER, Part, part_of, read_labels, write_corpus
+from tools.secrets_corpus.generate import FILES_FOLDER, Part, maker_of, part_of, read_labels, write_corpus
+from tools.secrets_corpus.independent import IndependentMaker
 from tools.secrets_corpus.kinds import KINDS
 from tools.secrets_corpus.negatives import VALUES, read_negative_files
 
@@ -71,3 +75,17 @@ def test_a_wrapped_carrier_hides_the_value(name: str) -> None:
     value = ExampleMaker("wrapped").fill("{{alnum:40}}")
     _, content = CARRIERS[name]("API_TOKEN", value)
     assert value.encode() not in content
+
+
+def test_the_measured_part_shares_no_code_with_the_rules() -> None:
+    source = (Path(__file__).resolve().parents[2] / "tools" / "secrets_corpus" / "independent.py").read_text("utf-8")
+    assert not re.search(r"^\s*(?:from|import) gate\b", source, re.MULTILINE)
+    assert isinstance(maker_of(Part.MEASURED, "x"), IndependentMaker)
+
+
+def test_the_independent_checksums_are_those_that_were_published() -> None:
+    made = IndependentMaker("x").fill("{{hex-crc32:glsa_:32}}")
+    body, _, digits = made.rpartition("_")
+    assert digits == zlib.crc32(body.encode()).to_bytes(4, "little").hex()
+    assert has_bech32_checksum(IndependentMaker("x").fill("{{bech32:AGE-SECRET-KEY-:32}}"))
+    assert has_base62_checksum(IndependentMaker("x").fill("ghp_{{base62-crc32:30}}"))

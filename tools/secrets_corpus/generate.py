@@ -1,6 +1,7 @@
 """Write one part of the corpus: files under a folder, and a label for each.
 
-Parts are disjoint in (kind, carrier) pairs and in random values: what rules were developed on tells nothing about the rest.
+Parts are disjoint in (kind, carrier) pairs and in random values: what rules were developed on tells nothing about the rest. The
+values of the measured part come from code that shares nothing with the rules (`independent`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 from gate.secrets.examples import ExampleMaker
 from tools.secrets_corpus.carriers import CARRIERS
+from tools.secrets_corpus.independent import IndependentMaker
 from tools.secrets_corpus.kinds import KINDS, Kind
 from tools.secrets_corpus.negatives import VALUES, read_negative_files
 
@@ -69,13 +71,18 @@ def part_of(*names: str) -> Part:
     return (Part.DEVELOP, Part.MEASURED)[sha256("/".join(names).encode()).digest()[0] & 1]
 
 
+def maker_of(part: Part, seed: str) -> ExampleMaker | IndependentMaker:
+    """Return what fills templates in for a part."""
+    return IndependentMaker(seed) if part is Part.MEASURED else ExampleMaker(seed)
+
+
 def _files(part: Part, seed: str) -> Iterator[tuple[Label, bytes]]:
     yield from _planted(KINDS, part, seed, is_secret=True)
     yield from _planted(VALUES, part, seed, is_secret=False)
     for one in read_negative_files():
         for variant in range(_VARIANTS):
             if part_of("file", one.name, str(variant)) is part:
-                text = ExampleMaker(f"{seed}/{one.name}/{variant}").fill(one.content)
+                text = maker_of(part, f"{seed}/{one.name}/{variant}").fill(one.content)
                 yield Label(path=one.path, kind=one.name, carrier="file", is_secret=False), text.encode()
 
 
@@ -84,6 +91,6 @@ def _planted(kinds: tuple[Kind, ...], part: Part, seed: str, *, is_secret: bool)
         for name, carrier in CARRIERS.items():
             if part_of(kind.id, name) is not part or (name in _HEAVY and number % _HEAVY_EVERY):
                 continue
-            value = ExampleMaker(f"{seed}/{kind.id}/{name}").fill(kind.template)
+            value = maker_of(part, f"{seed}/{kind.id}/{name}").fill(kind.template)
             path, content = carrier(kind.variable, value)
             yield Label(path=path, kind=kind.id, carrier=name, is_secret=is_secret), content

@@ -20,6 +20,8 @@ class Kind:
     has_form: bool = True
 
 
+# What password generators choose from; a brace would end the template.
+_PRINTABLE: Final = "abcdefghkmnpqrstuvwxyzABCDEFGHKMNPQRSTUVWXYZ23456789!#%&()*+,-.;<=>?@^_~"
 _LOWER_DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 KINDS: Final = (
@@ -91,6 +93,13 @@ KINDS: Final = (
     Kind("token-hex", "INTERNAL_API_TOKEN", "{{hex:48}}", has_form=False),
     Kind("token-mixed", "SESSION_SECRET", "{{base64url:43}}", has_form=False),
     Kind("token-base36", "WEBHOOK_SECRET", f"{{{{set:{_LOWER_DIGITS}:32}}}}", has_form=False),
+    Kind("password-symbols", "SMTP_PASSWORD", f"{{{{set:{_PRINTABLE}:16}}}}", has_form=False),
+    Kind("password-rand", "LDAP_BIND_PASSWORD", "{{bytes64:18}}", has_form=False),
+    Kind("encryption-key", "APP_ENCRYPTION_KEY", "{{hex:64}}", has_form=False),
+    Kind("salt", "PASSWORD_SALT", "{{alnum:24}}", has_form=False),
+    Kind("erlang-cookie", "RABBITMQ_ERLANG_COOKIE", "{{upper:20}}7", has_form=False),
+    Kind("gitlab-routable", "GITLAB_TOKEN", "glpat-{{base64url:46}}.01.0z{{set:abcdefghijklmnopqrstuvwxyz0123456789:7}}"),
+    Kind("redis-local-url", "REDIS_URL", "redis://default:{{alnum:20}}@localhost:6379/0"),
     Kind("rsa-key", "SIGNING_KEY", "{{pem:rsa}}"),
     Kind("ec-key", "JWT_KEY", "{{pem:ec}}"),
     Kind("pkcs8-key", "TLS_KEY", "{{pem:pkcs8}}"),
