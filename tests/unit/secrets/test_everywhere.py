@@ -1,4 +1,4 @@
-"""A secret that is found in `srv/app/.env` is found under each folder's name of real images, in each container, and after any byte.
+"""A secret found in `srv/app/.env` is found under each folder of real images, in each container, and after any byte.
 
 Attacks X03, X05, X07.
 """
