@@ -51,6 +51,7 @@ def _is_allowed(file: PrivilegedFile, allowed: tuple[str, ...]) -> bool:
 
 def _problem(file: PrivilegedFile, digest: Digest) -> Problem:
     rights = file.device or ("file capabilities" if file.capabilities else f"mode {file.mode:04o}")
+    step = "Remove the device from the layer that brings it, or add the path to `spec.image.setuid.allow`."
     what = "device" if file.device else "directory" if file.is_directory else "file"
     return Problem(
         code="IMG_SETUID",
@@ -59,6 +60,7 @@ def _problem(file: PrivilegedFile, digest: Digest) -> Problem:
         seen=f"/{ascii(file.path)[1:-1]} ({rights})",
         subject=digest,
         location=f"/{file.path}",
+        next_step=step if file.device else "",
     )
 
 

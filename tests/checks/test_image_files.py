@@ -16,3 +16,14 @@ def test_the_case_is_answered_as_expected_and_its_twin_passes(case: Case) -> Non
 
 def test_every_code_of_the_check_has_a_case() -> None:
     assert codes_written_in("gate/checks/image_files.py") <= codes_of(CASES)
+
+
+def test_the_next_step_fits_a_device() -> None:
+    steps = {
+        case.name: problem.next_step
+        for case in CASES
+        for problem in case.judge().problems
+        if case.name in {"block-device-not-listed", "setuid-not-listed"}
+    }
+    assert "Remove the device" in steps["block-device-not-listed"]
+    assert "device" not in steps["setuid-not-listed"]
