@@ -6,6 +6,8 @@ The Python API is what the commands call. Names are loaded at their first use, s
 
     run = gate.check("registry.example/shop/web@sha256:...", gate.CheckOptions(...))
     run.verdict.decision
+
+`docs/python.md` has a whole example, which a test runs.
 """
 
 from __future__ import annotations
@@ -17,22 +19,37 @@ from gate.model.version import VERSION
 
 if TYPE_CHECKING:
     from gate.errors import GateError
+    from gate.model.digest import Digest
+    from gate.model.reference import Repository, parse_repository
+    from gate.model.requirement import Requirement
+    from gate.model.signer import PublicKey
     from gate.pipeline.check import check
+    from gate.pipeline.opening import open_signer, read_public_key, read_requirement
     from gate.pipeline.options import AdHoc, CheckOptions, CheckRun
     from gate.pipeline.places import Places, default_places
     from gate.pipeline.verify import verify
     from gate.pipeline.verify_options import VerifyOptions, VerifyRun
+    from gate.signers.signer import Signer
 
 __all__ = [
     "AdHoc",
     "CheckOptions",
     "CheckRun",
+    "Digest",
     "GateError",
     "Places",
+    "PublicKey",
+    "Repository",
+    "Requirement",
+    "Signer",
     "VerifyOptions",
     "VerifyRun",
     "check",
     "default_places",
+    "open_signer",
+    "parse_repository",
+    "read_public_key",
+    "read_requirement",
     "verify",
 ]
 __version__ = VERSION
@@ -41,12 +58,21 @@ _HOMES = {
     "AdHoc": "gate.pipeline.options",
     "CheckOptions": "gate.pipeline.options",
     "CheckRun": "gate.pipeline.options",
+    "Digest": "gate.model.digest",
     "GateError": "gate.errors",
     "Places": "gate.pipeline.places",
+    "PublicKey": "gate.model.signer",
+    "Repository": "gate.model.reference",
+    "Requirement": "gate.model.requirement",
+    "Signer": "gate.signers.signer",
     "VerifyOptions": "gate.pipeline.verify_options",
     "VerifyRun": "gate.pipeline.verify_options",
     "check": "gate.pipeline.check",
     "default_places": "gate.pipeline.places",
+    "open_signer": "gate.pipeline.opening",
+    "parse_repository": "gate.model.reference",
+    "read_public_key": "gate.pipeline.opening",
+    "read_requirement": "gate.pipeline.opening",
     "verify": "gate.pipeline.verify",
 }
 
