@@ -14,6 +14,7 @@ from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
 from gate.codec.platforms import same_platform
 from gate.findings.completeness import language_problems, layer_problems, passed_over_problems, report_problems
+from gate.findings.foreign import foreign_problems, redirect_problems
 from gate.findings.unread import unread_forms, unread_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
@@ -148,6 +149,18 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
             # What a scanner did not get to see is not known to be unseen: that is an error, and no fault of the image.
             yield from language_problems(reports, layers, policy.coverage, digest, now)
             yield from passed_over_problems(reports, digest)
+        platform = subject.subject.platform
+        yield from foreign_problems(layers, platform, digest, policy.coverage, now)
+        if scanners:
+            yield from redirect_problems(layers, demands, digest, policy.coverage, now)
+        if layers.distribution is None and platform is not None and platform.os != "linux":
+            yield Problem(
+                code="SCAN_OS_UNKNOWN",
+                message="the distribution is not known",
+                expected="an image for linux: `vulnerabilities.emptyBase` speaks of no other",
+                seen=str(platform),
+                subject=digest,
+            )
         unread = unread_forms(layers, scanners, policy.coverage, now)
         yield from unread_problems(unread, policy.coverage, digest)
 
@@ -203,7 +216,9 @@ def _notes(evidence: EvidenceSet, policy: Policy, now: datetime) -> Iterator[str
                 yield f"{len(owned)} programs are judged as packages of the distribution only, e.g. /{ascii(owned[0])[1:-1]}"
         if isinstance(subject.layers, LayerFacts) and subject.layers.embedded_sboms:
             places = ", ".join(ascii(path)[1:-1] for path in subject.layers.embedded_sboms[:3])
-            yield f"{_EMBEDDED}: the image carries SBOMs, which take nothing away: {places}"
+            yield f"{_EMBEDDED}: the image carries SBOMs, whose packages a scanner may list beside the image's own: {places}"
+        if isinstance(subject.layers, LayerFacts):
+            yield from (f"/{ascii(one.path)[1:-1]}: {one.what}" for one in subject.layers.redirects)
         for report in (subject.trivy, subject.grype):
             if isinstance(report, ScanReport) and report.passed_over:
                 example = ascii(" ".join(min(report.passed_over)))[1:-1]

@@ -152,7 +152,9 @@ class DatabaseReader:
             return
         reading = next((one for one, _ in readings if one.problem), Reading())
         packages.update(*(one.packages for one, _ in readings))
-        databases.append(_database(kind, folder, reading, linked=any(linked for _, linked in readings)))
+        count = sum(len(one.packages) for one, _ in readings)
+        linked = any(linked for _, linked in readings)
+        databases.append(_database(kind, folder, reading, linked=linked, packages=count))
 
     def _member(self, path: bytes, view: MergedView) -> tuple[Reading, bool]:
         node = view.find(path)
@@ -227,6 +229,15 @@ def _members(folder: bytes, view: MergedView) -> Iterable[bytes]:
     return [path + b"/desc" for path in paths if (node := view.find(path)) and node.kind is not EntryKind.FILE]
 
 
-def _database(kind: str, path: bytes, reading: Reading, *, linked: bool) -> PackageDatabase:
+def _database(
+    kind: str, path: bytes, reading: Reading, *, linked: bool, packages: int | None = None
+) -> PackageDatabase:
     is_readable = not reading.problem
-    return PackageDatabase(kind=kind, path=path.decode(), readable=is_readable, linked=linked, problem=reading.problem)
+    return PackageDatabase(
+        kind=kind,
+        path=path.decode(),
+        readable=is_readable,
+        linked=linked,
+        problem=reading.problem,
+        packages=len(reading.packages) if packages is None else packages,
+    )

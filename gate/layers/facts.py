@@ -21,6 +21,7 @@ from gate.layers.os_release import ReleaseReader
 from gate.layers.ownership import OwnershipReader, claims_of
 from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
+from gate.layers.redirects import RedirectReader
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts, LayerSummary, PrivilegedFile
 from gate.model.image import Descriptor
@@ -64,6 +65,7 @@ class ImageReading:
         self._passwd = PasswdReader()
         self._forms = FormReader()
         self._ownership = OwnershipReader()
+        self._redirects = RedirectReader()
         self._times = _NewestTime(not_after)
         own = (
             self._times,
@@ -74,6 +76,7 @@ class ImageReading:
             self._passwd,
             self._forms,
             self._ownership,
+            self._redirects,
         )
         meter = LayerMeter(limits, clock, check_deadline)
         self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
@@ -92,10 +95,12 @@ class ImageReading:
         languages = frozenset(key for key in named if key.version)
         wanted = self._languages.paths(self._view) | self._forms.candidates(self._view)
         owners = self._ownership.owners(self._view, wanted)
+        distribution = self._releases.conclude(self._view)
+        read = frozenset({key.path for key in named} | {database.path for database in databases.databases})
         privileged, sboms, files = self._look_over()
         return LayerFacts(
             layers=tuple(self._summaries),
-            distribution=self._releases.conclude(self._view),
+            distribution=distribution,
             package_databases=databases.databases,
             removed_databases=databases.removed,
             nested_databases=self._nested.conclude(self._view),
@@ -109,6 +114,7 @@ class ImageReading:
             ),
             unversioned=named - languages,
             claims=frozenset(claims_of(owners, databases.packages)),
+            redirects=self._redirects.conclude(self._view, distribution, read),
             privileged_files=privileged,
             embedded_sboms=sboms,
             users=self._passwd.conclude(self._view),

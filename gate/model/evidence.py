@@ -173,6 +173,7 @@ class PackageDatabase:
     readable: bool
     linked: bool = False
     problem: str = ""
+    packages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +197,14 @@ class PrivilegedFile:
     capabilities: bool = False
     device: str = ""
     is_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """A file by which Trivy asks about something else than what the image is, or reads less of it, and what it does so."""
+
+    path: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +255,7 @@ class LayerFacts:
     package_forms: tuple[FormSeen, ...] = ()
     nested_databases: tuple[NestedDatabase, ...] = ()
     claims: frozenset[tuple[str, OsPackage]] = frozenset()
+    redirects: tuple[Redirect, ...] = ()
     privileged_files: tuple[PrivilegedFile, ...] = ()
     embedded_sboms: tuple[str, ...] = ()
     users: tuple[tuple[str, int], ...] = ()

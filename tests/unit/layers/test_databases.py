@@ -122,7 +122,7 @@ def only_database(facts: LayerFacts) -> PackageDatabase:
 )
 def test_each_database_is_read(path: str, body: str | bytes, kind: str, packages: set[tuple[str, str, str]]) -> None:
     facts = facts_of(tar([file(path, body)]))
-    assert only_database(facts) == PackageDatabase(kind=kind, path=path, readable=True)
+    assert only_database(facts) == PackageDatabase(kind=kind, path=path, readable=True, packages=len(packages))
     assert facts.os_packages == packages
     assert facts.removed_databases == ()
 
@@ -131,7 +131,7 @@ def test_distroless_status_files_are_one_database() -> None:
     first, second = STATUS.split("\n\n", maxsplit=1)[0], STATUS.split("\n\n")[2]
     entries = [file("var/lib/dpkg/status.d/zlib1g", first), file("var/lib/dpkg/status.d/plain", second)]
     facts = facts_of(tar([*entries, file("var/lib/dpkg/status.d/zlib1g.md5sums", "no stanza")]))
-    assert only_database(facts) == PackageDatabase(kind="dpkg", path="var/lib/dpkg/status.d", readable=True)
+    assert only_database(facts) == PackageDatabase(kind="dpkg", path="var/lib/dpkg/status.d", readable=True, packages=2)
     assert facts.os_packages == {DEB, PLAIN}
 
 
