@@ -190,6 +190,13 @@ def test_y04_a_manifest_is_read_whatever_it_is_served_as(server: HostileRegistry
     assert [item.media_type for item in collect(server).items] == [FAILED_VERDICT]
 
 
+def test_y04_a_web_page_in_place_of_a_manifest_is_an_error(server: HostileRegistry) -> None:
+    entry = failed_entry(server)
+    serve_api(server, entry)
+    server.serve(f"{BASE}/manifests/{entry['digest']}", b"<html>", {"Content-Type": "text/html"})
+    assert code_of(server) == "REG_MALFORMED"
+
+
 def test_y04_what_is_missing_and_can_be_no_failed_verdict_is_counted(server: HostileRegistry) -> None:
     gone = [{**described(kind.encode(), OCI_MANIFEST), "artifactType": kind} for kind in (BUNDLE_V03, "application/x")]
     serve_api(server, *gone, bundle(server, b"one"))
