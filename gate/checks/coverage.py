@@ -14,7 +14,7 @@ from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
 from gate.codec.platforms import same_platform
 from gate.findings.completeness import language_problems, layer_problems, passed_over_problems, report_problems
-from gate.findings.foreign import foreign_problems, redirect_problems
+from gate.findings.foreign import edited_problems, foreign_problems, redirect_problems
 from gate.findings.unread import unread_forms, unread_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
@@ -150,6 +150,7 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
             yield from language_problems(reports, layers, policy.coverage, digest, now)
             yield from passed_over_problems(reports, digest)
         platform = subject.subject.platform
+        yield from edited_problems(layers, digest)
         yield from foreign_problems(layers, platform, digest, policy.coverage, now)
         if scanners:
             yield from redirect_problems(layers, demands, digest, policy.coverage, now)

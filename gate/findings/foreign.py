@@ -84,3 +84,16 @@ def redirect_problems(
                 expected="the release and the files that the image has", subject=subject,
                 seen=f"/{ascii(redirect.path)[1:-1]}: {redirect.what}",
             )  # fmt: skip
+
+
+def edited_problems(layers: LayerFacts, subject: Digest) -> Iterator[Problem]:
+    """Refuse a package database that a later layer edited: the files of what it dropped or renamed are still there."""
+    if layers.dropped_entries:
+        first = layers.dropped_entries[0]
+        became = f"is {first.now} now" if first.now else "is gone"
+        example = ascii(f"{first.name} {first.version} {became}, /{first.path} stays")[1:-1]
+        yield Problem(
+            code="IMG_PKGDB_EDITED", message="a later layer edited the package database and left the files",
+            expected="packages that leave with their files", subject=subject,
+            seen=f"{len(layers.dropped_entries)} entries, e.g. {example}",
+        )  # fmt: skip

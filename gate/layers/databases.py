@@ -54,6 +54,7 @@ _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
     }
 )
 _WRITE_AHEAD_LOGS: Final = frozenset(folder + b"/rpmdb.sqlite-wal" for folder in _RPM_FOLDERS)
+_DPKG_STATUS: Final = b"var/lib/dpkg/status"
 _DPKG_FOLDER: Final = b"var/lib/dpkg/status.d"
 _PACMAN_FOLDER: Final = b"var/lib/pacman/local"
 
@@ -81,6 +82,7 @@ class DatabaseReader:
 
     def __init__(self) -> None:
         self._versions: dict[bytes, _Versions] = {}
+        self.dpkg_versions: list[tuple[int, frozenset[OsPackage]]] = []
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a package database."""
@@ -94,6 +96,8 @@ class DatabaseReader:
             before = self._versions.get(entry.path)
             had = bool(reading.packages) or (before is not None and before.had_packages)
             self._versions[entry.path] = _Versions(layer, reading, had)
+            if entry.path == _DPKG_STATUS and not reading.problem:
+                self.dpkg_versions.append((layer, reading.packages))
 
         return Capture(MAX_DATABASE_BYTES, deliver)
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from gate.layers.databases import DatabaseReader
+from gate.layers.dropped_entries import dropped_entries
 from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
 from gate.layers.languages import LanguageReader
 from gate.layers.layer_reader import LayerReader
@@ -23,7 +25,7 @@ from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
 from gate.layers.redirects import RedirectReader
 from gate.model.digest import Digest
-from gate.model.evidence import LayerFacts, LayerSummary, PrivilegedFile
+from gate.model.evidence import DroppedEntry, LayerFacts, LayerSummary, PrivilegedFile
 from gate.model.image import Descriptor
 from gate.model.limits import LayerLimits
 
@@ -114,6 +116,7 @@ class ImageReading:
             ),
             unversioned=named - languages,
             claims=frozenset(claims_of(owners, databases.packages)),
+            dropped_entries=self._dropped(),
             redirects=self._redirects.conclude(self._view, distribution, read),
             privileged_files=privileged,
             embedded_sboms=sboms,
@@ -121,6 +124,11 @@ class ImageReading:
             newest_file=self._times.newest,
             files=files,
         )
+
+    def _dropped(self) -> tuple[DroppedEntry, ...]:
+        versions = self._databases.dpkg_versions
+        changed = any(before - after for (_, before), (_, after) in itertools.pairwise(versions))
+        return tuple(dropped_entries(self._view, versions, self._ownership.dpkg_files())) if changed else ()
 
     def _look_over(self) -> tuple[tuple[PrivilegedFile, ...], tuple[str, ...], int]:
         privileged = [

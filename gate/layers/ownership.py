@@ -54,9 +54,14 @@ class OwnershipReader:
                     found[place].add(owner)
         return {path: tuple(sorted(owners)) for path, owners in found.items()}
 
-    def files_before(self, layer: int, path: bytes) -> bytes:
-        """Return a list as one layer wrote it; empty where it wrote none."""
-        return self._lists.get((layer, path), b"")
+    def dpkg_files(self) -> dict[str, tuple[frozenset[bytes], ...]]:
+        """Return, by the name of a package of dpkg, the files of each list that any layer held."""
+        found: defaultdict[str, list[frozenset[bytes]]] = defaultdict(list)
+        for (_, path), body in self._lists.items():
+            pairs = list(files_of(path, body)) if path.endswith(b".list") else []
+            if pairs:
+                found[pairs[0][0]].append(frozenset(claimed for _, claimed in pairs))
+        return {name: tuple(lists) for name, lists in found.items()}
 
 
 def _real_paths(view: MergedView, wanted: set[bytes]) -> Mapping[bytes, set[bytes]]:

@@ -200,6 +200,16 @@ class PrivilegedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedEntry:
+    """A package that a later layer dropped from the database, or gave another version (`now`), while its files stayed."""
+
+    name: str
+    version: str
+    now: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
     """A file by which Trivy asks about something else than what the image is, or reads less of it, and what it does so."""
 
@@ -256,6 +266,7 @@ class LayerFacts:
     nested_databases: tuple[NestedDatabase, ...] = ()
     claims: frozenset[tuple[str, OsPackage]] = frozenset()
     redirects: tuple[Redirect, ...] = ()
+    dropped_entries: tuple[DroppedEntry, ...] = ()
     privileged_files: tuple[PrivilegedFile, ...] = ()
     embedded_sboms: tuple[str, ...] = ()
     users: tuple[tuple[str, int], ...] = ()

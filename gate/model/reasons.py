@@ -145,6 +145,8 @@ _SCANS = (
            "Use a base whose package database is dpkg, apk, rpm (SQLite) or pacman."),
     _fail("SCAN_INCOMPLETE", "The scanners and the gate do not see the same packages.",
           "Look at the packages that differ; usually a package database was moved, linked or edited."),
+    _fail("IMG_PKGDB_EDITED", "A later layer dropped or changed entries of the package database and left the packages' files.",
+          "Remove or upgrade packages with the distribution's own tool, which takes the files along."),
     _fail("SCAN_PKGDB_FOREIGN", "A package database is of another kind than the image's distribution has.",
           "Copy files, not another image's database; accept its place under `coverage.accept` where it is known."),
     _fail("SCAN_REDIRECTED", "A file of the image makes a scanner ask about something else than the image.",
