@@ -19,7 +19,7 @@ from gate.collectors.canary import CanaryPlan, canary_of, plan_grype_canary
 from gate.collectors.content import disk_errors
 from gate.collectors.coverage import release_covered
 from gate.collectors.database_store import Database, DatabaseKind, DatabaseSet
-from gate.collectors.lookups import ecosystems_of, lookups
+from gate.collectors.lookups import ecosystems_of, lookups, mislabelled
 from gate.collectors.process import ChildResult, PrivateDirectories, private_directories
 from gate.collectors.scanning import (
     ScanSettings,
@@ -101,7 +101,7 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
-        passed_over=frozenset(),  # Grype has no third parties among a distribution's packages
+        passed_over=mislabelled(report.packages),  # Grype has no third parties among a distribution's packages
         unjudged=looked_up.unjudged,
         answered=looked_up.answered,
         uncovered=ecosystems_of(target, report.packages) - covered_by_grype(main),

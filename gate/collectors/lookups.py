@@ -75,3 +75,18 @@ def source_of(package: Package) -> str:
     """Return the name of a package's source, which Grype's list of packages has in the purl alone."""
     upstream = parse_qs(package.purl.partition("?")[2]).get("upstream", [""])[0]
     return package.source_name or upstream.partition("@")[0]
+
+
+def mislabelled(packages: tuple[Package, ...]) -> frozenset[OsPackage]:
+    """Return the packages of rpm whose header names a module that their release does not come from.
+
+    Both scanners then ask about that module alone. The build system writes `.module` into the release of every modular package
+    (Fedora's `dist` tag), so that a label without it is the image's own.
+    """
+    return frozenset(
+        (package.key.name, package.key.version, package.key.arch)
+        for package in packages
+        if package.key.type == "rpm"
+        and not {"modularitylabel", "rpmmod"}.isdisjoint(parse_qs(package.purl.partition("?")[2]))
+        and ".module" not in package.key.version
+    )

@@ -318,7 +318,8 @@ def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iter
         yield Problem(
             code="SCAN_INCOMPLETE", message="no scanner looked up some packages",
             expected="each package with advisories for this release looked up, by Grype where Trivy does not",
-            seen=f"{len(unseen)} taken for a third party's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}", subject=subject,
+            seen=f"{len(unseen)} taken for a third party's or another module's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}",
+            subject=subject,
             next_step="Require grype beside trivy in `vulnerabilities.scanners.require`: it knows no third parties.",
         )  # fmt: skip
     unjudged = sorted(frozenset.intersection(*(report.unjudged for report in reports))) if reports else []
