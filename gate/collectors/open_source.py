@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import assert_never
 
+from gate.codec.strict_json import printable
 from gate.collectors.image_source import ImageSource
 from gate.collectors.registry_source import RegistrySource
-from gate.errors import EvidenceError, ReferenceRefusedError
+from gate.errors import EvidenceError, ReferenceRefusedError, UsageError
 from gate.model.digest import Digest
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference
 from gate.registry.client import RegistryClient
@@ -18,7 +20,8 @@ def open_source(reference: Reference, client: RegistryClient) -> ImageSource:
 
     Raises:
         ReferenceRefusedError: `REF_NOT_DIGEST`, before anything is fetched, for a tag alone.
-        EvidenceError: `IMG_UNREADABLE`, for a folder or file that is not there.
+        UsageError: `REF_PATH`, for a folder or file that is not there.
+        EvidenceError: `IMG_UNREADABLE`.
     """
     match reference:
         case RegistryReference(repository=repository, digest=digest):
@@ -32,9 +35,18 @@ def open_source(reference: Reference, client: RegistryClient) -> ImageSource:
         case ArchiveReference(file=file, digest=digest):
             from gate.collectors.archive_source import open_archive  # noqa: PLC0415 - as in `_open_layout`
 
+            _expect_path(Path(file), "an archive of docker save, or an OCI archive")
             return open_archive(Path(file), digest)
         case _:
             assert_never(reference)
+
+
+def _expect_path(path: Path, expected: str) -> None:
+    """Refuse a path at which nothing is: the request is wrong, and trying again does not help."""
+    if not os.path.lexists(path):
+        raise UsageError(
+            "there is nothing at this path", code="REF_PATH", expected=expected, seen=printable(str(path), 200)
+        )
 
 
 def _open_layout(folder: Path, digest: Digest | None) -> ImageSource:
@@ -43,8 +55,7 @@ def _open_layout(folder: Path, digest: Digest | None) -> ImageSource:
     from gate.collectors.layout_source import LayoutSource  # noqa: PLC0415
     from gate.collectors.layout_writer import LayoutWriter  # noqa: PLC0415
 
+    _expect_path(folder, "an OCI layout")
     if not folder.is_dir():
-        raise EvidenceError(
-            "there is no such folder", code="IMG_UNREADABLE", expected="an OCI layout", seen=str(folder)
-        )
+        raise EvidenceError("this is no folder", code="IMG_UNREADABLE", expected="an OCI layout", seen=str(folder))
     return LayoutSource(BlobReader(FolderMembers(folder)), digest, LayoutWriter(folder))

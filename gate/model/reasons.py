@@ -80,6 +80,8 @@ _REFERENCES = (
            "Write `registry/repository@sha256:<64 hex>`, `oci:DIR`, or `archive:FILE`."),
     _usage("REF_DIGEST", "The digest is not `sha256:` and 64 lower-case hexadecimal digits.",
            "Copy the whole digest that the registry or the builder printed."),
+    _usage("REF_PATH", "There is nothing at the path that the reference names.",
+           "Look at the path, which is relative to the working directory; `oci:DIR` is a folder, `archive:FILE` a file."),
     _fail("REF_REGISTRY", "The policy does not allow this registry or repository.",
           "Push the image to an allowed repository, or add it to `spec.references.registries`."),
     _usage("REF_AMBIGUOUS", "The layout or archive holds several images and none was chosen.",

@@ -16,7 +16,7 @@ from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.vex import parse_vex
 from gate.collectors.package_data import data_path
-from gate.collectors.policy_folder import PolicyFolder
+from gate.collectors.policy_folder import PolicyFolder, read_document
 from gate.errors import PolicyError
 from gate.model.digest import Digest
 from gate.model.evidence import ThreatData
@@ -56,7 +56,7 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
     """
     place = path if path is not None else data_path(BASELINE)
     folder = PolicyFolder.of(place)
-    content = folder.read(place.name)
+    content = folder.read(place.name) if path is None else read_document(path)
     policy = parse_policy(content, name=place.name if path is None else str(path), files=folder)
     check_policy_dates(policy, now)
     if not ad_hoc.is_given:
@@ -82,9 +82,8 @@ def _obstacle(policy: Policy) -> str:
 def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
     """Give the baseline with the user's settings; its name says so, and nothing made with it is signed."""
     wanted = policy.vulnerabilities or VulnerabilityPolicy()
-    wanted = replace(
-        wanted, fail_on=ad_hoc.fail_on or wanted.fail_on, ignore_unfixed=ad_hoc.ignore_unfixed or wanted.ignore_unfixed
-    )
+    # The flags say whether unfixed findings count, as they do for the scanners: baseline's own word would make one do nothing.
+    wanted = replace(wanted, fail_on=ad_hoc.fail_on or wanted.fail_on, ignore_unfixed=ad_hoc.ignore_unfixed)
     documents = tuple(_vex_document(path) for path in ad_hoc.vex)
     signature = policy.signature
     if ad_hoc.signature_key is not None:

@@ -30,7 +30,7 @@ ZEROS = f"sha256:{'0' * 64}"
         (("check", "x@y", "--platform", "linux"), "USAGE"),
         (("check", "x@y", "--as", "UPPER/case:tag"), "REF_MALFORMED"),
         (("check", "x@y", "--policy", "missing.yaml"), "REF_DIGEST"),
-        (("check", f"r.example/a@{ZEROS}", "--policy", "missing.yaml"), "POL_FILE"),
+        (("check", f"r.example/a@{ZEROS}", "--policy", "missing.yaml"), "POL_MALFORMED"),
         (("check", f"r.example/a@{ZEROS}", "--key", "missing.key"), "KEY_MALFORMED"),
         (("check", f"r.example/a@{ZEROS}", "--key", "k8s://web/signing"), "KEY_UNSUPPORTED"),
         (("check", "a", "b", "--attestation", "v.json"), "USAGE"),

@@ -125,14 +125,14 @@ def archive_of_text(image: Path) -> str:
 
 # What was done to a good image → the code and the exit code.
 IMAGES: dict[Callable[[Path], str], tuple[str, int]] = {
-    no_folder: ("IMG_UNREADABLE", 3),
+    no_folder: ("REF_PATH", 2),
     a_file: ("IMG_UNREADABLE", 3),
     no_mark: ("IMG_MALFORMED", 1),
     empty_index: ("IMG_MALFORMED", 1),
     half_a_layer: ("IMG_BLOB_MISMATCH", 3),
     no_layer: ("IMG_UNREADABLE", 3),
     another_layer: ("IMG_BLOB_MISMATCH", 3),
-    no_archive: ("IMG_UNREADABLE", 3),
+    no_archive: ("REF_PATH", 2),
     archive_of_text: ("IMG_MALFORMED", 1),
 }
 

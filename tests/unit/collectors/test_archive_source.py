@@ -105,7 +105,7 @@ def test_malformed_docker_archives(tmp_path: Path, changes: dict[str, bytes], co
 
 
 def test_what_is_no_archive(tmp_path: Path) -> None:
-    assert code_of(tmp_path / "missing.tar") == "IMG_UNREADABLE"
+    assert code_of(tmp_path / "missing.tar") == "REF_PATH"
     file = tmp_path / "a.tar"
     for content in (b"", b"not a tar", gzip.compress(write_archive(tmp_path / "b.tar", OCI).read_bytes())):
         file.write_bytes(content)
