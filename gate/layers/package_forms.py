@@ -59,6 +59,8 @@ _NAMES: Final[Mapping[bytes, tuple[_Rule, ...]]] = MappingProxyType(
         b"cabal.project.freeze": (_rule("haskell", rb"(?P<root>cabal\.project\.freeze)"),),
         b".packlist": (_rule("perl", rb"(?P<root>auto/.+/\.packlist)"),),
         b"cpanfile.snapshot": (_rule("perl", rb"(?P<root>cpanfile\.snapshot)"),),
+        b"stargz.index.json": (_rule("lazy-index", rb"(?P<root>stargz\.index\.json)"),),
+        b"image.boot": (_rule("lazy-index", rb"(?P<root>image/image\.boot)"),),
         b"snap.yaml": (_rule("snap", rb"(?P<root>meta/snap\.yaml)"),),
         **{
             name: (_rule("npm-lock", rb"(?P<root>" + re.escape(name) + rb")"),)

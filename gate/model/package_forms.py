@@ -94,6 +94,11 @@ FORMS: Final[Mapping[str, PackageForm]] = MappingProxyType(
         "guix": PackageForm("Guix store paths", _NONE),
         "snap": PackageForm("snaps, flatpaks and AppImages", _NONE),
         "wasm": PackageForm("WebAssembly modules", _NONE),
+        "lazy-index": PackageForm(
+            "a second list of a layer's files, which a lazily pulling runtime believes and the gate does not compare"
+            " (eStargz, nydus)",
+            _NONE,
+        ),
         "os-archive": PackageForm(
             "package archives of distributions that were not installed (`.deb`, `.rpm`, `.apk`)", _NONE
         ),

@@ -63,6 +63,8 @@ SAMPLES = (
     ("wordpress", "srv/wp-content/plugins/akismet/akismet.php", b"", "srv/wp-content/plugins/akismet"),
     ("snap", "var/lib/snapd/snaps/core.snap", b"", "var/lib/snapd/snaps/core.snap"),
     ("wasm", "app/plugin.wasm", b"", "app/plugin.wasm"),
+    ("lazy-index", "stargz.index.json", b"{}", "stargz.index.json"),
+    ("lazy-index", "image/image.boot", b"", "image/image.boot"),
     ("os-archive", "root/openssl_3.0_amd64.deb", b"", "root/openssl_3.0_amd64.deb"),
 )  # fmt: skip
 # Known by the gate's own list, or by what the scanners make of them, and not by a name alone.
