@@ -263,7 +263,7 @@ def test_a_key_that_cannot_verify(tell: Callable[..., Told], installed: Installa
         (("registry.example/UPPER@sha256:" + "0" * 64,), "REF_MALFORMED"),
         ((f"{NAME}@sha256:" + "0" * 64, "--timeout=soon"), "USAGE"),
         ((f"{NAME}@sha256:" + "0" * 64, "--attestation=verdict.json"), "USAGE"),
-        ((f"{NAME}@sha256:" + "0" * 64, "--policy=policy.yaml", "--fail-on=low"), "POL_FILE"),
+        ((f"{NAME}@sha256:" + "0" * 64, "--policy=policy.yaml", "--fail-on=low"), "POL_MALFORMED"),
     ],
 )
 def test_a_request_that_makes_no_sense(arguments: tuple[str, ...], code: str, tell: Callable[..., Told]) -> None:
