@@ -23,6 +23,7 @@ from gate.cli.outputs import expect_writable, write_report
 from gate.cli.progress import shown_progress
 from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
+from gate.disk.named import waiting_at_most
 from gate.errors import StorageError
 from gate.model.version import VERSION
 from gate.pipeline.places import default_places
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options", "CheckOptions", "VerifyOptions")
 FOUND_NAME: Final = ".gate.yaml"
+_CONFIG_SECONDS: Final = 2.0
 F = TypeVar("F", bound=Callable[..., object])
 Decorator = Callable[[F], F]
 
@@ -104,6 +106,13 @@ class Common:
         click.get_current_context().exit(code)
 
 
+def _bound_waits(context: click.Context, _parameter: click.Parameter, value: timedelta | None) -> timedelta | None:
+    """Let no file that is named hold the command longer than its own time."""
+    if value is not None:
+        context.with_resource(waiting_at_most(value.total_seconds()))
+    return value
+
+
 def _note_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if isinstance(context.obj, Session):
         context.obj.debug = value
@@ -116,7 +125,9 @@ def _read_config(context: click.Context, _parameter: click.Parameter, value: Pat
     if path is None:
         return
     # Loaded where there is a file: YAML costs a tenth of what `gate verify` may take.
-    keys: tuple[str, ...] = import_module("gate.cli.config_file").apply_config(context, path, found=value is None)
+    # It may say how long the command may take, so that nothing does yet.
+    with waiting_at_most(_CONFIG_SECONDS):
+        keys: tuple[str, ...] = import_module("gate.cli.config_file").apply_config(context, path, found=value is None)
     session = context.find_root().obj
     if value is None and isinstance(session, Session):
         session.found = f"{path} sets {', '.join(keys)}"
@@ -150,6 +161,7 @@ COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
         "--timeout",
         type=DURATION,
         envvar="GATE_TIMEOUT",
+        callback=_bound_waits,
         help="How long it may take, as 30s, 15m or 2h; of several images, each.",
     ),
     click.option(

@@ -11,8 +11,6 @@ Specification: DESIGN, section 3, "Flags"; attack P01.
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +18,8 @@ import click
 
 from gate.cli.types import Placed, split_output
 from gate.codec.yaml_document import parse_yaml
-from gate.errors import PolicyError, UsageError
+from gate.disk.named import read_named
+from gate.errors import PolicyError
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Fields, Node
@@ -70,20 +69,7 @@ def _read(path: Path) -> Fields:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        # Not blocking, so that a pipe cannot hold the gate.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(f"the configuration file {path} cannot be read", expected="a plain file")
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            f"the configuration file {path} cannot be read", expected="a readable file", seen=error.strerror or ""
-        ) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise UsageError(f"the configuration file {path} is too large", expected=f"at most {MAX_FILE_BYTES} bytes")
-    return content
+    return read_named(path, f"the configuration file {path}", limit_bytes=MAX_FILE_BYTES)
 
 
 def _expect_harmless(path: Path, fields: Fields) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.disk.named import read_named
 from gate.errors import KeyFileError
 from gate.registry.credentials import default_credential_files
 from gate.registry.options import ProxySettings, RegistryOptions
@@ -86,13 +87,7 @@ def identity_token() -> str:
 
 def _from_file(path: Path) -> bytes:
     """Give the password in a file, without the newline that editors add."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_PASSWORD_BYTES + 1)
-    except OSError as error:
-        raise KeyFileError(
-            f"the password file {path} cannot be read", code="KEY_PASSWORD", seen=error.strerror or ""
-        ) from error
-    if len(content) > MAX_PASSWORD_BYTES:
-        raise KeyFileError(f"the password file {path} is too large", code="KEY_PASSWORD", expected="one line")
+    content = read_named(
+        path, f"the password file {path}", limit_bytes=MAX_PASSWORD_BYTES, fault=KeyFileError, code="KEY_PASSWORD"
+    )
     return content.removesuffix(b"\n").removesuffix(b"\r")

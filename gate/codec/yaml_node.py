@@ -177,7 +177,12 @@ class Node:
             PolicyError: `POL_UNKNOWN_KEY` with the nearest right word.
         """
         words = tuple(known)
-        for entry in self.entries():
+        entries = self.entries()
+        if not self.path and not any(entry.key in words or nearest(entry.key, words) for entry in entries):
+            # Another document, or none: its words are not shown, for they may be a password.
+            expected = f"one of {', '.join(sorted(words))}"
+            raise self.refuse("has none of the keys of this document", code="POL_UNKNOWN_KEY", expected=expected)
+        for entry in entries:
             if entry.key not in words:
                 raise self._unknown(entry, words, frozenset(later))
         return Fields(self, {entry.key: entry.node for entry in self.entries()}, missing)
@@ -208,7 +213,8 @@ class Node:
     def _seen(self) -> str:
         if self.is_nothing:
             return "nothing"
-        return self.value.text if isinstance(self.value, Scalar) else f"a {self.kind}"
+        # Kind and length, never the text: it may be a key or a password, named by mistake for a document.
+        return f"a text of {len(self.value.text)} characters" if isinstance(self.value, Scalar) else f"a {self.kind}"
 
 
 @dataclass(frozen=True, slots=True)

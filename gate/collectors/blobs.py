@@ -16,6 +16,7 @@ from typing import BinaryIO, Final, Protocol
 from gate.codec.oci import MAX_MANIFEST_BYTES
 from gate.codec.strict_json import printable
 from gate.collectors.blob_files import open_below, read_chunks
+from gate.disk.named import open_regular_file
 from gate.errors import EvidenceError, ImageError
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
@@ -67,7 +68,7 @@ class ArchiveMembers:
         extent = self._extents.get(self._links.get(name, name))
         if extent is None:
             raise FileNotFoundError(name)
-        stream = self._file.open("rb", buffering=0)
+        stream = open(open_regular_file(self._file), "rb", buffering=0)  # noqa: PTH123, SIM115 - a descriptor; the caller closes it
         stream.seek(extent.start)
         return stream, extent.size
 
@@ -169,7 +170,7 @@ def _index_archive(file: Path) -> tuple[Mapping[str, _Extent], Mapping[str, str]
     extents: dict[str, _Extent] = {}
     links: dict[str, str] = {}
     try:
-        with file.open("rb") as stream:
+        with open(open_regular_file(file), "rb") as stream:  # noqa: PTH123 - a descriptor, so that a pipe cannot hold it
             end = stream.seek(0, 2)
             stream.seek(0)
             with tarfile.open(fileobj=stream, mode="r:") as archive:

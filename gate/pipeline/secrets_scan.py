@@ -19,6 +19,7 @@ from gate.collectors.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecre
 from gate.collectors.layers import collect_layers
 from gate.collectors.open_source import open_source
 from gate.collectors.secret_rules import load_rule_set, shipped_known
+from gate.disk.named import read_named
 from gate.errors import EvidenceError
 from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
@@ -103,10 +104,7 @@ def scan_secrets(
 
 
 def _rule_file(path: Path) -> SecretRuleFile:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    content = read_named(path, f"the rule file {path}")
     return SecretRuleFile(path=path.name, content=content, digest=Digest.of(content))
 
 

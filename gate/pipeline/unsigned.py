@@ -19,6 +19,7 @@ from gate.codec.times import format_duration, format_time
 from gate.codec.trivy import parse_trivy_report
 from gate.codec.unsigned_verdict import MAX_FILE_BYTES, parse_unsigned, render_unsigned
 from gate.collectors.output import write_output
+from gate.disk.named import read_named
 from gate.errors import AttestationError, EvidenceError, ScannerError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceOrigin, LayerFacts, ScanReport, SecretEvidence
@@ -105,13 +106,7 @@ def read_unsigned(path: Path, expected: Digest | None) -> BroughtVerdict:
     Raises:
         UsageError: it cannot be read; AttestationError: `ATT_BYTES`, `ATT_MALFORMED`, `LIMIT_BUNDLE`.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            "the unsigned verdict cannot be read", expected=str(path), seen=error.strerror or ""
-        ) from error
+    data = read_named(path, "the unsigned verdict", limit_bytes=MAX_FILE_BYTES)
     digest = Digest.of(data)
     if expected is not None and digest != expected:
         raise AttestationError("this is another file", code="ATT_BYTES", expected=str(expected), seen=str(digest))

@@ -174,13 +174,7 @@ def _digest_for_file(reference: Reference) -> Digest:
 
 
 def _from_file(path: Path, digest: Digest) -> Attachments:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            "the attestation file cannot be read", expected=str(path), seen=error.strerror or ""
-        ) from error
+    data = read_input(path, limit_bytes=MAX_FILE_BYTES)
     return Attachments(digest=digest, items=split_attestation_file(data))
 
 

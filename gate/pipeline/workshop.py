@@ -23,6 +23,7 @@ from gate.collectors.scanning import ScanSettings
 from gate.collectors.secret_rules import SecretMaterial
 from gate.collectors.tool_pins import PinnedTool, ToolPlaces, locate_tool
 from gate.collectors.unobtained import unobtained_from
+from gate.disk.named import read_named
 from gate.errors import GateError, StorageError
 from gate.model.evidence import Unobtained
 from gate.model.finding import Tool
@@ -146,12 +147,7 @@ def fingerprint_key(places: Places) -> bytes:
 
 def _shared_key(path: Path) -> bytes:
     """Give an organisation's key, from a file that others may read as their rights say: where it lies is their choice."""
-    try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise StorageError(
-            "the key of fingerprints cannot be read", code="STORE_UNAVAILABLE", seen=error.strerror or ""
-        ) from error
+    key = read_named(path, "the key of fingerprints", limit_bytes=_MAX_KEY_BYTES)
     if not MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
         expected = f"a file of {MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes"
         raise StorageError(

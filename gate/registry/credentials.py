@@ -8,6 +8,7 @@ Specification: `containers-auth.json(5)`, docker-credential-helpers; formats ref
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Final
 
 from gate.codec.encodings import decode_base64
 from gate.codec.strict_json import Fault, ObjectView, parse_object
+from gate.disk.named import read_named
 from gate.errors import RegistryError
 from gate.model.reference import DOCKER_HUB, Repository
 from gate.registry.options import Credential
@@ -56,14 +58,11 @@ class CredentialFiles:
 
     def _find_in(self, file: Path, repository: Repository) -> Credential | None:
         fault = Fault(RegistryError, "REG_AUTH", f"the login file {file}")
-        try:
-            data = file.read_bytes()
-        except FileNotFoundError as error:
-            if self.demanded:
-                raise fault.refuse("does not exist") from error
+        if not self.demanded and not os.path.lexists(file):
             return None
-        except OSError as error:
-            raise fault.refuse("cannot be read", seen=str(error.strerror)) from error
+        data = read_named(
+            file, f"the login file {file}", limit_bytes=MAX_FILE_BYTES, fault=RegistryError, code="REG_AUTH"
+        )
         view = parse_object(data, fault, limit_bytes=MAX_FILE_BYTES)
         if file in self.legacy:
             return _from_entries(view, repository)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.codec.keys import MAX_KEY_BYTES
+from gate.disk.named import read_named
 from gate.errors import KeyFileError
 
 if TYPE_CHECKING:
@@ -17,13 +18,4 @@ def read_key_file(path: Path) -> bytes:
     Raises:
         KeyFileError: `KEY_MALFORMED`, with the system's own words, never with content.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_KEY_BYTES + 1)
-    except OSError as error:
-        raise KeyFileError(
-            f"the key file {path} cannot be read", expected="a readable PEM file", seen=error.strerror or "an error"
-        ) from error
-    if len(data) > MAX_KEY_BYTES:
-        raise KeyFileError(f"the key file {path} is too large", expected=f"at most {MAX_KEY_BYTES} bytes")
-    return data
+    return read_named(path, f"the key file {path}", limit_bytes=MAX_KEY_BYTES, fault=KeyFileError)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from gate.disk.named import read_named
 from gate.errors import KeyFileError
 from gate.model.signer import KeyAlgorithm
 from gate.signers.pkcs11_uri import Pkcs11Name, parse_pkcs11_uri
@@ -61,15 +62,7 @@ def open_pkcs11_key(uri: str, password: PasswordSource) -> ServiceSigner:
 
 
 def _read_pin(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            pin = stream.read(_MAX_PIN_BYTES + 1)
-    except OSError as error:
-        raise KeyFileError(
-            f"the PIN file {path} cannot be read", code="KEY_PASSWORD", seen=error.strerror or ""
-        ) from error
-    if len(pin) > _MAX_PIN_BYTES:
-        raise KeyFileError(f"the PIN file {path} is too large", code="KEY_PASSWORD", expected="one line")
+    pin = read_named(path, f"the PIN file {path}", limit_bytes=_MAX_PIN_BYTES, fault=KeyFileError, code="KEY_PASSWORD")
     return pin.removesuffix(b"\n").removesuffix(b"\r")
 
 

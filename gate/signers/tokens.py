@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.identity_token import MAX_TOKEN_BYTES, parse_identity_token
 from gate.codec.strict_json import printable
+from gate.disk.named import read_named
 from gate.errors import KeyFileError
 
 if TYPE_CHECKING:
@@ -66,13 +67,9 @@ class TokenSource:
 
 
 def _from_file(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_TOKEN_BYTES + 1)
-    except OSError as error:
-        raise KeyFileError(
-            f"the token file {path} cannot be read", code="KEY_TOKEN", seen=error.strerror or ""
-        ) from error
+    content = read_named(
+        path, f"the token file {path}", limit_bytes=MAX_TOKEN_BYTES, fault=KeyFileError, code="KEY_TOKEN"
+    )
     # Other bytes than ASCII are no token, and are refused as that.
     return content.decode("ascii", errors="replace").strip()
 
