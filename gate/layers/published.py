@@ -3,7 +3,7 @@
 By digest, where the ecosystem keeps digests of installed files: dpkg (`md5sums`, `Conffiles`), apk (`Z:`), rpm (the header's file
 digests), wheels (`RECORD`), a Maven repository (`.sha1` beside a file). A file that was changed is the author's own. By place,
 where it keeps none: npm, gem, Composer, the source caches of Go and Cargo, npm's own cache; there the folder of a package that
-has its manifest or checksum file counts as a whole.
+has its manifest or checksum file counts as a whole. What Python compiled counts with the source that a list claims.
 
 All of it is the image's own word: an author who writes such a list can pass a file of his own off as published. What rests on it
 must hold even then (`docs/threat-model.md`).
@@ -26,6 +26,10 @@ _MAX_LIST_BYTES: Final = 64 << 20
 _DPKG_LIST: Final = re.compile(rb"var/lib/dpkg/(?:info|status\.d)/([^/]+)\.md5sums")
 _DPKG_STATUS: Final = re.compile(rb"var/lib/dpkg/status(?:\.d/[^/]+)?")
 _APK: Final = frozenset({b"lib/apk/db/installed", b"usr/lib/apk/db/installed"})
+# ucf keeps what packages generate under /etc: its digests, and a copy whose name has a colon for each slash (ucf(1)).
+_UCF: Final = b"var/lib/ucf/hashfile"
+_UCF_CACHE: Final = b"var/lib/ucf/cache/"
+_COMPILED: Final = re.compile(rb"((?:.*/)?)__pycache__/([^/]+?)\.cpython-[0-9]+(?:\.opt-[12])?\.pyc")
 _RPM: Final = re.compile(rb"(?:var/lib|usr/lib/sysimage)/rpm/(?:rpmdb\.sqlite|Packages|Packages\.db)")
 _RECORD: Final = re.compile(rb"(?P<root>.*/)?(?P<name>[^/]+)\.dist-info/RECORD")
 _MAVEN_SHA1: Final = re.compile(rb"(.*/repository/.+)\.sha1")
@@ -68,19 +72,23 @@ class PublishedFiles:
 
     def packages_of(self, files: Mapping[bytes, FileHashes | None]) -> dict[bytes, str]:
         """Return for each file that a package shipped which one, in words; files without hashes count by place alone."""
-        found: dict[bytes, str] = {}
+        shipped: dict[bytes, str] = {}
         names = {name: path for path in files for name in _names_of(path)}
+        compiled = ((path, _COMPILED.fullmatch(path)) for path in files)
+        sources = {found[1] + found[2] + b".py": path for path, found in compiled if found is not None}
         for (_, place), body in self._lists.items() if files else ():
             for package, claimed, digest in _claims(place, body):
                 path = names.get(claimed)
                 hashes = files[path] if path is not None else None
                 if path is not None and hashes is not None and digest in hashes.all:
-                    found.setdefault(path, package)
+                    shipped.setdefault(path, package)
+                if claimed in sources:
+                    shipped.setdefault(sources[claimed], f"{package} (by place)")
         for path in files:
             package = self._by_place(path)
             if package:
-                found.setdefault(path, package)
-        return found
+                shipped.setdefault(path, package)
+        return shipped
 
     def _by_place(self, path: bytes) -> str:
         for ecosystem, pattern, marks in _PLACES:
@@ -91,7 +99,11 @@ class PublishedFiles:
 
 
 def _is_list(path: bytes) -> bool:
-    return path in _APK or any(one.fullmatch(path) for one in (_DPKG_LIST, _DPKG_STATUS, _RPM, _RECORD, _MAVEN_SHA1))
+    return (
+        path in _APK
+        or path == _UCF
+        or any(one.fullmatch(path) for one in (_DPKG_LIST, _DPKG_STATUS, _RPM, _RECORD, _MAVEN_SHA1))
+    )
 
 
 def _names_of(path: bytes) -> Iterator[bytes]:
@@ -108,6 +120,8 @@ def _claims(place: bytes, body: bytes) -> Iterator[tuple[str, bytes, str]]:
         yield from _md5sums(f"dpkg {_word(matched[1])}", body)
     elif _DPKG_STATUS.fullmatch(place):
         yield from (("dpkg", found[1][1:], found[2].decode()) for found in _CONFFILE.finditer(body))
+    elif place == _UCF:
+        yield from _ucf(body)
     elif place in _APK:
         yield from _apk(body)
     elif _RPM.fullmatch(place):
@@ -123,6 +137,15 @@ def _md5sums(package: str, body: bytes) -> Iterator[tuple[str, bytes, str]]:
         matched = _MD5_LINE.fullmatch(line)
         if matched is not None:
             yield package, matched[2].removeprefix(b"./").lstrip(b"/"), matched[1].decode()
+
+
+def _ucf(body: bytes) -> Iterator[tuple[str, bytes, str]]:
+    for line in body.split(b"\n"):
+        matched = _MD5_LINE.fullmatch(line)
+        if matched is not None and matched[2].startswith(b"/"):
+            path = matched[2].rstrip()
+            yield "dpkg (ucf)", path.lstrip(b"/"), matched[1].decode()
+            yield "dpkg (ucf)", _UCF_CACHE + path.replace(b"/", b":"), matched[1].decode()
 
 
 def _apk(body: bytes) -> Iterator[tuple[str, bytes, str]]:

@@ -45,6 +45,8 @@ BY_DIGEST: list[tuple[str, bytes, bytes, bytes]] = [
     ("apk curl", b"x", b"usr/lib/apk/db/installed", b"P:curl\nF:\nR:x\nZ:Q1" + SHA1 + b"\n"),
     ("wheel flask-2.1", b"opt/site-packages/flask/x.py", b"opt/site-packages/flask-2.1.dist-info/RECORD",
      b"flask/y.py,,\nflask/x.py,sha256=" + SHA256 + b",12\r\n"),
+    ("dpkg (ucf)", b"etc/tomcat10/server.xml", b"var/lib/ucf/hashfile", MD5 + b"  /etc/tomcat10/server.xml\n"),
+    ("dpkg (ucf)", b"var/lib/ucf/cache/:etc:tomcat10:server.xml", b"var/lib/ucf/hashfile", MD5 + b"  /etc/tomcat10/server.xml\n"),
     ("Maven repository", b"root/.m2/repository/a/b/1/b-1.jar", b"root/.m2/repository/a/b/1/b-1.jar.sha1",
      HASHES.sha1.encode() + b"\n"),
 ]  # fmt: skip
@@ -74,6 +76,15 @@ def test_where_there_are_no_digests_the_folder_of_a_package_counts(package: str,
     assert published({mark: b"{}"}).packages_of({path: CHANGED}) == {path: f"{package} (by place)"}
     assert published({}).packages_of({path: CHANGED}) == {}
     assert published({b"other/" + mark: b"{}"}).packages_of({path: CHANGED}) == {}
+
+
+def test_what_python_compiled_counts_with_its_source() -> None:
+    read = published({b"var/lib/dpkg/info/python3-x.md5sums": MD5 + b"  usr/lib/x/a.py\n"})
+    for name in (b"a.cpython-311.pyc", b"a.cpython-311.opt-1.pyc"):
+        path = b"usr/lib/x/__pycache__/" + name
+        assert read.packages_of({path: CHANGED}) == {path: "dpkg python3-x (by place)"}
+    others = (b"usr/lib/x/__pycache__/b.cpython-311.pyc", b"usr/lib/x/a.pyc", b"usr/lib/__pycache__/a.cpython-311.pyc")
+    assert read.packages_of(dict.fromkeys(others, CHANGED)) == {}
 
 
 def test_what_stands_beside_packages_is_own() -> None:
