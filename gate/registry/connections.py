@@ -25,6 +25,7 @@ from urllib3.response import HTTPResponse
 from urllib3.util.url import parse_url
 
 from gate.codec.encodings import encode_base64
+from gate.disk.named import read_named
 from gate.errors import UsageError
 from gate.registry.addresses import check_peer
 
@@ -130,10 +131,14 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     if not any(path and Path(path).exists() for path in (paths.cafile, paths.capath)):
         context.load_verify_locations(cafile=certifi.where())
     if ca_file is not None:
+        content = read_named(ca_file, "the file of authorities")
         try:
-            context.load_verify_locations(cafile=str(ca_file))
-        except OSError as error:
-            raise UsageError("the file of authorities cannot be read", expected="PEM", seen=str(ca_file)) from error
+            context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+        except (ssl.SSLError, ValueError) as error:
+            expected = "certificates in PEM"
+            raise UsageError(
+                "the file of authorities holds no certificate", expected=expected, seen=str(ca_file)
+            ) from error
     return context
 
 
