@@ -133,7 +133,7 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is not None:
         content = read_named(ca_file, "the file of authorities")
         try:
-            context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+            context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
         except (ssl.SSLError, ValueError) as error:
             expected = "certificates in PEM"
             raise UsageError(
