@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.registries import read_registries
+from gate.cli.session import Session
 from gate.cli.types import Placed, split_output
 from gate.codec.yaml_document import parse_yaml
 from gate.disk.named import read_named
@@ -28,6 +30,8 @@ MAX_FILE_BYTES: Final = 64 * 1024
 # What is read from these places decides; each must be outside the folder of a file that was only found.
 READ_PLACES: Final = frozenset({"cache-dir", "db-dir", "record", "tools-dir"})
 FOUND_MAY_SET: Final = frozenset({"format", "output", "timeout"}) | READ_PLACES
+# The section that is no option: what the operator says of each registry.
+REGISTRIES: Final = "registries"
 # Every option of every command, for a file serves all of them; a test holds this against the commands.
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
@@ -57,6 +61,9 @@ def apply_config(context: click.Context, path: Path, *, found: bool) -> tuple[st
     fields = _read(path)
     if found:
         _expect_harmless(path, fields)
+    session = context.find_root().obj
+    if REGISTRIES in fields and isinstance(session, Session):
+        session.registries = read_registries(fields.values[REGISTRIES], path.absolute().parent)
     context.default_map = {**(context.default_map or {}), **_defaults(context.command, fields, path.absolute().parent)}
     return tuple(fields.values)
 
@@ -65,7 +72,7 @@ def _read(path: Path) -> Fields:
     root = parse_yaml(_content(path), name=str(path))
     if root is None:
         raise PolicyError(f"{path}:1:1: the configuration is empty", expected="options with values")
-    return root.fields(sorted(ALL_OPTIONS))
+    return root.fields(sorted({*ALL_OPTIONS, REGISTRIES}))
 
 
 def _content(path: Path) -> bytes:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from gate.cli.session import Session
 from gate.disk.named import read_named
 from gate.errors import KeyFileError
 from gate.registry.credentials import default_credential_files
-from gate.registry.options import ProxySettings, RegistryOptions
+from gate.registry.options import HostSettings, ProxySettings, RegistryOptions
 
 if TYPE_CHECKING:
     from gate.signers.signer import PasswordSource
@@ -39,7 +41,15 @@ def registry_options(
         proxies=proxies(),
         credentials=default_credential_files(os.environ, authfile),
         offline=offline,
+        hosts=_registries(),
     )
+
+
+def _registries() -> Mapping[str, HostSettings]:
+    """Return what a configuration file that was named says of registries."""
+    context = click.get_current_context(silent=True)
+    session = context.find_root().obj if context is not None else None
+    return session.registries if isinstance(session, Session) else {}
 
 
 def download_authority(ca_file: Path | None) -> Path | None:

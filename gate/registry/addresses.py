@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
 from gate.model.reference import DOCKER_HUB, Repository
-from gate.registry.options import RegistryOptions
+from gate.registry.options import HostSettings, RegistryOptions
 
 HUB_API_HOST: Final = "registry-1.docker.io"
 # Token services that are known to serve another host's registry (formats reference, section 3.2).
@@ -42,6 +42,11 @@ class Origin:
     host: str
     port: int
 
+    @property
+    def name(self) -> str:
+        """Return host and port as references write them."""
+        return str(self).partition("://")[2]
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
@@ -64,15 +69,26 @@ class Target:
 
 def api_origin(repository: Repository, options: RegistryOptions) -> Origin:
     """Give where a repository's registry is asked; only literal loopback or `plain_http` speaks HTTP."""
-    plain = options.plain_http or (repository.is_loopback and options.ca_file is None)
+    own = options.settings_of(repository.host)
+    is_tls = options.ca_file is not None or own.ca_file is not None
+    plain = options.plain_http or own.plain_http or (repository.is_loopback and not is_tls)
     scheme = "http" if plain else "https"
     host = HUB_API_HOST if repository.host == DOCKER_HUB else repository.host
     parts = urlsplit(f"{scheme}://{host}")
     return Origin(scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS[scheme])
 
 
-def parse_derived(text: str, base: Target, named: Origin, options: RegistryOptions) -> Target:
+def settings_of(named: Origin, options: RegistryOptions) -> HostSettings:
+    """Return what the operator says of the registry at this origin."""
+    hub = (DOCKER_HUB,) if named.host == HUB_API_HOST else ()
+    return options.settings_of(*_names_of(named), *hub)
+
+
+def parse_derived(text: str, base: Target, named: Origin, trusted: frozenset[str] = frozenset()) -> Target:
     """Resolve an address that a registry gave, against the address that gave it, and check all but its name's addresses.
+
+    `trusted` are hosts that the operator vouches for here. Plain HTTP of the named host itself is asked over HTTPS: a load
+    balancer that ends TLS hides it from the registry behind it, which then writes `http://` into its own addresses.
 
     Raises:
         RegistryError: `REG_MALFORMED`, `REG_SSRF` for an address that is not public, `REG_INSECURE` for plain HTTP.
@@ -80,7 +96,9 @@ def parse_derived(text: str, base: Target, named: Origin, options: RegistryOptio
     target = _split(text, base)
     if target.origin == named:
         return target
-    if _is_trusted(target.origin, options):
+    if _is_named_without_tls(target.origin, named):
+        return Target(named, target.path)
+    if _names_of(target.origin) & trusted:
         if target.origin.scheme != "https" and not is_loopback(target.origin.host):
             raise _insecure(target.origin)
         return target
@@ -92,7 +110,7 @@ def parse_derived(text: str, base: Target, named: Origin, options: RegistryOptio
     return Target(target.origin, target.path, derived=True)
 
 
-def check_realm(target: Target, named: Origin, options: RegistryOptions) -> None:
+def check_realm(target: Target, named: Origin, trusted: frozenset[str] = frozenset()) -> None:
     """Refuse a token service that the registry named and that is neither its own host nor a known partner.
 
     Raises:
@@ -100,13 +118,14 @@ def check_realm(target: Target, named: Origin, options: RegistryOptions) -> None
     """
     own = target.origin == named or (target.origin.host == named.host and target.origin.port == _DEFAULT_PORTS["https"])
     partner = (named.host, target.origin.host) in TOKEN_PARTNERS
-    if not own and not partner and not _is_trusted(target.origin, options):
+    if not own and not partner and not _names_of(target.origin) & trusted:
         raise RegistryError(
             "the registry sends logins to another host",
             code="REG_AUTH_LEAK",
             expected=f"a token service on {named}",
             seen=printable(str(target.origin)),
-            next_step="Do not use this registry, or name its token service among the trusted hosts.",
+            next_step=f"If the service is yours, name it in a configuration file given with --config: registries."
+            f"{named.name}.tokenHosts. Else do not log in to this registry.",
         )
 
 
@@ -154,7 +173,8 @@ def forbidden_address(host: str, address: str) -> RegistryError:
         code="REG_SSRF",
         expected="a public address",
         seen=printable(f"{host} ({address})"),
-        next_step="Do not use this registry, or name the host among the trusted hosts.",
+        next_step="If the host is yours, name it in a configuration file given with --config: registries.HOST.blobHosts"
+        " for storage, registries.HOST.tokenHosts for logins. Else do not use this registry.",
     )
 
 
@@ -189,15 +209,25 @@ def _literal(host: str) -> IPAddress | None:
         return None
 
 
-def _is_trusted(origin: Origin, options: RegistryOptions) -> bool:
+def _names_of(origin: Origin) -> frozenset[str]:
+    """Return how a host may be written in a list: with its port, and without where that is the scheme's own."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    names = {f"{host}:{origin.port}"} | ({host} if origin.port == _DEFAULT_PORTS[origin.scheme] else set())
-    return bool(names & options.trusted_hosts)
+    return frozenset({f"{host}:{origin.port}", *([host] if origin.port == _DEFAULT_PORTS[origin.scheme] else [])})
+
+
+def _is_named_without_tls(origin: Origin, named: Origin) -> bool:
+    is_same = named.scheme == "https" and origin.scheme == "http" and origin.host == named.host
+    return is_same and origin.port in {_DEFAULT_PORTS["http"], named.port}
 
 
 def _insecure(origin: Origin) -> RegistryError:
     return RegistryError(
-        "the registry points at plain HTTP", code="REG_INSECURE", expected="https", seen=printable(str(origin))
+        "the registry points at plain HTTP",
+        code="REG_INSECURE",
+        expected="https",
+        seen=printable(str(origin)),
+        next_step="Where a load balancer ends TLS in front of it, let that send X-Forwarded-Proto: https. Plain HTTP is never"
+        " followed.",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from gate.errors import RegistryError
 from gate.model.reference import Repository
 from gate.registry.addresses import Origin, Target, api_origin
-from gate.registry.auth import PULL, Actions, Authorizer
+from gate.registry.auth import PULL, Actions, Authorizer, with_login_step
 from gate.registry.challenge import parse_challenges
 from gate.registry.deadline import Deadline
 from gate.registry.faults import status_fault
@@ -104,7 +104,9 @@ class RegistryApi:
             if not _asks_for_more(answer):
                 break
         if answer.status == 401:
-            raise status_fault(401, answer.read(MAX_ERROR_BYTES), transport.named, call.doing)
+            raise with_login_step(
+                status_fault(401, answer.read(MAX_ERROR_BYTES), transport.named, call.doing), call.actions
+            )
         return answer
 
     def _request(self, call: Call, credentials: Mapping[str, str]) -> Request:

@@ -86,22 +86,25 @@ class Authorizer:
             if not credential or not credential.password:
                 raise RegistryError(f"{self._transport.named} wants a login and none is stored for it", code="REG_AUTH")
             return _Grant(_basic(credential), float("inf"))
-        realm = parse_derived(challenge.realm, answer.request.target, self._transport.named, self._transport.options)
-        check_realm(realm, self._transport.named, self._transport.options)
-        return self._ask(realm, challenge, credential, f"repository:{repository.path}:{','.join(actions)}")
+        trusted = self._transport.settings.token_hosts
+        realm = parse_derived(challenge.realm, answer.request.target, self._transport.named, trusted)
+        check_realm(realm, self._transport.named, trusted)
+        return self._ask(realm, challenge, credential, f"repository:{repository.path}:{','.join(actions)}", actions)
 
     def _find(self, repository: Repository) -> Credential | None:
         if repository not in self._credentials:
             self._credentials[repository] = self._transport.options.credentials.find(repository)
         return self._credentials[repository]
 
-    def _ask(self, realm: Target, challenge: Challenge, credential: Credential | None, scope: str) -> _Grant:
+    def _ask(
+        self, realm: Target, challenge: Challenge, credential: Credential | None, scope: str, actions: Actions
+    ) -> _Grant:
         asked = self._transport.deadline.clock.monotonic()
         query = {"scope": scope, **({"service": challenge.service} if challenge.service else {})}
         if credential and credential.identity_token:
             answer, body = self._refresh(realm, query, credential)
             if answer.status not in _NO_REFRESH_GRANT:
-                return self._token(answer, body, asked)
+                return self._token(answer, body, asked, actions)
         joined = f"{realm.path}{'&' if '?' in realm.path else '?'}{urlencode(query)}"
         headers = _basic(credential) if credential and credential.password else {}
         target = Target(realm.origin, joined, realm.derived)
@@ -109,7 +112,7 @@ class Authorizer:
             Request(method="GET", target=target, doing="asking for a token", headers=headers, redirects=False),
             MAX_TOKEN_BYTES,
         )
-        return self._token(answer, body, asked)
+        return self._token(answer, body, asked, actions)
 
     def _refresh(self, realm: Target, query: Mapping[str, str], credential: Credential) -> tuple[Answer, bytes]:
         form = {
@@ -125,14 +128,26 @@ class Authorizer:
         )
         return self._transport.fetch(request, MAX_TOKEN_BYTES)
 
-    def _token(self, answer: Answer, body: bytes, asked: float) -> _Grant:
+    def _token(self, answer: Answer, body: bytes, asked: float, actions: Actions) -> _Grant:
         if answer.status != 200:
-            raise status_fault(answer.status, body, answer.request.target.origin, "asking for a token")
+            raise with_login_step(
+                status_fault(answer.status, body, answer.request.target.origin, "asking for a token"), actions
+            )
         view = parse_object(body, _TOKEN_FAULT, limit_bytes=MAX_TOKEN_BYTES)
         token = view.optional_text("token") or view.optional_text("access_token")
         if not _is_token(token):
             raise _TOKEN_FAULT.refuse("holds no token")
         return _Grant(_bearer(token), asked + _life_seconds(view) * _USED_PART)
+
+
+def with_login_step(fault: RegistryError, actions: Actions) -> RegistryError:
+    """Return a fault with the next step that fits what was asked for: a login that may read, or one that may also write."""
+    if fault.code in {"REG_AUTH", "REG_DENIED"} and set(actions) - set(PULL):
+        fault.next_step = (
+            "Reading works with this login or without one: use a login that may push to (write) this repository, with docker"
+            " login or --authfile."
+        )
+    return fault
 
 
 def _life_seconds(view: ObjectView) -> int:

@@ -119,7 +119,7 @@ def _shut(connection: urllib3.connection.HTTPConnection) -> None:
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def trust(ca_file: Path | None) -> ssl.SSLContext:
+def trust(ca_file: Path | None, client_certificate: Path | None = None) -> ssl.SSLContext:
     """Give what certificates are checked with: the system's authorities, or certifi's where it has none, and `ca_file`.
 
     Raises:
@@ -139,7 +139,20 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
             raise UsageError(
                 "the file of authorities holds no certificate", expected=expected, seen=str(ca_file)
             ) from error
+    if client_certificate is not None:
+        try:
+            context.load_cert_chain(str(client_certificate), password=_no_password)
+        except (OSError, ValueError) as error:
+            expected = "a certificate and its private key in one PEM file, without a password"
+            raise UsageError(
+                "the client's certificate cannot be used", expected=expected, seen=str(client_certificate)
+            ) from error
     return context
+
+
+def _no_password() -> str:
+    """Let OpenSSL not ask at a terminal for the password of a key that has one."""
+    raise ValueError("the key has a password")
 
 
 class Connections:

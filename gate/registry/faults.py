@@ -6,6 +6,7 @@ No message holds a URL's query, a header that was sent, or more of a foreign tex
 from __future__ import annotations
 
 import http.client
+import math
 import re
 import ssl
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 # What urllib3 raises for a request or while its body is read.
 NETWORK_ERRORS: Final = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
+_LIMITED: Final = 429
 _CODES: Final = {401: "REG_AUTH", 403: "REG_DENIED", 404: "REG_NOT_FOUND", 408: "REG_TIMEOUT", 429: "REG_RATE_LIMIT"}
 _ERROR_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,40}", re.ASCII)
 _ERROR_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the registry's error")
@@ -58,10 +60,33 @@ def network_fault(error: Exception, origin: Origin, *, timed_out: bool) -> Regis
     return TransientError(RegistryError(f"{origin} cannot be reached", code="REG_UNREACHABLE", seen=seen))
 
 
-def status_fault(status: int, body: bytes, origin: Origin, doing: str) -> RegistryError:
-    """Give the error for a status; `body` is foreign and at most 64 KiB, `doing` says what was asked."""
+def status_fault(
+    status: int, body: bytes, origin: Origin, doing: str, *, wait_seconds: float | None = None
+) -> RegistryError:
+    """Return the error for a status; `body` is foreign and at most 64 KiB, `doing` says what was asked.
+
+    `wait_seconds` is how long the registry asks to wait.
+    """
     code = _CODES.get(status, "REG_MALFORMED" if 200 <= status < 400 else "REG_ERROR")
-    return RegistryError(f"{origin} refused while {doing}", code=code, seen=f"status {status}{_first_error(body)}")
+    wait = f"; it asks to wait {_span(wait_seconds)}" if wait_seconds else ""
+    step = (
+        f"Try again{f' in {_span(wait_seconds)}' if wait_seconds else ' later'}, or log in (docker login, --authfile):"
+    )
+    return RegistryError(
+        f"{origin} refused while {doing}",
+        code=code,
+        seen=f"status {status}{_first_error(body)}{wait}",
+        next_step=f"{step} most registries allow more to a login." if status == _LIMITED else "",
+    )
+
+
+def _span(seconds: float) -> str:
+    """Return a time to wait in the largest unit that says it without a fraction, at least a second."""
+    whole = max(1, math.ceil(seconds))
+    for unit, size in (("h", 3600), ("min", 60)):
+        if whole % size == 0 or whole > 2 * 24 * size:
+            return f"{math.ceil(whole / size)} {unit}"
+    return f"{whole} s"
 
 
 def _first_error(body: bytes) -> str:
@@ -72,7 +97,7 @@ def _first_error(body: bytes) -> str:
         code, message = first.optional_text("code"), first.optional_text("message")
     except GateError:
         return ""
-    return f", {code}: {printable(message, 80)}" if _ERROR_CODE.fullmatch(code) else ""
+    return f", {code}: {printable(message, 300)}" if _ERROR_CODE.fullmatch(code) else ""
 
 
 def _tls_fault(error: ssl.SSLError, origin: Origin) -> RegistryError | TransientError:

@@ -6,6 +6,7 @@ Nothing here is read from the environment: the command line reads the variables 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -61,21 +62,37 @@ class ProxySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """What the operator says of one registry (`registries.HOST` of a configuration file that was named).
+
+    `token_hosts` and `blob_hosts` (`host` or `host:port`) are token services and storage hosts that the operator vouches for, for
+    this registry alone: they may have a private address, and a token service may be sent this registry's credentials.
+    `attestations_in` is the repository that attestations go to and are looked for in, beside the image's own.
+    """
+
+    token_hosts: frozenset[str] = frozenset()
+    blob_hosts: frozenset[str] = frozenset()
+    plain_http: bool = False
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    attestations_in: Repository | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
     """All settings of the client.
 
     `plain_http` lets the registry that the user named be spoken to without TLS; literal loopback needs no permission,
-    and speaks TLS only if `ca_file` is given. `ca_file` is trusted beside the system's authorities. `trusted_hosts`
-    (`host` or `host:port`) are token services and storage hosts that the operator vouches for: they may have a private
-    address and be sent credentials for tokens. Times are in seconds; `stall_seconds` bounds a wait for the next byte,
-    `request_seconds` everything but a blob.
+    and speaks TLS only if `ca_file` is given. `ca_file` is trusted beside the system's authorities. `hosts` maps a
+    registry's host, as references write it, to what the operator says of it. Times are in seconds; `stall_seconds`
+    bounds a wait for the next byte, `request_seconds` everything but a blob.
     """
 
     plain_http: bool = False
     ca_file: Path | None = None
     proxies: ProxySettings = field(default_factory=ProxySettings)
     credentials: CredentialSource = field(default_factory=NoCredentials)
-    trusted_hosts: frozenset[str] = frozenset()
+    hosts: Mapping[str, HostSettings] = field(default_factory=dict)
     offline: bool = False
     user_agent: str = "gate"
     connect_seconds: float = 10.0
@@ -83,3 +100,7 @@ class RegistryOptions:
     request_seconds: float = 60.0
     tries: int = 4
     first_pause_seconds: float = 0.25
+
+    def settings_of(self, *names: str) -> HostSettings:
+        """Return what the operator says of a registry under the first of these names that is listed."""
+        return next((self.hosts[name] for name in names if name in self.hosts), HostSettings())

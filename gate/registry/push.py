@@ -13,11 +13,13 @@ from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.registry.addresses import Target, parse_derived
 from gate.registry.api import Call, RegistryApi
-from gate.registry.auth import DELETE, PUSH
+from gate.registry.auth import DELETE, PUSH, with_login_step
 from gate.registry.faults import TransientError, status_fault
 from gate.registry.transport import Answer
 
 _KEEPS_CODE: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
+_ENTITY_TOO_LARGE: Final = 413
+_TOO_LARGE: Final = "Raise the limit on the size of a request at the registry, or at the proxy in front of it."
 _SMALL_BYTES: Final = 64 * 1024
 
 
@@ -96,7 +98,7 @@ def _once(api: RegistryApi, call: Call) -> tuple[Answer, bytes]:
 
 def _upload_target(api: RegistryApi, repository: Repository, answer: Answer, digest: Digest) -> Target:
     named = api.transport(repository).named
-    target = parse_derived(answer.header("Location"), answer.request.target, named, api.options)
+    target = parse_derived(answer.header("Location"), answer.request.target, named)
     if target.origin != named:
         raise RegistryError(
             "the registry wants an upload at another host",
@@ -112,4 +114,5 @@ def _demand(answer: Answer, body: bytes, doing: str, *statuses: int) -> None:
         return
     fault = status_fault(answer.status, body, answer.request.target.origin, doing)
     code = fault.code if answer.status in _KEEPS_CODE else "REG_PUSH"
-    raise RegistryError(fault.message, code=code, seen=fault.seen)
+    step = _TOO_LARGE if answer.status == _ENTITY_TOO_LARGE else fault.next_step
+    raise with_login_step(RegistryError(fault.message, code=code, seen=fault.seen, next_step=step), PUSH)

@@ -140,7 +140,7 @@ def next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Targe
     if following is None:
         return None
     named = api.transport(repository).named
-    target = parse_derived(following, answer.request.target, named, api.options)
+    target = parse_derived(following, answer.request.target, named)
     if target.origin != named:
         raise RegistryError(
             "a listing goes on at another host", code="LIMIT_PAGES", expected=str(named), seen=str(target.origin)

@@ -25,7 +25,7 @@ from urllib3.util.timeout import Timeout
 
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
-from gate.registry.addresses import Origin, Target, check_resolved, is_loopback, parse_derived
+from gate.registry.addresses import Origin, Target, check_resolved, is_loopback, parse_derived, settings_of
 from gate.registry.connections import Connections, cut_after, trust
 from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
@@ -145,6 +145,7 @@ class Transport:
     def __init__(self, named: Origin, options: RegistryOptions, deadline: Deadline) -> None:
         self.named = named
         self.options = options
+        self.settings = settings_of(named, options)
         self.deadline = deadline
         self._random = secrets.SystemRandom()
         self._connections: dict[bool, Connections] = {}
@@ -201,7 +202,7 @@ class Transport:
                 return answer
             # The body of a redirect is never read: it may be a bomb (attack R03).
             answer.close()
-            target = parse_derived(location, request.target, self.named, self.options)
+            target = parse_derived(location, request.target, self.named, self.settings.blob_hosts)
             # Not attached again after a way over another host, even back home (attack R05).
             stays = request.target.origin == target.origin == self.named
             request = replace(request, target=target, credentials=request.credentials if stays else {})
@@ -215,8 +216,9 @@ class Transport:
         answer = Answer(response, request, deadline)
         if answer.status in TRANSIENT_STATUSES:
             body = answer.read(MAX_ERROR_BYTES)
-            fault = status_fault(answer.status, body, request.target.origin, request.doing)
-            raise TransientError(fault, self._retry_after(answer.header("Retry-After")))
+            wait = self._retry_after(answer.header("Retry-After"))
+            fault = status_fault(answer.status, body, request.target.origin, request.doing, wait_seconds=wait)
+            raise TransientError(fault, wait)
         return answer
 
     def _respond(self, request: Request, target: Target, deadline: Deadline) -> BaseHTTPResponse:
@@ -249,10 +251,17 @@ class Transport:
         """Give the connections to the named host or to derived ones; each are made when they are first needed."""
         with self._lock:
             if target.derived not in self._connections:
-                plain = self.named.scheme == "http" and not target.derived and not self.options.trusted_hosts
-                context = None if plain else trust(self.options.ca_file)
+                vouched = self.settings.token_hosts or self.settings.blob_hosts
+                plain = self.named.scheme == "http" and not target.derived and not vouched
+                context = (
+                    None if plain else trust(self.settings.ca_file or self.options.ca_file, self._certificate(target))
+                )
                 self._connections[target.derived] = Connections(public_only=target.derived, context=context)
             return self._connections[target.derived]
+
+    def _certificate(self, target: Target) -> Path | None:
+        """Return the client's certificate, which is shown to the named registry alone."""
+        return None if target.derived else self.settings.client_certificate
 
     def _retry_after(self, text: str) -> float | None:
         """Give the seconds of a `Retry-After`, which is a number or a date; None where it is neither."""

@@ -132,6 +132,7 @@ def test_cosign_verifies_what_the_module_signed(
     digest = push_layout(tmp_path / "image", Repository(registry.host, "shop/web"))
     reference = f"{registry.host}/shop/web@{digest}"
     settings = {"GATE_KEY_PASSWORD": PIN, "SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"], "GATE_KEY": hsm.uri(label)}
+    settings["GATE_SIGN_KEY"] = settings["GATE_KEY"]
     for command in (("sign", reference), ("sign", reference, "--legacy"), ("keys", "public", "hsm.pub")):
         done = run_gate(*command, cwd=tmp_path, environment=settings)
         assert done.returncode == 0, done.stderr

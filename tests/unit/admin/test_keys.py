@@ -59,9 +59,12 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten_and_no_half_pair_stays
     assert (tmp_path / "gate.pub").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made_and_one_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    generate_key_pair(tmp_path / "absent", b"")
+    assert stat.S_IMODE((tmp_path / "absent").stat().st_mode) == 0o700
+    (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError) as refused:
-        generate_key_pair(tmp_path / "absent", b"")
+        generate_key_pair(tmp_path / "file" / "keys", b"")
     assert refused.value.code == "OUT_WRITE"
 
 

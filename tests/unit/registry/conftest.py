@@ -12,12 +12,17 @@ import pytest
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
-from gate.registry.options import RegistryOptions
+from gate.registry.options import HostSettings, RegistryOptions
 from tests.support.hostile import HostileRegistry, hostile_registry
 
 QUICK = RegistryOptions(stall_seconds=1.0, request_seconds=1.0, first_pause_seconds=0.001)
 
 MakeClient = Callable[..., RegistryClient]
+
+
+def vouched(other: HostileRegistry) -> HostSettings:
+    """Return settings by which another host may be the token service and the store of a registry."""
+    return HostSettings(token_hosts=frozenset({other.host}), blob_hosts=frozenset({other.host}))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gate.registry.client import RegistryClient
 from gate.registry.options import Credential
 from tests.support.hostile import Exchange, HostileRegistry
 from tests.support.images import small_image
-from tests.unit.registry.conftest import MakeClient
+from tests.unit.registry.conftest import MakeClient, vouched
 
 IMAGE = small_image(b"layer")
 PATH = f"/v2/shop/web/manifests/{IMAGE.digest}"
@@ -137,7 +137,7 @@ def test_r05_a_token_service_elsewhere(
     assert code_of(make_client(credentials=LOGIN), repository) == "REG_SSRF"
     assert other.requests == []
     other.serve("/token", b'{"token":"abc"}')
-    trusting = make_client(credentials=LOGIN, trusted_hosts=frozenset({other.host}))
+    trusting = make_client(credentials=LOGIN, hosts={server.host: vouched(other)})
     assert trusting.manifest(repository, IMAGE.digest).digest == IMAGE.digest
 
 
@@ -146,7 +146,7 @@ def test_r05_a_token_service_that_redirects(
 ) -> None:
     guard(server, "Bearer abc", bearer(server.url))
     server.serve("/token", b"", {"Location": f"{other.url}/token"}, status=302)
-    client = make_client(credentials=LOGIN, trusted_hosts=frozenset({other.host}))
+    client = make_client(credentials=LOGIN, hosts={server.host: vouched(other)})
     assert code_of(client, repository) == "REG_MALFORMED"
     assert other.requests == []
 

@@ -14,7 +14,7 @@ from gate.registry.connections import Connections
 from gate.registry.options import Credential, ProxySettings
 from tests.support.hostile import HostileRegistry, answer, sequence
 from tests.support.images import describe
-from tests.unit.registry.conftest import MakeClient
+from tests.unit.registry.conftest import MakeClient, vouched
 
 BLOB = b"a layer"
 DESCRIPTOR = describe(BLOB)
@@ -86,7 +86,7 @@ def test_redirects_without_end(server: HostileRegistry, client: RegistryClient, 
 def test_r05_no_credentials_go_to_another_host(
     server: HostileRegistry, other: HostileRegistry, make_client: MakeClient, repository: Repository
 ) -> None:
-    client = make_client(credentials=OneCredential(), trusted_hosts=frozenset({other.host}))
+    client = make_client(credentials=OneCredential(), hosts={server.host: vouched(other)})
     challenge = answer(401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
     server.on("GET", PATH, sequence(challenge, answer(307, b"", {"Location": f"{other.url}/blob?signature=abc"})))
     other.serve("/blob", BLOB)
@@ -98,7 +98,7 @@ def test_r05_no_credentials_go_to_another_host(
 def test_r05_a_challenge_of_another_host_is_not_met(
     server: HostileRegistry, other: HostileRegistry, make_client: MakeClient, repository: Repository
 ) -> None:
-    client = make_client(credentials=OneCredential(), trusted_hosts=frozenset({other.host}))
+    client = make_client(credentials=OneCredential(), hosts={server.host: vouched(other)})
     server.serve(PATH, b"", {"Location": f"{other.url}/blob"}, status=302)
     challenge = f'Bearer realm="{other.url}/token",service="x"'
     other.serve("/blob", b"", {"WWW-Authenticate": challenge}, status=401)
@@ -109,7 +109,7 @@ def test_r05_a_challenge_of_another_host_is_not_met(
 def test_r05_no_credentials_after_a_way_over_another_host(
     server: HostileRegistry, other: HostileRegistry, make_client: MakeClient, repository: Repository
 ) -> None:
-    client = make_client(credentials=OneCredential(), trusted_hosts=frozenset({other.host}))
+    client = make_client(credentials=OneCredential(), hosts={server.host: vouched(other)})
     challenge = answer(401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
     server.on("GET", PATH, sequence(challenge, answer(307, b"", {"Location": f"{other.url}/back"})))
     other.serve("/back", b"", {"Location": f"{server.url}/admin"}, status=307)
