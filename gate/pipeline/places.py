@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gate.errors import StorageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,6 +42,9 @@ def default_places(
     """Give the places for this environment (`XDG_CACHE_HOME`, `XDG_STATE_HOME`, `HOME`), each one replaced where given.
 
     Evidence stands beside a record that is a file; beside a database server it stands in the state folder.
+
+    Raises:
+        StorageError: neither `HOME` nor the variable of a place that is needed names a folder.
     """
     cache_root = cache or _base(environment, "XDG_CACHE_HOME", ".cache") / _NAME
     state = _base(environment, "XDG_STATE_HOME", ".local/state") / _NAME
@@ -56,6 +61,14 @@ def default_places(
 
 
 def _base(environment: Mapping[str, str], variable: str, default: str) -> Path:
-    """Give a base directory; a relative one is ignored, as the specification says."""
-    named = Path(environment.get(variable, ""))
-    return named if named.is_absolute() else Path(environment.get("HOME", "/")) / default
+    """Return a base directory; a relative one is ignored, as the specification says, and none is ever guessed."""
+    for name, below in ((variable, ""), ("HOME", default)):
+        named = Path(environment.get(name, ""))
+        if named.is_absolute():
+            return named / below
+    raise StorageError(
+        "there is no folder to keep things in",
+        expected=f"{variable} or HOME with an absolute path",
+        seen="neither",
+        next_step="Set HOME, or XDG_STATE_HOME and, where --cache-dir or GATE_CACHE_DIR names no folder, XDG_CACHE_HOME.",
+    )

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from gate.registry.deadline import Deadline
 
+_NEXT: Final = {
+    "STORE_UNAVAILABLE": "Name another folder with XDG_STATE_HOME.",
+    "CACHE_UNAVAILABLE": "Name another folder with --cache-dir or GATE_CACHE_DIR.",
+}
 _PAUSE_SECONDS: Final = 0.05
 _LOCK: Final = "lock"
 # The folder below the cache in which each run has one of its own.
@@ -150,4 +154,5 @@ def _unavailable(folder: Path, error: OSError, code: str) -> StorageError:
         code=code,
         expected=str(folder),
         seen=error.strerror or "an input/output error",
+        next_step=_NEXT[code],
     )

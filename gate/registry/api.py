@@ -36,6 +36,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Path | None = field(default=None, repr=False)
     target: Target | None = None
+    by_digest: bool = False
     idempotent: bool = True
 
 
@@ -118,6 +119,7 @@ class RegistryApi:
             headers=call.headers,
             credentials=credentials,
             body=call.body,
+            by_digest=call.by_digest,
             idempotent=call.idempotent,
         )
 

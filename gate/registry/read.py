@@ -53,7 +53,7 @@ def fetch_manifest(api: RegistryApi, repository: Repository, reference: Digest |
     """
     call = Call(
         method="GET", repository=repository, path=f"manifests/{reference}", doing=f"reading a manifest of {repository}",
-        headers={"Accept": ACCEPT},
+        headers={"Accept": ACCEPT}, by_digest=isinstance(reference, Digest),
     )  # fmt: skip
     answer, content = api.demand(call, MAX_MANIFEST_BYTES, 200)
     if not content or not answer.media_type:
@@ -129,7 +129,7 @@ def read_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor, 
 def _open_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor, start: int) -> Answer:
     call = Call(
         method="GET", repository=repository, path=f"blobs/{descriptor.digest}", doing=f"reading a blob of {repository}",
-        headers={"Range": f"bytes={start}-"} if start else {},
+        headers={"Range": f"bytes={start}-"} if start else {}, by_digest=True,
     )  # fmt: skip
     answer = api.open(call)
     if answer.status not in ({200, 206} if start else {200}):

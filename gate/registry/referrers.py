@@ -117,11 +117,14 @@ def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator
             headers={"Accept": OCI_INDEX}, target=target,
         )  # fmt: skip
         answer, body = api.read(call, MAX_MANIFEST_BYTES)
-        if target is None and (answer.status in _NO_API or answer.media_type.lower() == HTML):
+        if target is None and answer.status in _NO_API:
             yield None
             return
         if answer.status != 200:
             raise status_fault(answer.status, body, answer.request.target.origin, call.doing)
+        if answer.media_type.lower() == HTML:
+            # A login page or a captive portal is no "no": what hangs on the digest was not said.
+            raise RegistryError(f"a web page came back while {call.doing}", code="REG_MALFORMED", seen=HTML)
         if answer.header("OCI-Filters-Applied"):
             raise filtered(LIST_FAULT, answer.header("OCI-Filters-Applied"))
         yield body

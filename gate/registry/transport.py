@@ -43,7 +43,8 @@ _T = TypeVar("_T")
 class Request:
     """One request. `doing` continues "while ..." in messages; `credentials` are headers for the named origin alone.
 
-    `idempotent` allows another try; `redirects` allows a GET or HEAD to be followed elsewhere.
+    `by_digest`: a digest decides over the body's bytes as they come, so that no label on them can. `idempotent` allows
+    another try; `redirects` allows a GET or HEAD to be followed elsewhere.
     """
 
     method: Method
@@ -52,6 +53,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | Path | None = field(default=None, repr=False)
+    by_digest: bool = False
     idempotent: bool = True
     redirects: bool = True
 
@@ -113,8 +115,11 @@ class Answer:
             self.close()
 
     def _check_headers(self, limit_bytes: int, limit_code: str) -> None:
-        """A compressed body could unfold without end, and a second length lets two readers see two bodies."""
-        if self.header("Content-Encoding").lower() not in {"", "identity"}:
+        """A compressed body could unfold without end, and a second length lets two readers see two bodies.
+
+        Nothing is ever decoded: bytes that a digest decides over are right or wrong as they came, whatever they are called.
+        """
+        if not self.request.by_digest and self.header("Content-Encoding").lower() not in {"", "identity"}:
             self.close()
             raise RegistryError(
                 "the answer is compressed although that was not accepted",

@@ -171,7 +171,21 @@ def test_r03_compressed_answers(
     server: HostileRegistry, client: RegistryClient, repository: Repository, coding: str
 ) -> None:
     server.serve(PATH, b"\x1f\x8b" + b"\0" * 100, {**TYPE, "Content-Encoding": coding})
-    assert refused(client, repository) == "LIMIT_RESPONSE"
+    assert refused(client, repository) == "REG_DIGEST_MISMATCH"
+    server.serve(PATH.replace(IMAGE.digest.text, "tag"), IMAGE.manifest, {**TYPE, "Content-Encoding": coding})
+    with pytest.raises(GateError) as by_tag:
+        client.manifest(repository, "tag")
+    assert by_tag.value.code == "LIMIT_RESPONSE", "no digest decides there"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "aws-chunked", "zstd"])
+def test_a_label_decides_nothing_where_a_digest_does(
+    server: HostileRegistry, client: RegistryClient, repository: Repository, coding: str
+) -> None:
+    server.serve(PATH, IMAGE.manifest, {**TYPE, "Content-Encoding": coding})
+    server.serve(BLOB_PATH, BLOB, {"Content-Encoding": coding})
+    assert client.manifest(repository, IMAGE.digest).content == IMAGE.manifest
+    assert b"".join(client.blob(repository, DESCRIPTOR)) == BLOB
 
 
 @pytest.mark.parametrize(

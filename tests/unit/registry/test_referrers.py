@@ -51,8 +51,15 @@ def test_no_api(server: HostileRegistry, client: RegistryClient, repository: Rep
     assert client.referrer_listing(repository, IMAGE.digest).api is None
 
 
-def test_html_is_no_api(server: HostileRegistry, client: RegistryClient, repository: Repository) -> None:
+def test_a_web_page_is_no_answer(server: HostileRegistry, client: RegistryClient, repository: Repository) -> None:
     server.serve(API, b"<html>", {"Content-Type": "text/html; charset=utf-8"})
+    with pytest.raises(GateError) as refusal:
+        listed(client, repository)
+    assert refusal.value.code == "REG_MALFORMED"
+
+
+def test_a_web_page_with_404_is_no_api(server: HostileRegistry, client: RegistryClient, repository: Repository) -> None:
+    server.serve(API, b"<html>", {"Content-Type": "text/html"}, status=404)
     assert listed(client, repository) == set()
 
 
