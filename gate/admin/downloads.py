@@ -20,6 +20,7 @@ from gate.errors import EvidenceError
 from gate.model.digest import Digest
 from gate.registry.deadline import Deadline
 from gate.registry.options import ProxySettings
+from gate.registry.proxies import proxy_for
 
 _CHUNK_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
@@ -71,7 +72,6 @@ def _blocks(url: str, options: DownloadOptions, deadline: Deadline) -> Iterator[
     with requests.Session() as session:
         session.trust_env = False
         session.verify = str(options.ca_file) if options.ca_file else True
-        session.proxies = _proxies(url, options.proxies)
         answer = _followed(session, url, options, deadline)
         with answer:
             total = 0
@@ -85,15 +85,17 @@ def _blocks(url: str, options: DownloadOptions, deadline: Deadline) -> Iterator[
 
 
 def _proxies(url: str, proxies: ProxySettings) -> dict[str, str]:
-    if requests.utils.should_bypass_proxies(url, no_proxy=",".join(proxies.bypass)):
-        return {}
-    return {scheme: proxy for scheme, proxy in (("https", proxies.https), ("http", proxies.http)) if proxy}
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = proxy_for(proxies, parts.scheme, parts.hostname or "", port)
+    return {parts.scheme: proxy} if proxy else {}
 
 
 def _followed(session: requests.Session, url: str, options: DownloadOptions, deadline: Deadline) -> requests.Response:
     place = url
     for _ in range(_MAX_REDIRECTS + 1):
         _demand_safe(place, options)
+        session.proxies = _proxies(place, options.proxies)
         wait = max(0.1, min(30.0, deadline.remaining()))
         answer = session.get(place, stream=True, timeout=wait, allow_redirects=False, headers={"Accept-Encoding": ""})
         if not answer.is_redirect:

@@ -19,6 +19,7 @@ from gate.disk.named import read_named
 from gate.errors import KeyFileError
 from gate.registry.credentials import default_credential_files
 from gate.registry.options import HostSettings, ProxySettings, RegistryOptions
+from gate.registry.proxies import proxies_of
 
 if TYPE_CHECKING:
     from gate.signers.signer import PasswordSource
@@ -60,8 +61,7 @@ def download_authority(ca_file: Path | None) -> Path | None:
 
 def proxies() -> ProxySettings:
     """Give the proxies that the environment names."""
-    bypass = tuple(part.strip() for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
-    return ProxySettings(https=os.environ.get("HTTPS_PROXY", ""), http=os.environ.get("HTTP_PROXY", ""), bypass=bypass)
+    return proxies_of(os.environ)
 
 
 def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSource:

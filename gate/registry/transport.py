@@ -25,11 +25,12 @@ from urllib3.util.timeout import Timeout
 
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
-from gate.registry.addresses import Origin, Target, check_resolved, is_loopback, parse_derived, settings_of
+from gate.registry.addresses import Origin, Target, check_resolved, parse_derived, settings_of
 from gate.registry.connections import Connections, cut_after, trust
 from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
+from gate.registry.proxies import proxy_for
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
 CHUNK_BYTES: Final = 256 * 1024
@@ -229,7 +230,7 @@ class Transport:
     def _respond(self, request: Request, target: Target, deadline: Deadline) -> BaseHTTPResponse:
         stall = min(self.options.stall_seconds, deadline.remaining())
         started = deadline.clock.monotonic()
-        proxy = self._proxy(target)
+        proxy = proxy_for(self.options.proxies, target.origin.scheme, target.origin.host, target.origin.port)
         if target.derived and not proxy:
             check_resolved(target)
         own = {"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"}
@@ -243,14 +244,6 @@ class Transport:
             except NETWORK_ERRORS as error:
                 late = deadline.expired or deadline.clock.monotonic() - started >= stall
                 raise network_fault(error, target.origin, timed_out=late) from error
-
-    def _proxy(self, target: Target) -> str:
-        """Give the proxy that the user named for this host, or ""; this machine never needs one."""
-        settings, host = self.options.proxies, target.origin.host
-        suffixes = tuple(f".{name.lstrip('.')}" for name in settings.bypass)
-        if is_loopback(host) or "*" in settings.bypass or f".{host}".endswith(suffixes):
-            return ""
-        return settings.https if target.origin.scheme == "https" else settings.http
 
     def _connections_to(self, target: Target) -> Connections:
         """Give the connections to the named host or to derived ones; each are made when they are first needed."""

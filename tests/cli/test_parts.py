@@ -99,7 +99,7 @@ def test_the_environment_names_proxies_and_authorities(monkeypatch: pytest.Monke
 
 
 def test_no_other_variable_names_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ALL_PROXY", "all_proxy", "https_proxy", "http_proxy"):
+    for name in ("ALL_PROXY", "all_proxy", "FTP_PROXY"):
         monkeypatch.setenv(name, "http://evil.example")
     assert (proxies().https, proxies().http) == ("", "")
 
