@@ -24,6 +24,7 @@ from gate.cli.types import DIGEST, PLACE, REPOSITORY
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
 from gate.errors import UsageError
 from gate.model.policy_signers import KeylessSigner, KeySigner
+from gate.model.reference import RegistryReference, parse_reference
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import ShowOptions, in_words, show_attachments, signers_of_policy, signers_of_requirement
 from gate.pipeline.inputs import read_input
@@ -118,6 +119,7 @@ def show(
             root_demand(trusted_root, log, timestamps, no_sct=no_sct),
         ),
         save=save,
+        attestations_in=_elsewhere(requirement, reference) if requirement is not None else None,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
     found = show_attachments(reference, options if common.timeout is None else options.within(common.timeout))
@@ -149,6 +151,15 @@ def _signers(
     if requirement is not None:
         signers += signers_of_requirement(read_requirement(requirement))
     return tuple(dict.fromkeys(signers))
+
+
+def _elsewhere(requirement: Path, reference: str) -> Repository | None:
+    """Return the repository that a requirement names for attestations of this image, if any."""
+    parsed = parse_reference(reference)
+    if not isinstance(parsed, RegistryReference):
+        return None
+    entries = (entry for entry in read_requirement(requirement).images if entry.match.matches(str(parsed.repository)))
+    return next((entry.attestations_in for entry in entries), None)
 
 
 def _trust(trusted_root: Path | None, demand: EvidenceDemand | None, *, keyless: bool) -> Trust | None:
@@ -224,6 +235,7 @@ def sign(
     attestation: Path | None,
     dsse: Path | None,
     legacy_attestation: bool,
+    attach_to: Repository | None,
     record: str | None,
     authfile: Path | None,
     plain_http: bool,
@@ -253,6 +265,7 @@ def sign(
         attestation_file=attestation,
         envelope_file=dsse,
         legacy_attestation=legacy_attestation,
+        attach_to=attach_to,
         brought=brought,
         offline=common.offline,
         registry=registry,

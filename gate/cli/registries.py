@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gate.errors import UsageError
-from gate.model.reference import Repository, parse_repository
+from gate.codec.policy_yaml_patterns import read_repository
 from gate.registry.options import HostSettings
 
 if TYPE_CHECKING:
@@ -48,19 +47,9 @@ def _host_settings(node: Node, folder: Path) -> HostSettings:
         plain_http=fields.get("plainHttp", lambda value: value.boolean(), default=False),
         ca_file=fields.get("caFile", lambda value: folder / value.text(), None),
         client_certificate=fields.get("clientCertificate", lambda value: folder / value.text(), None),
-        attestations_in=fields.get("attestationsIn", _repository, None),
+        attestations_in=fields.get("attestationsIn", read_repository, None),
     )
 
 
 def _hosts(node: Node) -> frozenset[str]:
     return frozenset(item.matching(_HOST, _HOST_FORM) for item in node.items())
-
-
-def _repository(node: Node) -> Repository:
-    text = node.text()
-    try:
-        return parse_repository(text)
-    except UsageError as error:
-        raise node.refuse(
-            "is not a repository", expected="host/path, as registry.example/verdicts", seen=text
-        ) from error

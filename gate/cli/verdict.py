@@ -8,7 +8,7 @@ import click
 
 import gate
 from gate.cli.common import with_options
-from gate.cli.types import PLACE
+from gate.cli.types import PLACE, REPOSITORY
 from gate.errors import GateError
 from gate.report.content import ImageReport
 
@@ -40,6 +40,12 @@ written_options = with_options(
         is_flag=True,
         envvar="GATE_LEGACY_ATTESTATION",
         help="Also write a passed verdict under Cosign's .att tag.",
+    ),
+    click.option(
+        "--attach-to",
+        type=REPOSITORY,
+        envvar="GATE_ATTACH_TO",
+        help="The repository that the verdict goes to, instead of the image's own.",
     ),
 )
 

@@ -80,7 +80,7 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "spec": ("platforms", "images", "trust", "default"),
         "spec.trust{}": TRUST_KEYS,
         "spec.trust{}.witnesses": WITNESS_KEYS,
-        "spec.images[]": ("match", "verdict", "signature"),
+        "spec.images[]": ("match", "verdict", "signature", "attestationsIn"),
         "spec.images[].verdict": (
             "signedBy", "failedBy", "policies", "environment", "maxAge", "requireTimestamp", "extensionPrefixes",
             "evidencePredicateTypes",

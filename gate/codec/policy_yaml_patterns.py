@@ -14,7 +14,7 @@ from packageurl import PackageURL
 
 from gate.errors import UsageError
 from gate.model.glob import Glob
-from gate.model.reference import parse_repository
+from gate.model.reference import Repository, parse_repository
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Node
@@ -59,6 +59,17 @@ def read_narrow_glob(node: Node) -> Glob:
         expected = "a pattern that begins with a host, as registry.example/shop/**"
         raise node.refuse("is too wide", code="POL_WAIVER", expected=expected, seen=pattern.pattern)
     return pattern
+
+
+def read_repository(node: Node) -> Repository:
+    """Read the name of a repository, without tag and digest."""
+    text = node.text()
+    try:
+        return parse_repository(text)
+    except UsageError as error:
+        raise node.refuse(
+            "is not a repository", expected="host/path, as registry.example/verdicts", seen=text
+        ) from error
 
 
 def read_id(node: Node) -> str:

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.policy_keys import REQUIREMENT_KEYS
 from gate.codec.policy_yaml import read_head
 from gate.codec.policy_yaml_files import FileReader
-from gate.codec.policy_yaml_patterns import distinct, read_glob, read_id, read_name, read_prefix, read_uri
+from gate.codec.policy_yaml_patterns import (
+    distinct,
+    read_glob,
+    read_id,
+    read_name,
+    read_prefix,
+    read_repository,
+    read_uri,
+)
 from gate.codec.policy_yaml_settings import read_platforms
 from gate.codec.policy_yaml_signers import read_signer_of, read_signers
 from gate.codec.policy_yaml_trust import read_trust
@@ -76,9 +84,12 @@ def _refuse(node: Node) -> None:
 def _entry(node: Node, files: FileReader) -> ImageRequirement:
     fields = node.fields(REQUIREMENT_KEYS[_ENTRY])
     match = fields.demand("match", read_glob)
+    elsewhere = fields.get("attestationsIn", read_repository, None)
     if fields.one_of("verdict", "signature") == "verdict":
-        return ImageRequirement(match=match, verdict=fields.demand("verdict", partial(_verdict, files=files)))
-    return ImageRequirement(match=match, signature=fields.demand("signature", partial(_signature, match, files)))
+        verdict = fields.demand("verdict", partial(_verdict, files=files))
+        return ImageRequirement(match=match, verdict=verdict, attestations_in=elsewhere)
+    signature = fields.demand("signature", partial(_signature, match, files))
+    return ImageRequirement(match=match, signature=signature, attestations_in=elsewhere)
 
 
 def _signature(match: Glob, files: FileReader, node: Node) -> SignatureRule:

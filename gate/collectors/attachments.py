@@ -12,6 +12,7 @@ Specification: formats reference, sections 3.4, 4 and 5; section 10.6 for the me
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +39,7 @@ from gate.model.attachment import (
 )
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
+from gate.model.string_map import StringMap
 from gate.registry.referrers import check_count, fallback_tag
 
 MAX_ATTACHMENT_BYTES: Final = 4 * 1024 * 1024
@@ -71,8 +73,24 @@ class _Found:
     ignored: Counter[str] = field(default_factory=Counter)
 
 
+def collect_everywhere(places: Sequence[AttachmentReader], digest: Digest, pool: Executor | None = None) -> Attachments:
+    """Read what is attached to a digest in several places, each item once; raises as `collect_attachments`.
+
+    Every place must answer: a FAILED verdict may stand in any of them.
+    """
+    once: dict[tuple[str, bytes, StringMap], Attachment] = {}
+    ignored: Counter[str] = Counter()
+    for place in places:
+        found = collect_attachments(place, digest, pool)
+        ignored.update(dict(found.ignored))
+        for item in found.items:
+            once.setdefault((item.media_type, item.content, item.annotations), item)
+        check_count(len(once), str(digest))
+    return Attachments(digest=digest, items=tuple(once.values()), ignored=tuple(sorted(ignored.items())))
+
+
 def collect_attachments(source: AttachmentReader, digest: Digest, pool: Executor | None = None) -> Attachments:
-    """Read all that is attached to a digest; referrers first, then legacy layers in their order.
+    """Read all that is attached to a digest in one place; referrers first, then legacy layers in their order.
 
     `pool` runs the requests; None: a pool of four for this call alone.
 

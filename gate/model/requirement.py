@@ -13,6 +13,7 @@ from gate.model.digest import Digest
 from gate.model.glob import Glob
 from gate.model.image import Platform
 from gate.model.policy_signers import SignatureRule, Signer
+from gate.model.reference import Repository
 
 DEFAULT_MAX_AGE: Final = timedelta(days=7)
 DEFAULT_EVIDENCE_TYPE: Final = "https://gate.example/evidence/v1"
@@ -43,11 +44,15 @@ class VerdictRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequirement:
-    """For images that match: a verdict, or only signatures (`signature`); exactly one is given."""
+    """For images that match: a verdict, or only signatures (`signature`); exactly one is given.
+
+    `attestations_in` is a repository that is asked too for what is attached to the image.
+    """
 
     match: Glob
     verdict: VerdictRule | None = None
     signature: SignatureRule | None = None
+    attestations_in: Repository | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.attachments import parse_attachment
 from gate.codec.vsa import parse_summary
 from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
+from gate.collectors.registry_source import RegistrySource
 from gate.errors import EvidenceError, GateError, ReferenceRefusedError, RefusedError, UsageError
 from gate.model.attachment import AttachmentSource
 from gate.model.digest import Digest
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from gate.model.attachment import Attachment, Attachments
     from gate.model.policy_signers import Signer
+    from gate.model.reference import Repository
     from gate.model.statement import VerificationSummary
 
 _EVERYWHERE: Final = ""
@@ -80,6 +81,8 @@ class _Own:
 def prune_verdicts(reference: str, options: PruneOptions, *, clock: Clock | None = None) -> tuple[PrunedManifest, ...]:
     """Remove superseded verdicts from a digest, and from the other subjects that they name; newest first is what stays.
 
+    Where the operator named another repository for attestations, that one is pruned too, each by what it holds itself.
+
     Raises:
         UsageError: the image is not in a registry; ReferenceRefusedError: a tag; RegistryError: it cannot be asked.
     """
@@ -91,13 +94,21 @@ def prune_verdicts(reference: str, options: PruneOptions, *, clock: Clock | None
         raise ReferenceRefusedError("what hangs on a tag is not clear", expected=f"{parsed.repository}@sha256:...")
     with ExitStack() as opened:
         client = opened.enter_context(RegistryClient(options.registry, Deadline.after(options.timeout, used)))
-        found = _superseded(collect_attachments(open_source(parsed, client), parsed.digest), options, used.now())
-        pruned = [_removed(client, parsed, parsed.digest, item, options) for item in found]
-        for other in dict.fromkeys(digest for item in found for digest in item.others):
-            hanging = collect_attachments(open_source(parsed, client), other)
-            same = [item for item in _superseded(hanging, options, used.now()) if item.payload in _payloads(found)]
-            pruned += [_removed(client, parsed, other, item, options) for item in same]
-    return tuple(pruned)
+        places = dict.fromkeys((parsed.repository, options.registry.attestations_of(parsed.repository)))
+        return tuple(pruned for place in places for pruned in _prune(client, place, parsed.digest, options, used.now()))
+
+
+def _prune(
+    client: RegistryClient, repository: Repository, digest: Digest, options: PruneOptions, now: datetime
+) -> list[PrunedManifest]:
+    source = RegistrySource(client, repository, digest)
+    found = _superseded(collect_attachments(source, digest), options, now)
+    pruned = [_removed(client, repository, digest, item, options) for item in found]
+    for other in dict.fromkeys(subject for item in found for subject in item.others):
+        hanging = collect_attachments(source, other)
+        same = [item for item in _superseded(hanging, options, now) if item.payload in _payloads(found)]
+        pruned += [_removed(client, repository, other, item, options) for item in same]
+    return pruned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,24 +201,24 @@ def _evidence(
 
 
 def _removed(
-    client: RegistryClient, reference: RegistryReference, subject: Digest, found: _Superseded, options: PruneOptions
+    client: RegistryClient, repository: Repository, subject: Digest, found: _Superseded, options: PruneOptions
 ) -> PrunedManifest:
     manifest = found.item.manifest or Digest.of(found.item.content)
     state, problem = "superseded", ""
     if found.item.source not in _REFERRERS:
         state, problem = "kept", _IN_TAG
     elif not options.dry_run:
-        state, problem = _delete(client, reference, subject, manifest)
+        state, problem = _delete(client, repository, subject, manifest)
     return PrunedManifest(
         state=state, subject=subject, manifest=manifest, says=found.says, time=found.time, problem=problem
     )
 
 
-def _delete(client: RegistryClient, reference: RegistryReference, subject: Digest, manifest: Digest) -> tuple[str, str]:
+def _delete(client: RegistryClient, repository: Repository, subject: Digest, manifest: Digest) -> tuple[str, str]:
     """Delete first and unlist then: a list that still names what is gone is read as that, the other way round as nothing."""
     try:
-        client.delete_manifest(reference.repository, manifest)
-        client.unlist_under_tag(reference.repository, subject, manifest)
+        client.delete_manifest(repository, manifest)
+        client.unlist_under_tag(repository, subject, manifest)
     except GateError as error:
         return error.code, error.message
     return "removed", ""

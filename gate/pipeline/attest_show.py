@@ -16,7 +16,7 @@ from gate.codec.attachments import parse_attachment
 from gate.codec.bundle import key_hint
 from gate.codec.strict_json import printable
 from gate.codec.times import format_time
-from gate.collectors.attachments import collect_attachments
+from gate.collectors.attachments import collect_everywhere
 from gate.collectors.open_source import open_source
 from gate.collectors.output import write_output
 from gate.errors import AttestationError, EvidenceError, GateError, ReferenceRefusedError, RefusedError, StorageError
@@ -27,6 +27,7 @@ from gate.model.evidence import Unobtained
 from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
+from gate.pipeline.attached import attachment_places
 from gate.pipeline.attest_words import ShownVerdict, attached_reasons, shown_verdict
 from gate.pipeline.workshop import attempt
 from gate.registry.client import RegistryClient
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from gate.model.bundle import Bundle
     from gate.model.policy import Policy
     from gate.model.policy_signers import Signer
+    from gate.model.reference import Repository
     from gate.model.requirement import Requirement
 
 GOOD: Final = "ok"
@@ -55,10 +57,14 @@ _DECISIONS: Final = {"PASSED": "passed", "FAILED": "refused"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOptions:
-    """Whose signatures count, and where what is found is saved; without `signers` nothing is verified."""
+    """Whose signatures count, and where what is found is saved; without `signers` nothing is verified.
+
+    `attestations_in` is a repository that is asked beside the image's own and the one that `registry` names for its host.
+    """
 
     signers: tuple[Signer, ...] = ()
     save: Path | None = None
+    attestations_in: Repository | None = None
     registry: RegistryOptions = field(default_factory=RegistryOptions)
     timeout: timedelta = timedelta(minutes=1)
 
@@ -110,7 +116,9 @@ def show_attachments(reference: str, options: ShowOptions, *, clock: Clock | Non
         client = opened.enter_context(RegistryClient(options.registry, Deadline.after(options.timeout, used)))
         source = open_source(parsed, client)
         asked = parsed.digest if isinstance(parsed, RegistryReference) else None
-        found = collect_attachments(source, asked or source.root().digest)
+        digest = asked or source.root().digest
+        places = attachment_places(parsed, source, digest, client, options.registry, options.attestations_in)
+        found = collect_everywhere(places, digest)
     if options.save is not None:
         save_contents(options.save, found.items)
     now = used.now()

@@ -6,22 +6,22 @@ import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.checks import reference as reference_check
-from gate.collectors.attachments import collect_attachments
+from gate.collectors.attachments import collect_everywhere
 from gate.collectors.cached_source import CachedSource
 from gate.collectors.open_source import open_source
 from gate.collectors.registry_source import RegistrySource
 from gate.collectors.unobtained import unobtained_from
 from gate.decide import decide, needed_evidence
-from gate.errors import GateError, InternalError, PolicyError, UsageError
+from gate.errors import GateError, PolicyError, UsageError
 from gate.model.decision import Decision
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.verdict import Verdict
 from gate.pipeline.actor import actor_of
+from gate.pipeline.attached import attachment_places, attachment_target, place_of
 from gate.pipeline.gather import gather
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.other_forms import remove_stale, write_forms
@@ -41,7 +41,7 @@ from gate.store.record import Record, open_record
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.collectors.image_source import FetchedManifest, ImageSource
+    from gate.collectors.image_source import AttachmentReader, FetchedManifest, ImageSource
     from gate.model.attachment import Attachments
     from gate.model.policy import Policy
     from gate.pipeline.recording import Intent
@@ -119,6 +119,7 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
         ("--attestation", options.attestation_file),
         ("--dsse", options.envelope_file),
         ("--legacy-attestation", options.legacy_attestation),
+        ("--attach-to", options.attach_to),
     )
     for option, given in asked:
         if given and options.signer is None:
@@ -193,7 +194,11 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     run = replace(run, request=replace(run.request, digest=root.digest))
     if run.options.brought is not None:
         expect_same_image(run.options.brought, root.digest)
-    publisher = _publisher(run, reference, source)
+    registry, named = run.options.registry, run.options.attach_to
+    attached = attachment_places(reference, source, root.digest, client, registry, named)
+    target = attachment_target(reference, registry, named)
+    elsewhere = RegistrySource(client, target, root.digest) if target is not None else None
+    publisher = _publisher(run, source, elsewhere, str(target) if target is not None else place_of(reference))
     places = run.options.places
     with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / SCRATCH) as scratch:
         workshop = open_workshop(
@@ -205,7 +210,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
             progress=run.options.progress,
             secret_rules=run.policy.secrets.rules if run.policy.secrets is not None else (),
         )
-        return _in_turn(run, source, root, publisher, workshop)
+        return _in_turn(run, source, root, attached, publisher, workshop)
 
 
 def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedManifest:
@@ -217,11 +222,16 @@ def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedMan
 
 
 def _in_turn(
-    run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
+    run: _Run,
+    source: ImageSource,
+    root: FetchedManifest,
+    attached: tuple[AttachmentReader, ...],
+    publisher: Publisher | None,
+    workshop: Workshop,
 ) -> CheckRun:
     """Decide, and give an earlier verdict again that says the same or issue one; then finish what earlier runs left."""
     before = run.record.unpublished(run.subject) if publisher is not None else ()
-    concluded = _judge(run, source, root, publisher, workshop)
+    concluded = _judge(run, source, root, attached, publisher, workshop)
     if publisher is None or not before:
         return concluded
     still = [row for row in run.record.unpublished(run.subject) if row in before]
@@ -229,13 +239,18 @@ def _in_turn(
 
 
 def _judge(
-    run: _Run, source: ImageSource, root: FetchedManifest, publisher: Publisher | None, workshop: Workshop
+    run: _Run,
+    source: ImageSource,
+    root: FetchedManifest,
+    attached: tuple[AttachmentReader, ...],
+    publisher: Publisher | None,
+    workshop: Workshop,
 ) -> CheckRun:
-    needs = needed_evidence(run.policy)
-    attached = attempt(lambda: collect_attachments(source, root.digest)) if EvidenceKind.ATTACHMENTS in needs else None
+    needed = EvidenceKind.ATTACHMENTS in needed_evidence(run.policy)
+    found = attempt(lambda: collect_everywhere(attached, root.digest)) if needed else None
     target = publisher.target if publisher is not None else ""
-    inputs = inputs_of(run.subject, run.loaded, run.options, workshop, attached, target)
-    evidence = _gather(run, source, root, workshop, attached)
+    inputs = inputs_of(run.subject, run.loaded, run.options, workshop, found, target)
+    evidence = _gather(run, source, root, workshop, found)
     verdict = _decide(run, evidence)
     again = not (run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None)
     known = _known(run, inputs, verdict, publisher) if again else None
@@ -245,7 +260,7 @@ def _judge(
     return _conclude(run, evidence, verdict, "" if run.options.brought is not None else inputs, publisher)
 
 
-def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publisher | None:
+def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None, target: str) -> Publisher | None:
     """Give where attestations go; None where nothing is signed, or only into a file."""
     if run.options.signer is None:
         return None
@@ -254,23 +269,13 @@ def _publisher(run: _Run, reference: Reference, source: ImageSource) -> Publishe
         raise UsageError(
             "this archive has no manifest digest, so nothing can be attested", code="REF_NAME", expected=expected
         )
-    if source.writer is None:
+    place = elsewhere or source
+    if place.writer is None:
         if run.options.attestation_file is None:
-            raise UsageError("nothing can be attached to an archive", expected="--attestation FILE", seen="only a key")
+            expected = "--attestation FILE, or --attach-to REPOSITORY"
+            raise UsageError("nothing can be attached to an archive", expected=expected, seen="only a key")
         return None
-    return Publisher(
-        source=source, writer=source.writer, record=run.record, target=_target_of(reference), subject=run.subject
-    )
-
-
-def _target_of(reference: Reference) -> str:
-    match reference:
-        case RegistryReference(repository=repository):
-            return str(repository)
-        case LayoutReference(directory=directory):
-            return f"oci:{Path(directory).absolute()}"
-        case ArchiveReference():
-            raise InternalError("nothing is attached to an archive")
+    return Publisher(source=place, writer=place.writer, record=run.record, target=target, subject=run.subject)
 
 
 def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:

@@ -51,7 +51,8 @@ class CheckOptions:
     `policy` None takes the shipped baseline. `name` (`--as`) is the repository that a layout or archive is judged and
     attested as. `environments` None takes the policy's. `attestation_file` gets the bundle of the verdict. Without `signer`
     nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED. A verdict that passed is also written
-    as a bare DSSE envelope into `envelope_file`, and under Cosign's `.att` tag with `legacy_attestation`.
+    as a bare DSSE envelope into `envelope_file`, and under Cosign's `.att` tag with `legacy_attestation`. `attach_to` is the
+    repository that attestations go to; None: what `registry` says of the image's host, else the image's own.
     `unsigned_file` gets what a signing job needs, which then gives it as `brought`.
     """
 
@@ -66,6 +67,7 @@ class CheckOptions:
     attestation_file: Path | None = None
     envelope_file: Path | None = None
     legacy_attestation: bool = False
+    attach_to: Repository | None = None
     unsigned_file: Path | None = None
     brought: BroughtVerdict | None = None
     reissue: bool = False

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from gate.collectors.image_source import AttachmentWriter, ImageSource
+    from gate.collectors.image_source import AttachmentReader, AttachmentWriter
     from gate.model.verdict import Verdict
     from gate.pipeline.options import CheckOptions
     from gate.pipeline.publishing import Publisher
@@ -96,7 +96,7 @@ def write_envelope(path: Path, bundle: bytes, subject: Digest) -> IssuedAttestat
 
 
 def attach_under_tag(
-    source: ImageSource, writer: AttachmentWriter, bundle: bytes, subjects: Iterable[Digest], place: str
+    source: AttachmentReader, writer: AttachmentWriter, bundle: bytes, subjects: Iterable[Digest], place: str
 ) -> tuple[IssuedAttestation, ...]:
     """Append a bundle's envelope to the `.att` tag of each subject, and read it back; repeating it changes nothing.
 
@@ -108,7 +108,7 @@ def attach_under_tag(
 
 
 def _attach(
-    source: ImageSource, writer: AttachmentWriter, envelope: Envelope, subject: Digest, place: str
+    source: AttachmentReader, writer: AttachmentWriter, envelope: Envelope, subject: Digest, place: str
 ) -> IssuedAttestation:
     layer = attestation_layer(envelope, VERIFICATION_SUMMARY)
     tag = f"{fallback_tag(subject)}.att"
@@ -126,7 +126,7 @@ def _attach(
     )
 
 
-def _existing(source: ImageSource, tag: str) -> LegacyManifest | None:
+def _existing(source: AttachmentReader, tag: str) -> LegacyManifest | None:
     """Give what the tag names now, so that attestations of others stay."""
     found = source.tagged(tag)
     if found is None:

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from gate.collectors.image_source import AttachmentWriter, ImageSource
+    from gate.collectors.image_source import AttachmentReader, AttachmentWriter
     from gate.pipeline.statements import Publication
     from gate.store.record import Record, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Where attestations of one run go; `target` names the place in the record, `subject` the image."""
+    """Where attestations of one run go, and are read back; `target` names the place in the record, `subject` the image."""
 
-    source: ImageSource
+    source: AttachmentReader
     writer: AttachmentWriter
     record: Record
     target: str

@@ -21,11 +21,13 @@ from gate.codec.verdict_manifest import (
 )
 from gate.collectors.attachments import collect_attachments
 from gate.collectors.open_source import open_source
+from gate.collectors.registry_source import RegistrySource
 from gate.errors import RegistryError, UsageError
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.reference import Reference, RegistryReference, Repository, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE
+from gate.pipeline.attached import attachment_target
 from gate.pipeline.options import IssuedAttestation
 from gate.registry.client import RegistryClient
 from gate.registry.deadline import Clock, Deadline
@@ -66,16 +68,18 @@ def sign(
     with ExitStack() as opened:
         client = opened.enter_context(RegistryClient(registry, Deadline.after(timeout, clock)))
         source = open_source(parsed, client)
-        writer = _writer(source)
         root = source.root()
+        target = attachment_target(parsed, registry)
+        place = RegistrySource(client, target, root.digest) if target is not None else source
+        writer = _writer(place)
         subject = Descriptor(media_type=root.media_type, digest=root.digest, size=len(root.content))
         if legacy:
-            content = _attach_legacy(source, writer, subject, _repository(parsed, name), signer, annotations)
+            content = _attach_legacy(place, writer, subject, _repository(parsed, name), signer, annotations)
         else:
             content = _attach_bundle(writer, subject, signer, annotations, clock)
-        issued = _read_back(source, subject.digest, content)
-    place = str(parsed.repository) if isinstance(parsed, RegistryReference) else str(parsed)
-    return IssuedAttestation(manifest=issued, subject=subject.digest, place=place, predicate_type=COSIGN_SIGNATURE)
+        issued = _read_back(place, subject.digest, content)
+    where = target or (parsed.repository if isinstance(parsed, RegistryReference) else parsed)
+    return IssuedAttestation(manifest=issued, subject=subject.digest, place=str(where), predicate_type=COSIGN_SIGNATURE)
 
 
 def _writer(source: ImageSource) -> AttachmentWriter:

@@ -78,7 +78,7 @@ def admit(reference: str, options: VerifyOptions, *, clock: Clock | None = None)
         expect_time=partial(deadline.check, "verifying what is attached"),
     )
     with ExitStack() as opened:
-        found = list(_attachments(parsed, platforms, options, deadline, opened))
+        found = list(_attachments(parsed, platforms, rule.attestations_in, options, deadline, opened))
     admissions = [judge(attachments, now=used.now()) for attachments in found]
     set_aside = tuple(item for admission in admissions for item in admission.set_aside)
     chosen = next((admission for admission in admissions if not admission.admitted), admissions[0])
@@ -127,20 +127,29 @@ def _signers_of(options: VerifyOptions) -> tuple[tuple[Signer, ...], tuple[Signe
 def _attachments(
     reference: Reference,
     platforms: tuple[Platform, ...],
+    elsewhere: Repository | None,
     options: VerifyOptions,
     deadline: Deadline,
     opened: ExitStack,
 ) -> Iterator[Attachments]:
-    """Return what is attached to the digest, or to each judged child of an index."""
+    """Return what is attached to the digest, or to each judged child of an index, with the image and `elsewhere`."""
     if options.attestation_file is not None:
         yield _from_file(options.attestation_file, _digest_for_file(reference))
         return
-    from gate.collectors.attachments import collect_attachments  # noqa: PLC0415 - loads the registry client
+    from gate.collectors.attachments import collect_everywhere  # noqa: PLC0415 - loads the registry client
+    from gate.collectors.open_source import open_source  # noqa: PLC0415
+    from gate.pipeline.attached import attachment_places  # noqa: PLC0415
+    from gate.registry.client import RegistryClient  # noqa: PLC0415
 
-    source, digest = _open(reference, options, deadline, opened)
+    digest = _asked_digest(reference)
+    registry = replace(options.registry, offline=options.offline)
+    client = opened.enter_context(RegistryClient(registry, deadline))
+    source = open_source(reference, client)
     pool = opened.enter_context(ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments"))
     for judged in _judged(source, digest, platforms):
-        yield collect_attachments(source, judged, pool)
+        yield collect_everywhere(
+            attachment_places(reference, source, judged, client, registry, elsewhere), judged, pool
+        )
 
 
 def _judged(source: ImageSource, digest: Digest | None, platforms: tuple[Platform, ...]) -> tuple[Digest, ...]:
@@ -178,21 +187,15 @@ def _from_file(path: Path, digest: Digest) -> Attachments:
     return Attachments(digest=digest, items=split_attestation_file(data))
 
 
-def _open(
-    reference: Reference, options: VerifyOptions, deadline: Deadline, opened: ExitStack
-) -> tuple[ImageSource, Digest | None]:
-    """Open the image's source; the digest is None where a layout holds only one image."""
-    from gate.collectors.open_source import open_source  # noqa: PLC0415 - loads the registry client
-    from gate.registry.client import RegistryClient  # noqa: PLC0415
-
-    if isinstance(reference, RegistryReference) and reference.digest is None:
+def _asked_digest(reference: Reference) -> Digest | None:
+    """Return the image's digest; None for a layout or archive, which may hold only one image."""
+    if not isinstance(reference, RegistryReference):
+        return None
+    if reference.digest is None:
         raise ReferenceRefusedError(
             "a mutable tag cannot be verified", expected=f"{reference.repository}@sha256:...", seen=str(reference)
         )
-    registry = replace(options.registry, offline=options.offline)
-    client = opened.enter_context(RegistryClient(registry, deadline))
-    digest = reference.digest if isinstance(reference, RegistryReference) else None
-    return open_source(reference, client), digest
+    return reference.digest
 
 
 def run_of(reference: str, admission: Admission) -> VerifyRun:

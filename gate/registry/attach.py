@@ -32,7 +32,7 @@ from gate.registry.tags import list_tags, single_tag
 _FAULT: Final = Fault(RegistryError, "REG_PUSH", "the list under the fallback tag")
 _ELSEWHERE: Final = (
     "Name a repository for attestations whose tags can be moved or listed: `registries.HOST.attestationsIn` in a"
-    " configuration file given with --config; or carry the verdict as a file (--attestation)."
+    " configuration file given with --config, or --attach-to; or carry the verdict as a file (--attestation)."
 )
 _ROUNDS: Final = 8
 _PAUSE_FROM_ROUND: Final = 3

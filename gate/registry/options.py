@@ -104,3 +104,7 @@ class RegistryOptions:
     def settings_of(self, *names: str) -> HostSettings:
         """Return what the operator says of a registry under the first of these names that is listed."""
         return next((self.hosts[name] for name in names if name in self.hosts), HostSettings())
+
+    def attestations_of(self, repository: Repository) -> Repository:
+        """Return where the attestations of a repository's images go: another one that the operator named, or itself."""
+        return self.settings_of(repository.host).attestations_in or repository

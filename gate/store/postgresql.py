@@ -40,6 +40,9 @@ _TRIES: Final = 1000
 _IDLE_SECONDS: Final = 10
 # PostgreSQL's appendix A, class 57: the server is shutting down, crashed, or is starting up.
 _RESTARTING: Final = frozenset({"57P01", "57P02", "57P03"})
+# What says the same where a connection fails, for which the driver gives no code: "is starting up", "is shutting down", "is in
+# recovery mode", "is not yet accepting connections"; nobody listens; the server ended in the middle of the greeting.
+_COMING_BACK: Final = ("the database system is", "refused", "closed the connection unexpectedly", "reset by peer")
 _MIGRATING: Final = 0x67617465  # an arbitrary number that every gate uses for the advisory lock of a migration: "gate"
 
 
@@ -252,7 +255,7 @@ def _tell_timeouts(connection: psycopg.Connection[Any], seconds: float) -> None:
 
 def _may_come_back(error: psycopg.OperationalError) -> bool:
     text = str(error)
-    return error.sqlstate in _RESTARTING or "refused" in text or "starting up" in text or "shutting down" in text
+    return error.sqlstate in _RESTARTING or any(words in text for words in _COMING_BACK)
 
 
 def _shut_down(descriptor: int) -> None:

@@ -26,7 +26,6 @@ NOT_RIGHT_YET: Final[Mapping[str, str]] = MappingProxyType(
         "13-vex-that-names-the-index": "a VEX document about an index does not speak for its children",
         # Its last run finds every blob in the cache, by digest, and asks no store; with an empty cache it is right.
         "21-blobs-on-a-private-host": "what was pulled once is judged again without the registry",
-        "23-immutable-tags": "a registry with immutable tags cannot take a second verdict",
     }
 )
 

@@ -41,7 +41,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def set_up(checkout: Path, cache: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_ENV"))}
+    # Nothing of this environment, and no measuring of what the other checkout runs.
+    left_out = ("UV_", "VIRTUAL_ENV", "COV_", "COVERAGE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     environment |= {"GATE_SETUP_CACHE_DIR": str(cache), "PYTHON": sys.executable, **more}
     return subprocess.run(
         ["bash", "tools/environment.sh"], cwd=checkout, env=environment, check=False, capture_output=True, text=True

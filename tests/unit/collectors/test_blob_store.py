@@ -115,7 +115,8 @@ def test_a_folder_that_others_can_write(tmp_path: Path) -> None:
 
 
 def _put_on_a_full_disk(root: Path, codes: multiprocessing.Queue[str]) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
         with BlobStore(root) as store:
             store.put(BLOB, pieces())
@@ -123,6 +124,9 @@ def _put_on_a_full_disk(root: Path, codes: multiprocessing.Queue[str]) -> None:
         codes.put(error.code)
     else:
         codes.put("")
+    finally:
+        # What is measured of this process is written at its end.
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_takes_no_more(tmp_path: Path) -> None:
