@@ -40,11 +40,16 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing of this environment, and no measuring of what the other checkout runs: it would count as never run.
+    for name in list(os.environ):
+        if name.startswith(("UV_", "VIRTUAL_ENV", "COV_", "COVERAGE_")):
+            monkeypatch.delenv(name)
+
+
 def set_up(checkout: Path, cache: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    # Nothing of this environment, and no measuring of what the other checkout runs.
-    left_out = ("UV_", "VIRTUAL_ENV", "COV_", "COVERAGE_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    environment |= {"GATE_SETUP_CACHE_DIR": str(cache), "PYTHON": sys.executable, **more}
+    environment = os.environ | {"GATE_SETUP_CACHE_DIR": str(cache), "PYTHON": sys.executable, **more}
     return subprocess.run(
         ["bash", "tools/environment.sh"], cwd=checkout, env=environment, check=False, capture_output=True, text=True
     )
