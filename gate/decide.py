@@ -122,7 +122,7 @@ def _result(check: Check, answer: Answer | None) -> CheckResult:
     if answer is None:
         return CheckResult(id=check.id, outcome=Outcome.DISABLED, message="the policy does not ask for it")
     outcome = _outcome(answer.problems)
-    message = answer.message if outcome is Outcome.PASS else _first_message(answer.problems)
+    message = _passed_message(answer) if outcome is Outcome.PASS else _first_message(answer.problems)
     return CheckResult(id=check.id, outcome=outcome, message=message, problems=answer.problems, counts=answer.counts)
 
 
@@ -132,6 +132,14 @@ def _outcome(problems: Iterable[Problem]) -> Outcome:
     if ReasonClass.FAIL in kinds:
         return Outcome.FAIL
     return Outcome.ERROR if kinds else Outcome.PASS
+
+
+def _passed_message(answer: Answer) -> str:
+    """Say what holds; of a check whose problems are all waived only that, for what it would say otherwise is not true."""
+    if not answer.problems:
+        return answer.message
+    waivers = ", ".join(sorted({problem.waived_by for problem in answer.problems}))
+    return f"passes by waiver alone ({waivers}): {len(answer.problems)} waived, the first: {answer.problems[0].message}"
 
 
 def _first_message(problems: Sequence[Problem]) -> str:

@@ -14,13 +14,13 @@ from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
 from gate.codec.platforms import same_platform
 from gate.findings.completeness import language_problems, layer_problems, passed_over_problems, report_problems
+from gate.findings.coverage_words import coverage_counts, coverage_message, coverage_notes
 from gate.findings.foreign import edited_problems, foreign_problems, redirect_problems
 from gate.findings.unread import unread_forms, unread_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
 from gate.model.finding import Tool
 from gate.model.image import INDEX_TYPES
-from gate.model.package_forms import FORMS
 from gate.model.policy import VulnerabilityPolicy
 from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from gate.model.policy import Policy
 
 _SCANS = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
-
-
-_EMBEDDED = "SCAN_SBOM_EMBEDDED"
 
 
 def _asked(policy: Policy) -> bool:
@@ -81,10 +78,10 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         *over_subjects(evidence, ask),
     )
     return Answer(
-        message=_message(policy),
+        message=coverage_message(evidence, policy, _vulnerability_scanners(policy), now),
         problems=problems,
-        counts=_counts(evidence),
-        notes=tuple(_notes(evidence, policy, now)),
+        counts=coverage_counts(evidence),
+        notes=tuple(coverage_notes(evidence, policy, _vulnerability_scanners(policy), now)),
     )
 
 
@@ -181,65 +178,6 @@ def _scan_problems(
 
 def _report(subject: SubjectEvidence, tool: Tool) -> ScanReport | Unobtained | None:
     return subject.trivy if tool is Tool.TRIVY else subject.grype
-
-
-def _counts(evidence: EvidenceSet) -> tuple[tuple[str, int], ...]:
-    facts = [subject.layers for subject in evidence.subjects if isinstance(subject.layers, LayerFacts)]
-    return (
-        ("judged", len(evidence.subjects)),
-        ("layers", sum(len(layers.layers) for layers in facts)),
-        ("osPackages", sum(len(layers.os_packages) for layers in facts)),
-        ("skipped", len(evidence.skipped)),
-    )
-
-
-def _message(policy: Policy) -> str:
-    """Say what was done, and no more (rule 4)."""
-    scanners = sorted(tool.value for tool in _vulnerability_scanners(policy))
-    if not scanners:
-        return "every runnable image was judged; no scanner was asked for vulnerabilities"
-    return f"every runnable image was read by {' and '.join(scanners)}, which saw the packages that the gate lists"
-
-
-def _notes(evidence: EvidenceSet, policy: Policy, now: datetime) -> Iterator[str]:
-    scanners = _vulnerability_scanners(policy)
-    for subject in evidence.subjects:
-        if scanners and isinstance(subject.layers, LayerFacts):
-            yield from (
-                f"no asked scanner looks up {unread}"
-                for unread in unread_forms(subject.layers, scanners, policy.coverage, now)
-            )
-            owned = sorted(
-                seen.path for seen in subject.layers.package_forms if seen.owner and not FORMS[seen.form].looked_up_by
-            )
-            yield from _accepted(subject.layers, policy, now)
-            if owned:
-                yield f"{len(owned)} programs are judged as packages of the distribution only, e.g. /{ascii(owned[0])[1:-1]}"
-        if isinstance(subject.layers, LayerFacts) and subject.layers.embedded_sboms:
-            places = ", ".join(ascii(path)[1:-1] for path in subject.layers.embedded_sboms[:3])
-            yield f"{_EMBEDDED}: the image carries SBOMs, whose packages a scanner may list beside the image's own: {places}"
-        if isinstance(subject.layers, LayerFacts):
-            yield from (f"/{ascii(one.path)[1:-1]}: {one.what}" for one in subject.layers.redirects)
-        for report in (subject.trivy, subject.grype):
-            if isinstance(report, ScanReport) and report.passed_over:
-                example = ascii(" ".join(min(report.passed_over)))[1:-1]
-                yield f"{report.kind.value} looked up nothing for what it takes for a third party's packages, e.g. {example}"
-            if isinstance(report, ScanReport) and report.database.demonstration:
-                yield f"{report.kind.value} used demonstration data: this verdict says nothing about real vulnerabilities"
-
-
-def _accepted(layers: LayerFacts, policy: Policy, now: datetime) -> Iterator[str]:
-    """Name each entry of `coverage.accept` with what it accepts here, and those that are of no use."""
-    places = [seen.path for seen in layers.package_forms] + [database.path for database in layers.package_databases]
-    places += [database.path for database in layers.nested_databases]
-    places += [package.path for package in layers.language_packages]
-    for entry in policy.coverage.accept:
-        count = sum(entry.covers(path, now) for path in places)
-        what = f"{count} places accepted" if count else "an entry that accepts nothing"
-        yield (
-            f"coverage.accept: {what} under /{ascii(entry.path)[1:-1]} until {entry.expires} by {ascii(entry.owner)[1:-1]}:"
-            f" {ascii(entry.reason)[1:-1]}"
-        )
 
 
 CHECK = Check(id="coverage", title="Proof of completeness", asked=_asked, needs=_needs, judge=_judge)

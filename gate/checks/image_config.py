@@ -50,7 +50,10 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     def ask(config: ImageConfig, digest: Digest) -> Iterable[Problem]:
         return (*_ports(config, wanted, digest), *_labels(config, wanted, digest))
 
-    return Answer(message="asks for no denied port or label", problems=over_subjects(evidence, with_config(ask)))
+    denied = [what for what, asked in (("port", wanted.ports_deny), ("label", wanted.labels_deny)) if asked]
+    return Answer(
+        message=f"asks for no denied {' or '.join(denied)}", problems=over_subjects(evidence, with_config(ask))
+    )
 
 
 def _ports(config: ImageConfig, wanted: ImagePolicy, digest: Digest) -> Iterator[Problem]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
-    from gate.model.evidence import EvidenceSet, LayerFacts, PrivilegedFile
+    from gate.model.evidence import EvidenceSet, LayerFacts
+    from gate.model.layer_facts import PrivilegedFile
     from gate.model.policy import Policy
 
 

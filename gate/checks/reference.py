@@ -32,9 +32,9 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     del now
     request = evidence.request
     problems = (*_digest_problems(request), *_registry_problems(request, policy))
-    return Answer(
-        message="named by digest" + (", in an allowed repository" if policy.registries else ""), problems=problems
-    )
+    by_place = request.local and "@sha256:" not in request.reference
+    named = "a local image, judged as the digest that it has" if by_place else "named by digest"
+    return Answer(message=named + (", in an allowed repository" if policy.registries else ""), problems=problems)
 
 
 def _digest_problems(request: RequestFacts) -> tuple[Problem, ...]:

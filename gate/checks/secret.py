@@ -48,13 +48,24 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         counting = (found for found in judged if found.counts and found.subject == subject.subject.digest)
         return (*_unobtained(subject), *map(_problem, counting), *_unopened(subject, wanted))
 
-    left = sum(not found.counts for found in judged)
-    message = "no plaintext secret" + (f" that counts; {left} that do not" if left else "")
     problems = over_subjects(evidence, ask)
     # What only the image's own lists of files keep from refusing, for whoever trusts no list of an author's.
     by_origin = sum(_only_by_origin(found, wanted.fail_on) for found in judged)
     counts = (("excusedByOrigin", by_origin), ("found", len(judged)))
+    message = _message(judged, evidence)
     return Answer(message=message, problems=problems, secrets=judged, counts=counts)
+
+
+def _message(judged: tuple[JudgedSecret, ...], evidence: EvidenceSet) -> str:
+    """Say what was searched; where something stayed closed and the policy lets that pass, say so too."""
+    left = sum(not found.counts for found in judged)
+    found = [subject.secrets for subject in evidence.subjects if isinstance(subject.secrets, SecretEvidence)]
+    closed = sum(len(search.unopened) for search in found)
+    return (
+        "no plaintext secret"
+        + (f" that counts; {left} that do not" if left else "")
+        + (f"; places that could not be opened: {closed}" if closed else "")
+    )
 
 
 def _only_by_origin(found: JudgedSecret, fail_on: SecretsFailOn) -> bool:

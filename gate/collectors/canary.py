@@ -111,7 +111,7 @@ def canary_of(
             canary = Canary(expected=planned.expected, found=scan(planned, written))
     except GateError as error:
         return unobtained_from(error)
-    if place is not None and canary.expected <= canary.found:
+    if place is not None and canary.is_found:
         _remember(place, canary, now)
     return canary
 

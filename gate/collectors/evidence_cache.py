@@ -1,7 +1,8 @@
 """Evidence that was obtained before, under a key over everything that it depends on.
 
-Errors are never cached: only values of evidence go in, and `Unobtained` is refused by type. An entry that is damaged, of another
-form, or whose raw report is gone is no entry. The folder is private, and its entries are trusted as far as that.
+Errors are never cached: only values of evidence go in, and none that is `Unobtained` or holds one at any depth, such as a report
+whose canary timed out. An entry that is damaged, of another form, holds what was never to be kept, or whose raw report is gone is
+no entry. The folder is private, and its entries are trusted as far as that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from gate.codec.strict_json import JsonValue, canonical_json
 from gate.codec.values import decode_value, encode_value
 from gate.collectors.content import read_private, write_atomically
 from gate.errors import StorageError
-from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence
+from gate.model.evidence import Canary, LayerFacts, ScanReport, SecretEvidence
+from gate.model.unobtained import holds_unobtained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +43,18 @@ class EvidenceCache:
     raw: RawEvidence
 
     def obtain(self, kind: type[Cachable], key: dict[str, JsonValue], collect: Callable[[], Cachable]) -> Cachable:
-        """Give the evidence under this key, collected now if it is not there.
+        """Return the evidence under this key, collected now if it is not there.
 
-        What `collect` raises passes through and is not kept. A cache that cannot be written costs time, nothing else.
+        What `collect` raises passes through and is not kept, nor is a value of which a part could not be had: the next run
+        tries again. A cache that cannot be written costs time, nothing else.
         """
         place = self.folder / f"{kind.__name__}-{hashlib.sha256(canonical_json(key)).hexdigest()}.json"
         known = self._read(kind, place)
         if known is not None:
             return known
         value = collect()
+        if not _lasts(value):
+            return value
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(place, _sealed(encode_value(value)))
@@ -58,6 +63,8 @@ class EvidenceCache:
     def _read(self, kind: type[Cachable], place: Path) -> Cachable | None:
         try:
             value = decode_value(kind, _opened(read_private(place)))
+            if not _lasts(value):
+                return None
             for report in _reports(value):
                 self.raw.get(report)
         except (OSError, StorageError):
@@ -75,6 +82,12 @@ def _opened(entry: bytes) -> bytes:
     if hashlib.sha256(content).hexdigest().encode() != digest:
         raise StorageError("a kept value is damaged", code="CACHE_CORRUPT")
     return content
+
+
+def _lasts(value: LayerFacts | ScanReport | SecretEvidence) -> bool:
+    """Say whether the next run may have this instead of trying again: nothing in it failed."""
+    failed_canary = isinstance(value, ScanReport) and isinstance(value.canary, Canary) and not value.canary.is_found
+    return not failed_canary and not holds_unobtained(value)
 
 
 def _reports(value: LayerFacts | ScanReport | SecretEvidence) -> tuple[Digest, ...]:

@@ -38,6 +38,7 @@ from gate.registry.deadline import Deadline
 
 MEDIA_TYPE: Final = "application/vnd.anchore.grype.report+json"
 BILL_MEDIA_TYPE: Final = "application/vnd.cyclonedx+json"
+_CONFIGURATION: Final = "{}\n"
 _REPORT, _BILL, _AGAIN = "grype.json", "grype.cdx.json", "grype-again.json"
 # Grype's own test of the database's age is off: how old it may be is the policy's word, judged by a check for both
 # scanners alike, and an old database is then reported as what it is and not as a scanner that failed.
@@ -50,6 +51,11 @@ SETTINGS: Final = MappingProxyType(
         "NO_COLOR": "1",
     }
 )
+
+
+def grype_settings() -> tuple[str, ...]:
+    """Return all that the gate tells Grype, whatever the image: its environment, and what its configuration file says."""
+    return (*(f"{name}={value}" for name, value in sorted(SETTINGS.items())), _CONFIGURATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ def _canary(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> Canary | U
         lambda: plan_grype_canary(run.database.main_file, target),
         found,
         settings=run.settings,
-        key=(run.tool.identity.digest, run.database.identity.digest, tuple(SETTINGS.items())),
+        key=(run.tool.identity.digest, run.database.identity.digest, grype_settings()),
         target=target,
         now=deadline.clock.now(),
     )
@@ -136,7 +142,7 @@ def scan_with_grype(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> tu
     with private_directories(run.settings.scratch) as directories:
         report, bill = directories.output / _REPORT, directories.output / _BILL
         config = directories.root / "grype.yaml"
-        config.write_text("{}\n", encoding="utf-8")
+        config.write_text(_CONFIGURATION, encoding="utf-8")
         arguments = [
             f"oci-dir:{link_layout(target, directories)}",
             *("--config", str(config)),

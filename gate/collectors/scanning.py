@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from gate.codec.strict_json import printable
+from gate.codec.values import encode_value
 from gate.collectors.content import DigestMemo, open_binary
 from gate.collectors.process import ChildLimits, ChildResult, PrivateDirectories, Stopped, run_child
 from gate.collectors.regular_file import open_regular
@@ -49,6 +50,12 @@ class ScanTarget:
     ecosystems: frozenset[str] = frozenset()
     unversioned: frozenset[PackageKey] = frozenset()
     claims: frozenset[tuple[str, OsPackage]] = frozenset()
+
+    @property
+    def identity(self) -> str:
+        """Return every field in words, but where the layout lies: what a report depends on beside tool and databases."""
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "layout"}
+        return Digest.of(b"\0".join(encode_value((name, value)) for name, value in sorted(named.items()))).text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

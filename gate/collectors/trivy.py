@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, os_package_set, parse_trivy_report
@@ -44,6 +45,14 @@ ALLOW_RULES: Final = (
 # Trivy ends itself a little before the gate would kill it, so that it can say why.
 _OWN_TIMEOUT_SHARE: Final = 0.95
 _REPORT: Final = "trivy.json"
+_CONFIGURATION_OPTIONS: Final = ("--config", "--ignorefile", "--secret-config")
+_CONFIGURATION: Final = MappingProxyType(
+    {
+        "trivy.yaml": "{}\n",
+        "empty.ignore": "",
+        "trivy-secret.yaml": f"disable-allow-rules: [{', '.join(ALLOW_RULES)}]\n",
+    }
+)
 FLAGS: Final = (
     "--format", "json",
     "--scanners", "vuln,secret",
@@ -58,6 +67,11 @@ FLAGS: Final = (
     "--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--skip-version-check",
     "--disable-telemetry", "--offline-scan",
 )  # fmt: skip
+
+
+def trivy_settings() -> tuple[str, ...]:
+    """Return all that the gate tells Trivy, whatever the image: its flags, and what its configuration files say."""
+    return (*FLAGS, *_CONFIGURATION.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +160,7 @@ def _canary(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> Canary | U
         lambda: plan_trivy_canary(run.database.main_file, target),
         found,
         settings=run.settings,
-        key=(run.tool.identity.digest, run.database.identity.digest, FLAGS),
+        key=(run.tool.identity.digest, run.database.identity.digest, trivy_settings()),
         target=target,
         now=deadline.clock.now(),
     )
@@ -191,8 +205,9 @@ def _cache_directory(run: TrivyRun, directories: PrivateDirectories) -> Path:
 
 def _configuration(directories: PrivateDirectories) -> list[str]:
     """Write the configuration files and give the flags that name them; a named file replaces those that lie around."""
-    config, ignore, rules = (directories.root / name for name in ("trivy.yaml", "empty.ignore", "trivy-secret.yaml"))
-    config.write_text("{}\n", encoding="utf-8")
-    ignore.write_bytes(b"")
-    rules.write_text(f"disable-allow-rules: [{', '.join(ALLOW_RULES)}]\n", encoding="utf-8")
-    return ["--config", str(config), "--ignorefile", str(ignore), "--secret-config", str(rules)]
+    arguments: list[str] = []
+    for option, (name, content) in zip(_CONFIGURATION_OPTIONS, _CONFIGURATION.items(), strict=True):
+        place = directories.root / name
+        place.write_text(content, encoding="utf-8")
+        arguments += [option, str(place)]
+    return arguments

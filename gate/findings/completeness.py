@@ -341,7 +341,7 @@ def _canary_problems(report: ScanReport, subject: Digest) -> Iterator[Problem]:
     canary = report.canary
     if canary is None or isinstance(canary, Unobtained):
         yield problem_of(canary, f"the canary of {report.kind.value}", subject)
-    elif not canary.expected or not canary.expected <= canary.found:
+    elif not canary.is_found:
         lost = ", ".join(sorted(canary.expected - canary.found)[:_SHOWN]) or "nothing was planted"
         yield _problem(
             report,

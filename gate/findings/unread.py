@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.digest import Digest
-    from gate.model.evidence import FormSeen, LayerFacts
+    from gate.model.evidence import LayerFacts
     from gate.model.finding import Tool
+    from gate.model.layer_facts import FormSeen
     from gate.model.policy import CoveragePolicy
 
 _SHOWN = 3

@@ -14,7 +14,8 @@ from typing import Final
 
 from gate.layers.entry import EntryKind
 from gate.layers.merged_view import MergedView
-from gate.model.evidence import DroppedEntry, OsPackage
+from gate.model.evidence import OsPackage
+from gate.model.layer_facts import DroppedEntry
 
 # What outlives a package honestly: configuration and state; and what slim images leave out, so that its absence tells nothing.
 _OUTLIVES: Final = re.compile(rb"(?s)(?:etc|var|run|tmp)/.*|usr/share/(?:doc|man|info|locale|lintian|bug)/.*")

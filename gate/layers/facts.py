@@ -25,8 +25,9 @@ from gate.layers.package_forms import FormReader
 from gate.layers.passwd import PasswdReader
 from gate.layers.redirects import RedirectReader
 from gate.model.digest import Digest
-from gate.model.evidence import DroppedEntry, LayerFacts, LayerSummary, PrivilegedFile
+from gate.model.evidence import LayerFacts, LayerSummary
 from gate.model.image import Descriptor
+from gate.model.layer_facts import DroppedEntry, PrivilegedFile
 from gate.model.limits import LayerLimits
 
 # Names under which the scanners look for SBOMs (Trivy `analyzer/sbom`, Syft `sbom-cataloger`), and CycloneDX's own.

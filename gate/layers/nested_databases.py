@@ -12,7 +12,8 @@ from gate.layers.bodies import Capture
 from gate.layers.databases import MAX_DATABASE_BYTES, nested_database
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView
-from gate.model.evidence import NestedDatabase, OsPackage
+from gate.model.evidence import OsPackage
+from gate.model.layer_facts import NestedDatabase
 
 # The last parts of every database's path: all other files are passed over at the cost of one look.
 _LAST_PARTS: Final = (

@@ -17,8 +17,8 @@ from typing import Final
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView
 from gate.layers.program_marks import ProgramMarks
-from gate.model.evidence import FormSeen
 from gate.model.finding import PackageKey
+from gate.model.layer_facts import FormSeen
 
 # Places that are named one by one; more of a form are counted together under its last one's folder, and then refuse as a whole.
 _MAX_PLACES: Final = 500

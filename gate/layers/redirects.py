@@ -15,7 +15,8 @@ from typing import Final
 from gate.layers.bodies import Capture
 from gate.layers.entry import BodySink, Entry
 from gate.layers.merged_view import MergedView
-from gate.model.evidence import Distribution, Redirect
+from gate.model.evidence import Distribution
+from gate.model.layer_facts import Redirect
 
 _MAX_BYTES: Final = 16 << 20
 _REPOSITORIES: Final = b"etc/apk/repositories"

@@ -15,6 +15,7 @@ from gate.model.digest import Digest
 from gate.model.finding import Package, PackageKey, SecretFinding, Tool, ToolFinding
 from gate.model.image import Descriptor, ImageIndex, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
+from gate.model.layer_facts import DroppedEntry, FormSeen, NestedDatabase, PrivilegedFile, Redirect
 from gate.model.reference import Repository
 from gate.model.subject import SkippedChild, Subject
 
@@ -106,6 +107,11 @@ class Canary:
     expected: frozenset[str]
     found: frozenset[str]
 
+    @property
+    def is_found(self) -> bool:
+        """Say whether something was planted and all of it was found."""
+        return bool(self.expected) and self.expected <= self.found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReport:
@@ -174,61 +180,6 @@ class PackageDatabase:
     linked: bool = False
     problem: str = ""
     packages: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NestedDatabase:
-    """A package database below another root than the image's, with its packages as far as the gate reads them."""
-
-    kind: str
-    path: str
-    packages: frozenset[tuple[str, str, str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivilegedFile:
-    """What gives rights in the merged view: setuid or setgid bits (octal mode), file capabilities, or a device.
-
-    `device` is `block MAJOR:MINOR` or `character MAJOR:MINOR`; a directory counts for its setgid bit.
-    """
-
-    path: str
-    mode: int
-    capabilities: bool = False
-    device: str = ""
-    is_directory: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DroppedEntry:
-    """A package that a later layer dropped from the database, or gave another version (`now`), while its files stayed."""
-
-    name: str
-    version: str
-    now: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirect:
-    """A file by which Trivy asks about something else than what the image is, or reads less of it, and what it does so."""
-
-    path: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormSeen:
-    """A form of package (`gate.model.package_forms`) at one place of the merged view, and how many files of it are there.
-
-    `owner` is the package of the distribution that claims the file, so that the distribution's advisories answer for it. An
-    empty `path` stands for places beyond those that are named one by one.
-    """
-
-    form: str
-    path: str
-    count: int = 1
-    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

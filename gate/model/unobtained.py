@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 from gate.model.reasons import REASONS
@@ -30,3 +33,16 @@ def missing(value: object, what: str, subject: Digest | None = None) -> Problem 
     if isinstance(value, Unobtained):
         return problem_of(value, what, subject)
     return problem_of(None, what, subject) if value is None else None
+
+
+def holds_unobtained(value: object) -> bool:
+    """Say whether a value is, or holds at any depth, evidence that could not be had: such a value is never kept for later."""
+    if isinstance(value, Unobtained):
+        return True
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return any(map(holds_unobtained, value))
+    if isinstance(value, Mapping):
+        return any(map(holds_unobtained, (*value.keys(), *value.values())))
+    if is_dataclass(value) and not isinstance(value, type):
+        return any(holds_unobtained(getattr(value, field.name)) for field in fields(value))
+    return False

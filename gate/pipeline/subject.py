@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gate.collectors.grype import collect_grype
+from gate.collectors.grype import collect_grype, grype_settings
 from gate.collectors.hidden import find_hidden
 from gate.collectors.pull import pulling
 from gate.collectors.scanning import ScanTarget
-from gate.collectors.trivy import collect_trivy
+from gate.collectors.trivy import collect_trivy, trivy_settings
 from gate.collectors.unobtained import unobtained_from
 from gate.errors import GateError, StorageError
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
@@ -244,11 +244,14 @@ def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop
 
 
 def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> dict[str, JsonValue]:
+    """Return everything that a report depends on: the image as the gate reads it, binary, databases, flags and settings."""
     databases = (
         (workshop.databases.trivy, workshop.databases.java) if tool is Tool.TRIVY else (workshop.databases.grype,)
     )
+    settings = trivy_settings() if tool is Tool.TRIVY else grype_settings()
     return {
-        "manifest": str(target.manifest),
+        "target": target.identity,
+        "settings": list(settings),
         "tool": str(pinned.identity.digest),
         "databases": [
             "" if isinstance(database, Unobtained) else str(database.identity.digest) for database in databases

@@ -22,7 +22,6 @@ from gate.model.evidence import (
     LayerFacts,
     LayerSummary,
     PackageDatabase,
-    PrivilegedFile,
     RawReport,
     RequestFacts,
     RuleResult,
@@ -35,6 +34,7 @@ from gate.model.evidence import (
 from gate.model.finding import FixState, Package, Tool, ToolFinding
 from gate.model.image import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Descriptor, ImageIndex, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
+from gate.model.layer_facts import PrivilegedFile
 from gate.model.severity import Severity
 from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild, Subject

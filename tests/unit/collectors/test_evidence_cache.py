@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -11,10 +16,10 @@ from hypothesis import strategies as st
 
 from gate.codec.strict_json import JsonValue
 from gate.codec.values import encode_value
-from gate.collectors.evidence_cache import EvidenceCache
+from gate.collectors.evidence_cache import Cachable, EvidenceCache, _sealed
 from gate.errors import ScannerError
 from gate.model.digest import Digest
-from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence
+from gate.model.evidence import Canary, LayerFacts, ScanReport, SecretEvidence, Unobtained
 from gate.model.finding import Tool
 from gate.store.evidence_folder import EvidenceFolder
 from tests.support.evidence import layer_facts, scan, subject_evidence
@@ -138,6 +143,70 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None
     collect = Collecting()
     assert [cache.obtain(LayerFacts, KEY, collect) for _ in range(2)] == [layer_facts()] * 2
     assert collect.times == 2
+
+
+GONE: Final = Unobtained(code="SCAN_TIMEOUT", reason="trivy took longer than it may")
+CACHED: Final[dict[type, Any]] = {
+    LayerFacts: layer_facts(),
+    ScanReport: scan(Tool.TRIVY, subject_evidence()),
+    SecretEvidence: SecretEvidence(),
+}
+
+
+def places_of(kind: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - a type as it is annotated
+    """Give the way to each field, at any depth, whose type says that it may be `Unobtained`."""
+    if kind is Unobtained:
+        yield way
+    elif get_origin(kind) in {Union, UnionType, tuple, frozenset}:
+        for part in get_args(kind):
+            yield from places_of(part, way)
+    elif dataclasses.is_dataclass(kind):
+        for name, hint in get_type_hints(kind).items():
+            yield from places_of(hint, (*way, name))
+
+
+def spoiled(value: Any, way: tuple[str, ...]) -> Any:  # noqa: ANN401 - any piece of evidence
+    if not way:
+        return GONE
+    return replace(value, **{way[0]: spoiled(getattr(value, way[0]), way[1:])})
+
+
+SPOILED: Final = [(kind, way) for kind in CACHED for way in places_of(kind)]
+
+
+def test_the_walk_over_the_cached_types_finds_what_can_be_missing_in_them() -> None:
+    assert set(CACHED) == set(Cachable.__constraints__)
+    assert (ScanReport, ("canary",)) in SPOILED
+
+
+@pytest.mark.parametrize(("kind", "way"), SPOILED)
+@pytest.mark.parametrize("kept_by", ["this release", "another release"])
+def test_what_could_not_be_had_is_never_kept_nor_believed_in_whatever_it_is_nested(
+    kind: type[Any], way: tuple[str, ...], kept_by: str, cache: EvidenceCache, tmp_path: Path
+) -> None:
+    keep_raw(tmp_path)
+    bad, good = spoiled(CACHED[kind], way), CACHED[kind]
+    if kept_by == "another release":
+        # As a release that kept such a value has left it.
+        cache.obtain(kind, KEY, lambda: good)
+        entry(cache).write_bytes(_sealed(encode_value(bad)))
+    else:
+        assert cache.obtain(kind, KEY, lambda: bad) == bad
+    assert cache.obtain(kind, KEY, lambda: good) == good
+    assert cache.obtain(kind, KEY, lambda: bad) == good
+
+
+def test_a_canary_that_was_not_found_is_looked_for_again(cache: EvidenceCache, tmp_path: Path) -> None:
+    keep_raw(tmp_path)
+    report = CACHED[ScanReport]
+    lost = replace(report, canary=Canary(expected=frozenset({"CVE-1"}), found=frozenset()))
+    assert cache.obtain(ScanReport, KEY, lambda: lost) == lost
+    assert cache.obtain(ScanReport, KEY, lambda: report) == report
+    assert cache.obtain(ScanReport, KEY, lambda: lost) == report
+
+
+def keep_raw(folder: Path) -> None:
+    EvidenceFolder(folder / "evidence").put(b"report trivy")
 
 
 def test_the_same_evidence_gives_the_same_bytes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gate.model.evidence import DroppedEntry
+from gate.model.layer_facts import DroppedEntry
 from tests.support.layers import facts_of
 from tools.images.archive import Entry, file, tar, whiteout
 
