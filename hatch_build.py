@@ -1,7 +1,7 @@
 """Put the package's data files into the wheel under `gate/data/`.
 
 The files live where people look for them in the checkout (`policies/`, `schemas/`, `tools.lock.yaml`, `tools/*/go.mod`), so the
-wheel gets copies. An editable install gets none: there `gate.collectors.package_data` reads the checkout itself.
+wheel gets copies. An editable install gets none: there `gate.disk.package_data` reads the checkout itself.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from bench.shop import GATE, SIZES_MB, Shop
 from bench.timing import Contestant, Cost, one_core, take_turns
 from gate.codec.oci import parse_manifest
 from gate.codec.oci_config import parse_config
-from gate.collectors.blobs import BlobReader, FolderMembers
-from gate.collectors.layer_secrets import LayerSecrets
-from gate.collectors.layers import collect_layers
-from gate.collectors.layout_source import LayoutSource
-from gate.collectors.secret_rules import load_rule_set, shipped_known
+from gate.images.blobs import BlobReader, FolderMembers
+from gate.images.layout_source import LayoutSource
 from gate.model.limits import LayerLimits
+from gate.pipeline.collect.layer_secrets import LayerSecrets
+from gate.pipeline.collect.layers import collect_layers
+from gate.pipeline.collect.secret_rules import load_rule_set, shipped_known
 from gate.secrets.findings import Fingerprints
 from gate.secrets.rule_set import RuleSet
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.timing import Scene
-from gate.collectors.grype import SETTINGS
-from gate.collectors.trivy import ALLOW_RULES, FLAGS
 from gate.model.reference import Repository
+from gate.scanners.grype import SETTINGS
+from gate.scanners.trivy import ALLOW_RULES, FLAGS
 from tools.advisories import build_databases
 from tools.build import ROOT, tools_dir
 from tools.demo.registry import running_registry

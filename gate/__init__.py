@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from gate.model.requirement import Requirement
     from gate.model.signer import PublicKey
     from gate.pipeline.check import check
-    from gate.pipeline.opening import open_signer, read_public_key, read_requirement
     from gate.pipeline.options import AdHoc, CheckOptions, CheckRun
-    from gate.pipeline.places import Places, default_places
     from gate.pipeline.verify import verify
     from gate.pipeline.verify_options import VerifyOptions, VerifyRun
+    from gate.settings.locations import Places, default_places
+    from gate.settings.opening import open_signer, read_public_key, read_requirement
     from gate.signers.signer import Signer
 
 __all__ = [
@@ -60,7 +60,7 @@ _HOMES = {
     "CheckRun": "gate.pipeline.options",
     "Digest": "gate.model.digest",
     "GateError": "gate.errors",
-    "Places": "gate.pipeline.places",
+    "Places": "gate.settings.locations",
     "PublicKey": "gate.model.signer",
     "Repository": "gate.model.reference",
     "Requirement": "gate.model.requirement",
@@ -68,11 +68,11 @@ _HOMES = {
     "VerifyOptions": "gate.pipeline.verify_options",
     "VerifyRun": "gate.pipeline.verify_options",
     "check": "gate.pipeline.check",
-    "default_places": "gate.pipeline.places",
-    "open_signer": "gate.pipeline.opening",
+    "default_places": "gate.settings.locations",
+    "open_signer": "gate.settings.opening",
     "parse_repository": "gate.model.reference",
-    "read_public_key": "gate.pipeline.opening",
-    "read_requirement": "gate.pipeline.opening",
+    "read_public_key": "gate.settings.opening",
+    "read_requirement": "gate.settings.opening",
     "verify": "gate.pipeline.verify",
 }
 

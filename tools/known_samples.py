@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.collectors.secret_rules import load_rule_set, shipped_known
 from gate.model.finding import Confidence
+from gate.pipeline.collect.secret_rules import load_rule_set, shipped_known
 from gate.secrets.budget import Budget
 from gate.secrets.known import MIN_VALUE_BYTES, value_digest
 from gate.secrets.search import Search

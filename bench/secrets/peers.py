@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gate.collectors.secret_rules import load_rule_set, shipped_known
 from gate.errors import GateError
+from gate.pipeline.collect.secret_rules import load_rule_set, shipped_known
 from gate.secrets.budget import Budget
 from gate.secrets.hit import Hit
 from gate.secrets.known import KnownSecrets

@@ -18,10 +18,10 @@ from typing import IO, BinaryIO, Final
 
 from gate.admin.database_artifacts import MAX_DATABASE_BYTES, source_fault
 from gate.codec.strict_json import Fault, ObjectView, parse_object
-from gate.collectors.content import DigestMemo
-from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry, make_store
+from gate.disk.content import DigestMemo
 from gate.errors import DatabaseError
 from gate.model.digest import Digest
+from gate.scanners.database_store import FILES, Database, DatabaseKind, add_entry, make_store
 
 LIST_NAME: Final = "gate-databases.json"
 _VERSION: Final = 1

@@ -21,12 +21,12 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from gate.codec.oci import parse_listing, parse_manifest
-from gate.collectors.database_store import FILES, Database, DatabaseKind, add_entry, make_store
 from gate.errors import DatabaseError, GateError
 from gate.model.digest import Digest
 from gate.model.image import OCI_MANIFEST, Descriptor, ImageManifest
 from gate.model.reference import RegistryReference
 from gate.registry.client import RegistryClient
+from gate.scanners.database_store import FILES, Database, DatabaseKind, add_entry, make_store
 
 MAX_LAYER_BYTES: Final = 4 << 30
 MAX_DATABASE_BYTES: Final = 16 << 30

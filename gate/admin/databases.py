@@ -22,16 +22,16 @@ from gate.admin.database_artifacts import (
 )
 from gate.admin.downloads import DownloadOptions
 from gate.admin.grype_database import add_from_file, add_from_listing
-from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor
-from gate.collectors.database_store import FILES, Database, DatabaseKind, load_databases, set_current
-from gate.collectors.tool_pins import PinnedTool
+from gate.clock import Deadline
+from gate.disk.content import DigestMemo, disk_errors, hash_descriptor
 from gate.errors import DatabaseError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Unobtained
 from gate.model.reference import RegistryReference, parse_reference
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import ProxySettings
+from gate.scanners.database_store import FILES, Database, DatabaseKind, load_databases, set_current
+from gate.scanners.tool_pins import PinnedTool
 
 TRIVY_ADDRESS: Final = "ghcr.io/aquasecurity/trivy-db:2"
 JAVA_ADDRESS: Final = "ghcr.io/aquasecurity/trivy-java-db:1"

@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Final
 from gate.admin.databases import DatabaseStatus, database_status
 from gate.admin.tools import list_tools
 from gate.admin.trust import TrustStatus, trust_status
-from gate.collectors.database_store import DatabaseKind
-from gate.collectors.trust_store import TrustStore
 from gate.errors import GateError, StorageError
 from gate.model.reasons import REASONS
 from gate.model.reference import RegistryReference, parse_reference
-from gate.pipeline.workshop import image_store, tool_places
+from gate.pipeline.collect.context import image_store, tool_places
 from gate.registry.client import RegistryClient
+from gate.scanners.database_store import DatabaseKind
 from gate.store.record import open_record
+from gate.trust.store import TrustStore
 
 if TYPE_CHECKING:
+    from gate.clock import Deadline
     from gate.model.digest import Digest
-    from gate.pipeline.places import Places
-    from gate.registry.deadline import Deadline
     from gate.registry.options import RegistryOptions
+    from gate.settings.locations import Places
     from gate.signers.signer import Signer
 
 # The shipped baseline's own bound (DESIGN, section 6: `databaseMaxAge`); a policy may set another, so this only warns.

@@ -15,10 +15,10 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from gate.clock import Deadline
 from gate.codec.strict_json import printable
 from gate.errors import EvidenceError
 from gate.model.digest import Digest
-from gate.registry.deadline import Deadline
 from gate.registry.options import ProxySettings
 from gate.registry.proxies import proxy_for
 

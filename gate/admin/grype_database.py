@@ -17,16 +17,16 @@ from urllib.parse import urljoin, urlsplit
 
 from gate.admin.database_artifacts import MAX_DATABASE_BYTES, MAX_LAYER_BYTES, copy_files, source_fault
 from gate.admin.downloads import DownloadOptions, download
+from gate.clock import Deadline
 from gate.codec.strict_json import Fault, parse_object
-from gate.collectors.content import DigestMemo, hash_descriptor
-from gate.collectors.database_store import Database, DatabaseKind, add_entry, make_store
-from gate.collectors.grype import SETTINGS
-from gate.collectors.process import private_directories
-from gate.collectors.scanning import ScanSettings, run_scanner
-from gate.collectors.tool_pins import PinnedTool
+from gate.disk.content import DigestMemo, hash_descriptor
 from gate.errors import DatabaseError, ScannerError
 from gate.model.digest import Digest
-from gate.registry.deadline import Deadline
+from gate.sandbox.process import private_directories
+from gate.scanners.database_store import Database, DatabaseKind, add_entry, make_store
+from gate.scanners.grype import SETTINGS
+from gate.scanners.scanning import ScanSettings, run_scanner
+from gate.scanners.tool_pins import PinnedTool
 
 _FAULT: Final = Fault(DatabaseError, "DB_SOURCE", "latest.json")
 _MAX_LISTING_BYTES: Final = 1 << 20

@@ -14,18 +14,18 @@ from typing import Final
 
 import yaml
 
-from gate.codec.policy_yaml import KIND as POLICY_KIND
-from gate.codec.policy_yaml import check_policy_dates, parse_policy
-from gate.codec.requirement_yaml import KIND as REQUIREMENT_KIND
-from gate.codec.requirement_yaml import parse_requirement
+from gate.codec.policy.document import KIND as POLICY_KIND
+from gate.codec.policy.document import check_policy_dates, parse_policy
+from gate.codec.requirement.document import KIND as REQUIREMENT_KIND
+from gate.codec.requirement.document import parse_requirement
 from gate.codec.yaml_document import parse_yaml
-from gate.collectors.content import write_atomically
-from gate.collectors.package_data import data_path
-from gate.collectors.policy_folder import PolicyFolder, document_name, read_document
-from gate.collectors.rules import check_rules
+from gate.disk.content import write_atomically
+from gate.disk.package_data import data_path
 from gate.errors import PolicyError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
+from gate.sandbox.rules import check_rules
+from gate.settings.policy_folder import PolicyFolder, document_name, read_document
 
 SCHEMAS: Final = ("policy", "requirement")
 TEMPLATES: Final = ("baseline", "production", "strict")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import StorageError
-from gate.pipeline.recording import evidence_of, read_intent, record_superseded
+from gate.pipeline.issue.recording import evidence_of, read_intent, record_superseded
 from gate.store.backend import pages
 from gate.store.record import Record, open_record
 from gate.store.rows import read_row
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from gate.clock import Deadline
     from gate.model.digest import Digest
-    from gate.pipeline.places import Places
-    from gate.registry.deadline import Deadline
+    from gate.settings.locations import Places
     from gate.store.record import Row
 
 _RESTORE: Final = "Restore it from a copy of the record."

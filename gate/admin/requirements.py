@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from gate.admin.policies import write_new
 from gate.codec.keys import render_public_key
-from gate.codec.policy_yaml import check_policy_dates, parse_policy
-from gate.codec.requirement_yaml import parse_requirement
+from gate.codec.policy.document import check_policy_dates, parse_policy
+from gate.codec.requirement.document import parse_requirement
 from gate.codec.times import format_duration
-from gate.collectors.policy_folder import PolicyFolder, document_name, read_document
 from gate.errors import UsageError
+from gate.settings.policy_folder import PolicyFolder, document_name, read_document
 
 if TYPE_CHECKING:
     from gate.model.policy import Policy

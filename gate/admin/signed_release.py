@@ -22,21 +22,21 @@ from gate.codec.release_signature import (
 from gate.codec.sigstore_api import MAX_ANSWER_BYTES
 from gate.codec.strict_json import printable
 from gate.codec.trusted_root import parse_trusted_root
-from gate.collectors.tool_pins import ReleaseArchive, ReleaseSigner, SignatureForm, ToolPin
 from gate.errors import EvidenceError, GateError, RefusedError, RegistryError, ScannerError
 from gate.model.digest import Digest
 from gate.model.policy_signers import KeylessSigner
 from gate.model.trust import PUBLIC, Trust
 from gate.registry.options import RegistryOptions
 from gate.registry.service import Service
+from gate.scanners.tool_pins import ReleaseArchive, ReleaseSigner, SignatureForm, ToolPin
 from gate.verification.signature import verify_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gate.clock import Deadline
     from gate.model.bundle import Bundle, LogEntry
-    from gate.registry.deadline import Deadline
 
 _RETRIEVE: Final = "/api/v1/log/entries/retrieve"
 

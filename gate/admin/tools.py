@@ -21,10 +21,13 @@ from typing import Final
 
 from gate.admin.downloads import DownloadOptions, download
 from gate.admin.signed_release import Publisher
+from gate.clock import Deadline
 from gate.codec.strict_json import printable
-from gate.collectors.content import DigestMemo, disk_errors, hash_descriptor, write_atomically
-from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped
-from gate.collectors.tool_pins import (
+from gate.disk.content import DigestMemo, disk_errors, hash_descriptor, write_atomically
+from gate.errors import EvidenceError, GateError, ScannerError, UsageError
+from gate.model.digest import Digest
+from gate.model.evidence import ToolIdentity
+from gate.scanners.tool_pins import (
     USER_LOCK_VERSION,
     PinnedTool,
     ReleaseArchive,
@@ -37,10 +40,7 @@ from gate.collectors.tool_pins import (
     read_user_lock,
     this_platform,
 )
-from gate.errors import EvidenceError, GateError, ScannerError, UsageError
-from gate.model.digest import Digest
-from gate.model.evidence import ToolIdentity
-from gate.registry.deadline import Deadline
+from gate.trust.shipped import TRUSTED_ROOT, shipped
 
 # What of the caller's environment `go build` needs: where its caches, modules and the network are.
 _GO_VARIABLES: Final = frozenset(

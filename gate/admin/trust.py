@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.signing_config import CLIENT_TYPE, parse_signing_config
 from gate.codec.strict_json import Fault, JsonValue, canonical_json, parse_object
 from gate.codec.trusted_root import MAX_ROOT_BYTES, parse_trusted_root
-from gate.collectors.regular_file import open_regular
-from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT, shipped
-from gate.collectors.trust_store import TrustEntry, TrustStore
-from gate.collectors.unobtained import unobtained_from
+from gate.disk.regular_file import open_regular
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.digest import Digest
 from gate.model.trust import TrustSource
+from gate.model.unavailable import unobtained_from
 from gate.registry.service import Service
+from gate.trust.shipped import SIGNING_CONFIG, TRUSTED_ROOT, shipped
+from gate.trust.store import TrustEntry, TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from gate.clock import Deadline
     from gate.model.evidence import Unobtained
     from gate.model.trust import TrustedRoot
-    from gate.registry.deadline import Deadline
     from gate.registry.options import RegistryOptions
 
 _FAULT: Final = Fault(UsageError, "ROOT_MALFORMED", "the trust configuration")
@@ -70,7 +70,7 @@ def _status(store: TrustStore, name: str, now: datetime) -> TrustStatus:
 def _expiry(store: TrustStore, entry: TrustEntry) -> datetime | None:
     if entry.source is not TrustSource.TUF:
         return None
-    from gate.collectors.tuf_client import expiry_of  # noqa: PLC0415  what shows files alone needs no TUF
+    from gate.trust.tuf_client import expiry_of  # noqa: PLC0415  what shows files alone needs no TUF
 
     return expiry_of(store.tuf_folder(entry.name))
 
@@ -92,9 +92,9 @@ def update_trust(
 
     Raises:
         UsageError: it is not said which repository, or what to trust first; the root cannot be read.
-        EvidenceError: as `gate.collectors.tuf_client.update_from`.
+        EvidenceError: as `gate.trust.tuf_client.update_from`.
     """
-    from gate.collectors.tuf_client import update_from  # noqa: PLC0415
+    from gate.trust.tuf_client import update_from  # noqa: PLC0415
 
     chosen = url or _last_url(store, name)
     folder = store.tuf_folder(name)
@@ -129,7 +129,7 @@ def _last_url(store: TrustStore, name: str) -> str:
 
 def _known_anchor(store: TrustStore, name: str, url: str) -> bytes:
     """Give the metadata that is trusted first: never one that the repository serves itself."""
-    from gate.collectors.tuf_client import kept_anchor  # noqa: PLC0415
+    from gate.trust.tuf_client import kept_anchor  # noqa: PLC0415
 
     try:
         before = store.entry(name)

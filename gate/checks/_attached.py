@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import image_fault
 from gate.model.evidence import Unobtained
-from gate.model.unobtained import problem_of
+from gate.model.problems import problem_of
 from gate.model.verdict import AcceptedSignature, Problem
 
 if TYPE_CHECKING:

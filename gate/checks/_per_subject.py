@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.model.evidence import Unobtained
-from gate.model.unobtained import missing, problem_of
+from gate.model.problems import missing, problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

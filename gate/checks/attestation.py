@@ -3,7 +3,7 @@
 Signed SBOMs (CycloneDX, SPDX), vulnerability reports, VEX, test results, and any predicate type by its exact URI. That another
 valid attestation is attached is no success (attack A01). A document is read as far as it must be believed: it is of its kind and
 not empty; of a test result, that it says PASSED; a CycloneDX document is valid under the schema of its version, which was asked
-before, in a child that can be killed (`gate.collectors.cyclonedx`). It takes nothing away from what the gate finds itself.
+before, in a child that can be killed (`gate.sandbox.cyclonedx`). It takes nothing away from what the gate finds itself.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
 from gate.model.finding import Tool
 from gate.model.image import INDEX_TYPES
 from gate.model.policy import VulnerabilityPolicy
-from gate.model.unobtained import problem_of
+from gate.model.problems import problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gate.checks._per_subject import over_subjects
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts
 from gate.model.image_config import ImageConfig
-from gate.model.unobtained import missing
+from gate.model.problems import missing
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gate.checks._per_subject import over_subjects
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, Unobtained
 from gate.model.policy import UserRule
-from gate.model.unobtained import problem_of
+from gate.model.problems import problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

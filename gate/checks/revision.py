@@ -17,7 +17,7 @@ from gate.errors import GateError
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind
 from gate.model.policy import RevisionRule
-from gate.model.unobtained import problem_of
+from gate.model.problems import problem_of
 from gate.model.verdict import Problem
 from gate.verification.provenance import demand_provenance
 

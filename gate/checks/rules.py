@@ -1,6 +1,6 @@
 """`rules`: the policy's own rules, CEL expressions over documented evidence, are all true.
 
-The expressions were evaluated before, in a child that can be killed (`gate.collectors.rules`); here the results are read. An
+The expressions were evaluated before, in a child that can be killed (`gate.sandbox.rules`); here the results are read. An
 error or a value that is no boolean is `error`, never a pass (attack P04), and a rule without a result was not evaluated.
 """
 
@@ -12,7 +12,7 @@ from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import evidence_of_rules
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, Unobtained
-from gate.model.unobtained import missing, problem_of
+from gate.model.problems import missing, problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

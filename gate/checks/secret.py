@@ -15,7 +15,7 @@ from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
 from gate.model.finding import SecretFinding, SecretPlace, Tool
 from gate.model.policy import FailOrIgnore, SecretsFailOn, SecretsPolicy
-from gate.model.unobtained import missing
+from gate.model.problems import missing
 from gate.model.verdict import JudgedSecret, Problem
 
 if TYPE_CHECKING:

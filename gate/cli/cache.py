@@ -9,8 +9,8 @@ import click
 from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.types import SIZE
-from gate.pipeline.turns import SCRATCH, sweep_scratch
-from gate.pipeline.workshop import image_store
+from gate.pipeline.collect.context import image_store
+from gate.pipeline.image_lock import SCRATCH, sweep_scratch
 from gate.report.content import Listing
 
 _BUSY: Final = "a run is using the store, and nothing was removed: try again when it has ended"

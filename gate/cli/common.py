@@ -23,21 +23,21 @@ from gate.cli.outputs import expect_writable, write_report
 from gate.cli.progress import shown_progress
 from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
+from gate.clock import Deadline
 from gate.disk.named import waiting_at_most
 from gate.errors import StorageError
 from gate.model.version import VERSION
-from gate.pipeline.places import default_places
-from gate.registry.deadline import Deadline
 from gate.report.codes import exit_code_of, worst_exit_code
 from gate.report.content import Document, Report
 from gate.report.formats import Format
+from gate.settings.locations import default_places
 
 if TYPE_CHECKING:
     from gate.model.progress import Progress
     from gate.pipeline.options import CheckOptions
-    from gate.pipeline.places import Places
     from gate.pipeline.verify_options import VerifyOptions
     from gate.report.content import Content
+    from gate.settings.locations import Places
 
 Options = TypeVar("Options", "CheckOptions", "VerifyOptions")
 FOUND_NAME: Final = ".gate.yaml"

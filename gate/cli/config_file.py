@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gate.cli.registries import read_registries
 from gate.cli.session import Session
 from gate.cli.types import Placed, split_output
 from gate.codec.yaml_document import parse_yaml
 from gate.disk.named import read_named
 from gate.errors import PolicyError
+from gate.settings.registries import read_registries
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Fields, Node

@@ -32,15 +32,15 @@ from gate.cli.common import (
 from gate.cli.environment import download_authority
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.types import DIGEST, PLACE
-from gate.collectors.content import DigestMemo
-from gate.collectors.database_store import Database
-from gate.collectors.tool_pins import PinnedTool, locate_tool
+from gate.disk.content import DigestMemo
 from gate.errors import ScannerError
 from gate.model.digest import Digest
-from gate.pipeline.workshop import tool_places
+from gate.pipeline.collect.context import tool_places
 from gate.registry.client import RegistryClient
 from gate.report.content import Cell, Listing
 from gate.report.lines import duration
+from gate.scanners.database_store import Database
+from gate.scanners.tool_pins import PinnedTool, locate_tool
 
 # Grype's database is unpacked and indexed by Grype, which takes minutes.
 _TIME: Final = timedelta(hours=1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gate.collectors.policy_folder import read_document
 from gate.model.digest import Digest
-from gate.pipeline.opening import read_public_key as public_key
-from gate.pipeline.opening import read_requirement
+from gate.settings.opening import read_public_key as public_key
+from gate.settings.opening import read_requirement
+from gate.settings.policy_folder import read_document
 
 __all__ = ["accepted_policy", "public_key", "read_requirement"]
 

@@ -86,7 +86,7 @@ def _write_file(path: Path, text: str) -> None:
     except (OSError, RuntimeError) as error:
         raise _refusal(path, _reason(error)) from error
     if not special:
-        from gate.collectors.output import write_output  # noqa: PLC0415 - standard output needs no temporary files
+        from gate.disk.output import write_output  # noqa: PLC0415 - standard output needs no temporary files
 
         write_output(real, content)
 

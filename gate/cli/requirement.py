@@ -12,7 +12,7 @@ from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.demands import public_key, read_requirement
 from gate.cli.types import PLACE
-from gate.codec.requirement_yaml import KIND
+from gate.codec.requirement.document import KIND
 from gate.errors import PolicyError
 from gate.report.content import Listing
 

@@ -59,9 +59,9 @@ def loading_beside(module: str, uris: Sequence[str], timestamp: str | None) -> A
 
 def _sigstore(common: Common, registry: RegistryOptions) -> SigstoreAccess:
     # Loaded by who signs by identity alone.
-    from gate.collectors.trust_store import TrustStore  # noqa: PLC0415
-    from gate.registry.deadline import Clock  # noqa: PLC0415
+    from gate.clock import Clock  # noqa: PLC0415
     from gate.signers.instance import SigstoreAccess, SigstoreFiles  # noqa: PLC0415
+    from gate.trust.store import TrustStore  # noqa: PLC0415
 
     store = TrustStore(common.places().state / "trust")
 

@@ -14,11 +14,11 @@ from gate.admin.tools import InstallOptions, ToolStatus, install_tool, list_tool
 from gate.cli.commands import Group
 from gate.cli.common import Common, ca_file_option, common_options, tools_dir_option
 from gate.cli.environment import download_authority, proxies
-from gate.collectors.tool_pins import PinnedTool, read_tool_lock
-from gate.collectors.trust_store import TrustStore
 from gate.model.trust import PUBLIC
-from gate.pipeline.workshop import tool_places
+from gate.pipeline.collect.context import tool_places
 from gate.report.content import Cell, Listing
+from gate.scanners.tool_pins import PinnedTool, read_tool_lock
+from gate.trust.store import TrustStore
 
 # Trivy takes six minutes to build on two cores.
 _TIME: Final = timedelta(hours=1)

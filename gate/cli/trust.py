@@ -14,19 +14,19 @@ from gate.cli.commands import Group
 from gate.cli.common import Common, ca_file_option, common_options, with_options
 from gate.cli.environment import registry_options
 from gate.cli.types import DIGEST, LOG_KEY, MOMENT, PLACE
-from gate.collectors.output import write_output
-from gate.collectors.trust_store import TrustStore
+from gate.disk.output import write_output
 from gate.errors import UsageError
 from gate.model.trust import PUBLIC
 from gate.model.validity import Validity
 from gate.report.content import Cell, Listing
 from gate.report.lines import duration
+from gate.trust.store import TrustStore
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.collectors.trust_store import TrustEntry
     from gate.model.digest import Digest
+    from gate.trust.store import TrustEntry
 
 _TIME: Final = timedelta(minutes=2)
 _NOT_JUDGED: Final = 3

@@ -3,7 +3,7 @@
 Refuses a document that is not of its kind, an SBOM that lists nothing, and a CycloneDX one in which a reference names two
 things. It does not judge what the document says of the software: the gate scans for itself, and an SBOM takes nothing away from
 what was found (attack L05). Only statements whose signature was verified come here. Whether a CycloneDX document meets the
-schema of its version takes seconds and is asked elsewhere (`gate.collectors.cyclonedx`).
+schema of its version takes seconds and is asked elsewhere (`gate.sandbox.cyclonedx`).
 
 Specification: CycloneDX 1.2 to 1.7 (JSON), SPDX 2.2 and 2.3 (JSON), OpenVEX 0.2.0, in-toto vulns and test-result predicates;
 formats reference, section 10.7.

@@ -10,8 +10,8 @@ from gate.findings.package_places import is_chiselled, place_problems
 from gate.model.evidence import Unobtained
 from gate.model.glob import Glob
 from gate.model.policy import CoveragePolicy, FailOrIgnore, VulnerabilityPolicy
+from gate.model.problems import problem_of
 from gate.model.releases import Life, end_of_life
-from gate.model.unobtained import problem_of
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:

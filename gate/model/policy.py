@@ -1,6 +1,6 @@
 """The policy: what an image must be.
 
-Values only; `gate.codec.policy_yaml` makes them from bytes, strictly. A section that is None was not given, so that its
+Values only; `gate.codec.policy.document` makes them from bytes, strictly. A section that is None was not given, so that its
 checks are `disabled`. Every file that a policy points to was read and compared with its digest before a value was made;
 those without a digest are listed in `unpinned`, and then no verdict can be signed (DESIGN, section 6).
 """

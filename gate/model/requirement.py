@@ -1,6 +1,6 @@
 """The requirement: what a deploy stage demands of verdicts, whatever a policy says (DESIGN, section 6).
 
-Values only; `gate.codec.requirement_yaml` makes them from bytes, strictly, and `gate.pipeline.verify` from options.
+Values only; `gate.codec.requirement.document` makes them from bytes, strictly, and `gate.pipeline.verify` from options.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gate.collectors.registry_source import RegistrySource
+from gate.images.registry_source import RegistrySource
 from gate.model.reference import ArchiveReference, LayoutReference, RegistryReference
 
 if TYPE_CHECKING:
-    from gate.collectors.image_source import AttachmentReader, ImageSource
+    from gate.images.image_source import AttachmentReader, ImageSource
     from gate.model.digest import Digest
     from gate.model.reference import Reference, Repository
     from gate.registry.client import RegistryClient

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from gate.clock import Clock, Deadline
 from gate.codec.attachments import parse_attachment
 from gate.codec.vsa import parse_summary
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.registry_source import RegistrySource
 from gate.errors import EvidenceError, GateError, ReferenceRefusedError, RefusedError, UsageError
+from gate.images.attachments import collect_attachments
+from gate.images.registry_source import RegistrySource
 from gate.model.attachment import AttachmentSource
 from gate.model.digest import Digest
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.requirement import VerdictSigner
 from gate.pipeline.attest_words import environment_prefixes
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
 from gate.verification.verdict import verify_by_any
 

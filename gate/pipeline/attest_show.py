@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from gate.clock import Clock, Deadline
 from gate.codec.attachments import parse_attachment
 from gate.codec.bundle import key_hint
 from gate.codec.strict_json import printable
 from gate.codec.times import format_time
-from gate.collectors.attachments import collect_everywhere
-from gate.collectors.open_source import open_source
-from gate.collectors.output import write_output
+from gate.disk.output import write_output
 from gate.errors import AttestationError, EvidenceError, GateError, ReferenceRefusedError, RefusedError, StorageError
+from gate.images.attachments import collect_everywhere
+from gate.images.open_source import open_source
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, KeyHint
 from gate.model.digest import Digest
@@ -29,9 +30,8 @@ from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
 from gate.pipeline.attached import attachment_places
 from gate.pipeline.attest_words import ShownVerdict, attached_reasons, shown_verdict
-from gate.pipeline.workshop import attempt
+from gate.pipeline.collect.context import attempt
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
 from gate.verification.match import is_attestation
 from gate.verification.progress import furthest

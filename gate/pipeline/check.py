@@ -9,42 +9,42 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gate.checks import reference as reference_check
-from gate.collectors.attachments import collect_everywhere
-from gate.collectors.cached_source import CachedSource
-from gate.collectors.open_source import open_source
-from gate.collectors.registry_source import RegistrySource
-from gate.collectors.unobtained import unobtained_from
+from gate.clock import Clock, Deadline
 from gate.decide import decide, needed_evidence
 from gate.errors import GateError, PolicyError, UsageError
+from gate.images.attachments import collect_everywhere
+from gate.images.cached_source import CachedSource
+from gate.images.open_source import open_source
+from gate.images.registry_source import RegistrySource
 from gate.model.decision import Decision
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
+from gate.model.unavailable import unobtained_from
 from gate.model.verdict import Verdict
 from gate.pipeline.actor import actor_of
 from gate.pipeline.attached import attachment_places, attachment_target, place_of
-from gate.pipeline.gather import gather
+from gate.pipeline.collect.context import Workshop, attempt, image_store, open_workshop
+from gate.pipeline.collect.gather import gather
+from gate.pipeline.image_lock import SCRATCH, scratch_folder, turn
+from gate.pipeline.issue.exports import remove_stale, write_forms
+from gate.pipeline.issue.publishing import Publisher
+from gate.pipeline.issue.recording import first_seen, record_verdict, subject_of
+from gate.pipeline.issue.reuse import inputs_of, known_verdict
+from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
+from gate.pipeline.issue.verdict_signers import expect_timestamps, expect_verdict_signers
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
-from gate.pipeline.other_forms import remove_stale, write_forms
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
-from gate.pipeline.publishing import Publisher
-from gate.pipeline.recording import first_seen, record_verdict, subject_of
-from gate.pipeline.reuse import inputs_of, known_verdict
-from gate.pipeline.statements import SignedVerdict, sign_verdict, subject_descriptors
-from gate.pipeline.turns import SCRATCH, scratch_folder, turn
 from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
-from gate.pipeline.verdict_signers import expect_timestamps, expect_verdict_signers
-from gate.pipeline.workshop import Workshop, attempt, image_store, open_workshop
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.store.record import Record, open_record
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gate.collectors.image_source import AttachmentReader, FetchedManifest, ImageSource
+    from gate.images.image_source import AttachmentReader, FetchedManifest, ImageSource
     from gate.model.attachment import Attachments
     from gate.model.policy import Policy
-    from gate.pipeline.recording import Intent
+    from gate.pipeline.issue.recording import Intent
     from gate.signers.signer import Signer
 
 _NO_KEY: Final = "no attestation was made: give --key to sign the verdict"

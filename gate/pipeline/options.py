@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gate.model.reference import Repository
     from gate.model.unsigned import UnsignedVerdict
     from gate.model.verdict import Verdict
-    from gate.pipeline.places import Places
+    from gate.settings.locations import Places
     from gate.signers.signer import Signer
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.keys import parse_public_key
-from gate.codec.policy_yaml import check_policy_dates, parse_policy
+from gate.codec.policy.document import check_policy_dates, parse_policy
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.vex import parse_vex
-from gate.collectors.package_data import data_path
-from gate.collectors.policy_folder import PolicyFolder, read_document
+from gate.disk.package_data import data_path
 from gate.errors import PolicyError
 from gate.model.digest import Digest
 from gate.model.evidence import ThreatData
 from gate.model.glob import Glob
 from gate.model.policy import Policy, VulnerabilityPolicy
 from gate.model.policy_signers import KeySigner, SignatureRule
+from gate.settings.policy_folder import PolicyFolder, read_document
 
 if TYPE_CHECKING:
     from datetime import datetime

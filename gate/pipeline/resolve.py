@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from gate.clock import Deadline
 from gate.errors import UsageError
 from gate.model.reference import RegistryReference, parse_reference
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 
 

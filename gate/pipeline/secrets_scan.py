@@ -15,38 +15,38 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.collectors.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
-from gate.collectors.layers import collect_layers
-from gate.collectors.open_source import open_source
-from gate.collectors.secret_rules import load_rule_set, shipped_known
+from gate.clock import Deadline
 from gate.disk.named import read_named
 from gate.errors import EvidenceError
+from gate.images.open_source import open_source
 from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.model.limits import LayerLimits
 from gate.model.policy import SecretRuleFile
 from gate.model.reference import parse_reference
-from gate.pipeline.children import read_family
-from gate.pipeline.read_image import read_image, read_manifest, search_around
-from gate.pipeline.surroundings import surroundings_of
-from gate.pipeline.workshop import fingerprint_key
+from gate.pipeline.collect.context import fingerprint_key
+from gate.pipeline.collect.image_metadata import surroundings_of
+from gate.pipeline.collect.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
+from gate.pipeline.collect.layers import collect_layers
+from gate.pipeline.collect.platforms import read_family
+from gate.pipeline.collect.read_image import read_image, read_manifest, search_around
+from gate.pipeline.collect.secret_rules import load_rule_set, shipped_known
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.secrets.budget import Budget
 from gate.secrets.findings import Fingerprints, Mask, finding_of
 from gate.secrets.search import Search
 
 if TYPE_CHECKING:
-    from gate.collectors.image_source import ImageSource
+    from gate.images.image_source import ImageSource
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
-    from gate.pipeline.places import Places
-    from gate.pipeline.surroundings import Surroundings
+    from gate.pipeline.collect.image_metadata import Surroundings
     from gate.registry.options import RegistryOptions
     from gate.secrets.hit import Hit, Where
     from gate.secrets.known import KnownSecrets
     from gate.secrets.rule_set import RuleSet
+    from gate.settings.locations import Places
 
 _CHUNK_BYTES: Final = 1024 * 1024
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gate.clock import Clock, Deadline
 from gate.codec.legacy import render_simple_signing
 from gate.codec.oci import parse_manifest
 from gate.codec.statement import render_cosign_statement
@@ -19,10 +20,10 @@ from gate.codec.verdict_manifest import (
     render_referrer_manifest,
     signature_layer,
 )
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
-from gate.collectors.registry_source import RegistrySource
 from gate.errors import RegistryError, UsageError
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
+from gate.images.registry_source import RegistrySource
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.reference import Reference, RegistryReference, Repository, parse_reference
@@ -30,7 +31,6 @@ from gate.model.statement import COSIGN_SIGNATURE
 from gate.pipeline.attached import attachment_target
 from gate.pipeline.options import IssuedAttestation
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.referrers import fallback_tag
 from gate.signers.signer import EvidencedSigner
 from gate.signers.signing import sign_statement
@@ -38,7 +38,7 @@ from gate.signers.signing import sign_statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gate.collectors.image_source import AttachmentWriter, ImageSource
+    from gate.images.image_source import AttachmentWriter, ImageSource
     from gate.registry.options import RegistryOptions
     from gate.signers.signer import Signer
 

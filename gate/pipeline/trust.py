@@ -20,7 +20,7 @@ def given_trust(trusted_root: bytes | None, demand: EvidenceDemand | None = None
     if trusted_root is not None:
         root = parse_trusted_root(trusted_root)
         return Trust(name="given", root=root, demand=demand or EvidenceDemand(logs=1))
-    from gate.collectors.shipped_trust import TRUSTED_ROOT, shipped  # noqa: PLC0415 - a root that is given needs no other
+    from gate.trust.shipped import TRUSTED_ROOT, shipped  # noqa: PLC0415 - a root that is given needs no other
 
     content = shipped(TRUSTED_ROOT)
     if content is None:

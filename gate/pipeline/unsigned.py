@@ -18,8 +18,8 @@ from gate.codec.grype import parse_grype_report
 from gate.codec.times import format_duration, format_time
 from gate.codec.trivy import parse_trivy_report
 from gate.codec.unsigned_verdict import MAX_FILE_BYTES, parse_unsigned, render_unsigned
-from gate.collectors.output import write_output
 from gate.disk.named import read_named
+from gate.disk.output import write_output
 from gate.errors import AttestationError, EvidenceError, ScannerError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import EvidenceOrigin, LayerFacts, ScanReport, SecretEvidence

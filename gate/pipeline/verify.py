@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from gate.clock import Clock, Deadline
 from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
 from gate.errors import ReferenceRefusedError, UsageError
 from gate.model.attachment import Attachments
@@ -22,13 +23,12 @@ from gate.model.requirement import ImageRequirement, VerdictRule, VerdictSigner
 from gate.pipeline.demand import EVERY_IMAGE, Admission, children_to_judge, judge_attachments, requirement_for
 from gate.pipeline.inputs import read_input
 from gate.pipeline.verify_options import VerifyOptions, VerifyRun
-from gate.registry.deadline import Clock, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gate.collectors.image_source import ImageSource
+    from gate.images.image_source import ImageSource
     from gate.model.digest import Digest
     from gate.model.image import Platform
     from gate.model.policy_signers import Signer
@@ -136,8 +136,8 @@ def _attachments(
     if options.attestation_file is not None:
         yield _from_file(options.attestation_file, _digest_for_file(reference))
         return
-    from gate.collectors.attachments import collect_everywhere  # noqa: PLC0415 - loads the registry client
-    from gate.collectors.open_source import open_source  # noqa: PLC0415
+    from gate.images.attachments import collect_everywhere  # noqa: PLC0415 - loads the registry client
+    from gate.images.open_source import open_source  # noqa: PLC0415
     from gate.pipeline.attached import attachment_places  # noqa: PLC0415
     from gate.registry.client import RegistryClient  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gate.model.reference import Repository
     from gate.model.requirement import Requirement
     from gate.model.signer import PublicKey
-    from gate.pipeline.places import Places
+    from gate.settings.locations import Places
     from gate.verification.demand import SetAside
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gate.clock import Deadline
 from gate.errors import RegistryError
 from gate.model.reference import Repository
 from gate.registry.addresses import Origin, Target, api_origin
 from gate.registry.auth import PULL, Actions, Authorizer, with_login_step
 from gate.registry.challenge import parse_challenges
-from gate.registry.deadline import Deadline
 from gate.registry.faults import status_fault
 from gate.registry.options import MAX_ERROR_BYTES, RegistryOptions
 from gate.registry.transport import Answer, Method, Request, Transport

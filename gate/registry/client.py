@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gate.clock import Deadline
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.reference import Repository
 from gate.registry.api import RegistryApi
 from gate.registry.attach import Attachable, Attached, AttachedAll, attach_all, list_under_tag, unlist_under_tag
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.registry.push import delete_manifest, push_blob, push_manifest
 from gate.registry.read import FetchedManifest, fetch_manifest, read_blob, resolve_tag, stream_blob

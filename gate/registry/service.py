@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from gate.registry.deadline import Deadline
+    from gate.clock import Deadline
     from gate.registry.options import RegistryOptions
     from gate.registry.transport import Method
 

@@ -23,11 +23,11 @@ from typing import BinaryIO, Final, Literal, TypeVar
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.timeout import Timeout
 
+from gate.clock import Deadline
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
 from gate.registry.addresses import Origin, Target, check_resolved, parse_derived, settings_of
 from gate.registry.connections import Connections, cut_after, trust
-from gate.registry.deadline import Deadline
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
 from gate.registry.proxies import proxy_for

@@ -19,11 +19,11 @@ from gate.verification.signature import verify_statement
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gate.clock import Clock
     from gate.model.evidence_demand import EvidenceDemand
     from gate.model.policy_signers import Signer
     from gate.model.signing import SigningServices
     from gate.model.trust import TrustedRoot
-    from gate.registry.deadline import Clock
     from gate.registry.options import RegistryOptions
 
 

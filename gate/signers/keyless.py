@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gate.clock import Deadline
 from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.codec.strict_json import printable
 from gate.errors import KeyFileError
@@ -24,7 +25,6 @@ from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import PUBLIC, Trust
-from gate.registry.deadline import Deadline
 from gate.signers.file_key import FileSigner
 from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance
 from gate.signers.sigstore_client import SigstoreClient

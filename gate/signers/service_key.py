@@ -22,7 +22,7 @@ from gate.codec.keys import parse_public_key
 from gate.codec.strict_json import printable
 from gate.errors import EvidenceError, KeyFileError, SignatureError
 from gate.model.signer import KeyAlgorithm
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 
 if TYPE_CHECKING:
     from gate.model.signer import PublicKey

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    from gate.clock import Deadline
     from gate.model.bundle import Envelope, LogEntry
     from gate.model.signing import IdentityToken, LogService, SigningServices
-    from gate.registry.deadline import Deadline
     from gate.registry.options import RegistryOptions
 
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}

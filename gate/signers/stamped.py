@@ -11,13 +11,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from gate.clock import Deadline
 from gate.codec.bundle_evidence import render_evidenced_bundle
 from gate.errors import KeyFileError
 from gate.model.evidence_demand import EvidenceDemand
 from gate.model.policy_signers import KeySigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import Trust
-from gate.registry.deadline import Deadline
 from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance
 from gate.signers.sigstore_client import SigstoreClient
 

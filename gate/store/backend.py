@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gate.errors import StorageError
 
 if TYPE_CHECKING:
-    from gate.registry.deadline import Deadline
+    from gate.clock import Deadline
     from gate.store.rows import Columns, Row
 
 COLUMNS: Final = "number, kind, subject, inputs, refers_to, leaf_hash, content"

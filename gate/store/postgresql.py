@@ -29,7 +29,7 @@ from gate.store.sqlite import newer
 if TYPE_CHECKING:
     import psycopg
 
-    from gate.registry.deadline import Deadline
+    from gate.clock import Deadline
     from gate.store.rows import Columns, Row
 
 T = TypeVar("T")

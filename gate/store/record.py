@@ -22,8 +22,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gate.clock import Deadline
 from gate.errors import StorageError, UsageError
-from gate.registry.deadline import Deadline
 from gate.store.backend import pages
 from gate.store.evidence_folder import EvidenceFolder
 from gate.store.heads import Head, HeadFile

@@ -17,7 +17,7 @@ from gate.store.backend import COLUMNS, timed_out
 from gate.store.schema import APPLICATION_ID, CURRENT, FIRST_COLUMNS, SQLITE
 
 if TYPE_CHECKING:
-    from gate.registry.deadline import Deadline
+    from gate.clock import Deadline
     from gate.store.rows import Columns, Row
 
 _DAMAGE: Final = ("malformed", "not a database", "corrupt")

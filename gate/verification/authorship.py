@@ -13,7 +13,7 @@ from gate.codec.bundle import key_hint
 from gate.errors import EvidenceError, RefusedError, SignatureError
 from gate.model.bundle import KeyHint
 from gate.model.policy_signers import KeySigner
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 
 if TYPE_CHECKING:
     from gate.codec.signed_claim import SignedClaim

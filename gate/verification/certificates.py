@@ -26,8 +26,8 @@ from gate.codec.times import format_time
 from gate.errors import SignatureError
 from gate.model.bundle import SignatureFormat
 from gate.model.validity import Validity
-from gate.verification.arithmetic import verify_bytes
 from gate.verification.log import CLOCK_TOLERANCE
+from gate.verification.raw_signature import verify_bytes
 from gate.verification.windows import expect_times
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from gate.codec.times import format_time
 from gate.errors import SignatureError
 from gate.model.bundle import Bundle, Envelope, LogEntry, SignatureFormat
 from gate.model.evidence_demand import Inclusion
-from gate.verification.arithmetic import verify_bytes
 from gate.verification.merkle import leaf_hash, proves_inclusion
+from gate.verification.raw_signature import verify_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

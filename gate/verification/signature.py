@@ -44,7 +44,7 @@ from gate.model.evidence_demand import EvidenceDemand
 from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
-from gate.verification.arithmetic import verify_bytes, verify_digest
+from gate.verification.raw_signature import verify_bytes, verify_digest
 from gate.verification.vouchers import Artifact, Vouchers, expect_usable_root, verify_vouchers
 from gate.verification.windows import expect_key_in_window
 

@@ -14,7 +14,7 @@ from gate.model.decision import Outcome
 from gate.model.digest import Digest
 from gate.model.evidence import DocumentAnswer, EvidenceSet, Unobtained
 from gate.model.verdict import CheckResult
-from gate.pipeline import documents
+from gate.pipeline.collect import documents
 from tests.support.cases import Case, assert_case, cases_of, check_of, codes_of, codes_written_in, with_documents
 from tests.support.evidence import good_evidence
 from tests.support.policies import policy, policy_document

@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import pytest
 
+from gate.clock import Deadline
 from gate.codec.strict_json import JsonValue
 from gate.codec.vsa import evidence_input, render_summary
-from gate.collectors.open_source import open_source
+from gate.images.open_source import open_source
 from gate.model.attachment import BUNDLE_V03
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, OCI_MANIFEST, Descriptor
 from gate.model.reference import LayoutReference
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.signers.signing import sign_statement
 from tests.cli.conftest import Run

@@ -131,7 +131,7 @@ def test_a_check_loads_no_library_of_sboms(tmp_path: Path) -> None:
     arguments = (f"oci:{tmp_path / 'image'}", f"--policy={tmp_path / 'policy.yaml'}", *places, record)
     status, modules = run(PROBE, "check", *arguments)
     assert status == 1, "its user is root, so it is refused: IMG_USER_ROOT"
-    assert "gate.pipeline.gather" in modules
+    assert "gate.pipeline.collect.gather" in modules
     assert top_level(modules) & (SERVERS | {"cel", "cyclonedx", "jsonschema", "pydantic", "sigstore"}) == set()
 
 

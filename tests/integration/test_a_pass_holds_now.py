@@ -17,8 +17,8 @@ from typing import Any, Final
 import pytest
 
 import gate
+from gate.clock import Clock
 from gate.model.decision import Decision
-from gate.registry.deadline import Clock
 from tests.integration.conftest import Shop
 from tests.support.installation import Installation, shop_policy
 from tests.support.policies import policy_document

@@ -13,14 +13,14 @@ from typing import Final
 
 import pytest
 
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.registry_source import RegistrySource
+from gate.clock import Deadline
+from gate.images.attachments import collect_attachments
+from gate.images.registry_source import RegistrySource
 from gate.model.attachment import BUNDLE_V03
 from gate.model.digest import Digest
 from gate.model.reference import Repository, parse_repository
 from gate.registry.attach import Attachable
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from tests.conftest import StartDockerRegistry, StartOlareg
 from tests.support.images import attachment_manifest, small_image

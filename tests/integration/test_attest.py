@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import gate
+from gate.clock import Clock, Deadline
 from gate.codec.strict_json import canonical_json
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.registry_source import RegistrySource
 from gate.errors import AttestationError, GateError, UsageError
+from gate.images.attachments import collect_attachments
+from gate.images.registry_source import RegistrySource
 from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.decision import Decision
 from gate.model.digest import Digest
@@ -25,7 +26,6 @@ from gate.pipeline.attest_show import SIGNATURE, ShowOptions, show_attachments
 from gate.pipeline.options import CheckRun
 from gate.pipeline.unsigned import read_unsigned
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
 from tests.conftest import StartOlareg
 from tests.integration.conftest import Shop

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gate
-from gate.codec.requirement_yaml import parse_requirement
-from gate.collectors.attachments import collect_attachments, collect_everywhere
-from gate.collectors.policy_folder import PolicyFolder
-from gate.collectors.registry_source import RegistrySource
+from gate.clock import Clock, Deadline
+from gate.codec.requirement.document import parse_requirement
 from gate.errors import GateError, RegistryError
+from gate.images.attachments import collect_attachments, collect_everywhere
+from gate.images.registry_source import RegistrySource
 from gate.model.decision import Decision
 from gate.model.policy_signers import KeySigner
 from gate.model.reference import Repository, parse_repository
@@ -23,8 +23,8 @@ from gate.pipeline.attest_show import ShowOptions, show_attachments
 from gate.pipeline.sign import sign
 from gate.pipeline.verify_options import VerifyOptions
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import HostSettings, RegistryOptions
+from gate.settings.policy_folder import PolicyFolder
 from tests.integration.conftest import Shop
 from tests.support.installation import SHOP, VERIFIER
 from tests.support.policies import as_bytes, requirement_document

@@ -17,11 +17,11 @@ from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 
 import gate
-from gate.collectors import cyclonedx
 from gate.model.decision import Decision
 from gate.model.verdict import Verdict
-from gate.pipeline import documents
+from gate.pipeline.collect import documents
 from gate.pipeline.unsigned import read_unsigned
+from gate.sandbox import cyclonedx
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
 from tests.support.installation import shop_policy

@@ -9,7 +9,7 @@ import pytest
 from gate.errors import GateError
 from gate.model.signer import KeyAlgorithm
 from gate.signers.uri import signer_for
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 from tests.support.aws_kms import AwsKms, aws_kms
 
 

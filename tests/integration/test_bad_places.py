@@ -16,13 +16,13 @@ from typing import Final
 import pytest
 
 import gate
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.blobs import BlobReader, FolderMembers
-from gate.collectors.layout_source import LayoutSource
+from gate.clock import Clock
 from gate.errors import RegistryError, StorageError
+from gate.images.attachments import collect_attachments
+from gate.images.blobs import BlobReader, FolderMembers
+from gate.images.layout_source import LayoutSource
 from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.registry.deadline import Clock
 from gate.store.compression import compress
 from gate.store.evidence_folder import EvidenceFolder
 from gate.store.record import open_record

@@ -16,9 +16,10 @@ import pytest
 
 import gate
 from gate.admin.export import Controller, export_requirement
+from gate.clock import Clock, Deadline
 from gate.codec.bundle import parse_bundle
 from gate.codec.oci import parse_manifest
-from gate.codec.requirement_yaml import parse_requirement
+from gate.codec.requirement.document import parse_requirement
 from gate.codec.verdict_manifest import render_envelope_file
 from gate.model.bundle import Envelope
 from gate.model.decision import Decision
@@ -30,7 +31,6 @@ from gate.model.statement import VERIFICATION_SUMMARY
 from gate.pipeline.attest_show import ShowOptions, show_attachments
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
 from tests.support.installation import VERIFIER, shop_policy

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gate.admin.keys import generate_key_pair
+from gate.clock import Deadline
 from gate.codec.keys import parse_public_key
 from gate.codec.legacy import render_simple_signing
 from gate.codec.oci import parse_manifest
@@ -28,9 +29,9 @@ from gate.codec.verdict_manifest import (
     signature_layer,
 )
 from gate.codec.vsa import levels_for, render_summary, resource_uri
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.registry_source import RegistrySource
 from gate.errors import AttestationError, SignatureError
+from gate.images.attachments import collect_attachments
+from gate.images.registry_source import RegistrySource
 from gate.model.attachment import SIMPLE_SIGNING, Attachment, Attachments, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.glob import Glob
@@ -48,7 +49,6 @@ from gate.model.statement import (
 )
 from gate.model.string_map import StringMap
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.signers.signer import Signer
 from gate.signers.signing import sign_statement

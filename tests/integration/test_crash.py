@@ -17,15 +17,15 @@ from typing import Final
 import pytest
 
 import gate
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
+from gate.clock import Deadline
 from gate.errors import RegistryError
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
 from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.reference import parse_reference
 from gate.pipeline.options import CheckOptions
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.store.record import Row, open_record
 from tests.integration.conftest import Shop

@@ -21,17 +21,17 @@ from gate.admin.databases import (
     import_databases,
     update_databases,
 )
-from gate.collectors.content import DigestMemo
-from gate.collectors.database_store import FILES, Database, DatabaseKind, load_databases
-from gate.collectors.tool_pins import PinnedTool
+from gate.clock import Deadline
+from gate.disk.content import DigestMemo
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import Unobtained
 from gate.model.image import OCI_MANIFEST, Descriptor
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
+from gate.scanners.database_store import FILES, Database, DatabaseKind, load_databases
+from gate.scanners.tool_pins import PinnedTool
 from tests.support.file_server import Served, serve_files
 from tests.support.programs import Tools
 from tests.support.registries import RunningRegistry, run_olareg

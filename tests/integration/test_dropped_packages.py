@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from gate.collectors.scanning import ScanTarget
 from gate.model.evidence import ScanReport
+from gate.scanners.scanning import ScanTarget
 from tests.support.layers import facts_of
 from tests.support.scan_bench import Bench
 from tests.support.scanners import DPKG, debian_files, language_files, log4j, write_image

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 import gate
+from gate.clock import Deadline
 from gate.errors import AttestationError
 from gate.model.decision import Decision
 from gate.model.digest import Digest
@@ -22,7 +23,6 @@ from gate.model.image import OCI_MANIFEST, Descriptor
 from gate.model.reference import RegistryReference, parse_reference
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from tests.integration.conftest import Shop
 from tests.support.command import Told, places_of, run_gate

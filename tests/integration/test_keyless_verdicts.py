@@ -17,7 +17,6 @@ from gate.admin.keys import generate_key_pair
 from gate.codec.attachments import parse_attachment
 from gate.codec.keys import parse_public_key
 from gate.codec.times import format_time
-from gate.collectors import shipped_trust
 from gate.errors import AttestationError, RefusedError
 from gate.model.attachment import FAILED_VERDICT, Attachment
 from gate.model.decision import Decision
@@ -29,8 +28,9 @@ from gate.model.requirement import VerdictRule, VerdictSigner
 from gate.model.trust import TrustSource
 from gate.pipeline.check import check as judge
 from gate.pipeline.options import CheckOptions
-from gate.pipeline.places import default_places
 from gate.report.json_report import report_schema
+from gate.settings.locations import default_places
+from gate.trust import shipped as shipped_trust
 from gate.verification.match import match_signatures
 from gate.verification.signature import signed_statement
 from gate.verification.verdict import VerdictDemand

@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gate.clock import Deadline
 from gate.errors import StorageError
-from gate.registry.deadline import Deadline
 from gate.store.record import Entry, Record, Row, migrate_record, open_record
 from tests.support.postgresql import Postgresql, running_postgresql
 from tests.support.sources import ROOT
@@ -191,7 +191,7 @@ def test_the_driver_writes_nothing_on_standard_error(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, datetime\n"
         "from gate.store.record import open_record\n"
-        "from gate.registry.deadline import Deadline\n"
+        "from gate.clock import Deadline\n"
         "from gate.errors import StorageError\n"
         "try:\n"
         "    open_record(sys.argv[1], pathlib.Path(sys.argv[2]), deadline=Deadline.after(datetime.timedelta(seconds=1)))\n"

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from gate.clock import Deadline
 from gate.codec.oci import parse_manifest
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.blob_store import BlobStore
-from gate.collectors.pull import pull_blobs
-from gate.collectors.registry_source import RegistrySource
 from gate.errors import GateError
+from gate.images.attachments import collect_attachments
+from gate.images.blob_store import BlobStore
+from gate.images.pull import pull_blobs
+from gate.images.registry_source import RegistrySource
 from gate.model.attachment import BUNDLE_V03, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.image import OCI_MANIFEST
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
 from gate.registry.credentials import default_credential_files
-from gate.registry.deadline import Deadline
 from gate.registry.options import Credential, NoCredentials, RegistryOptions
 from tests.conftest import StartDockerRegistry, StartOlareg
 from tests.support.certificates import write_server_certificate

@@ -11,10 +11,10 @@ from typing import Final
 import pytest
 
 from gate.admin.databases import import_databases
-from gate.collectors.database_store import DatabaseSet, load_databases
+from gate.clock import Deadline
 from gate.model.evidence import Canary, Distribution, ScanReport, Unobtained
 from gate.model.finding import ToolFinding
-from gate.registry.deadline import Deadline
+from gate.scanners.database_store import DatabaseSet, load_databases
 from tests.support.layers import rpm_header
 from tests.support.scan_bench import Bench, trivy_store
 from tests.support.scanners import debian_files, language_files, secret_files, write_image

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from gate.collectors.database_store import (
-    load_databases,
-)
-from gate.collectors.scanning import ScanSettings
 from gate.errors import DatabaseError, GateError
 from gate.model.evidence import Unobtained
+from gate.scanners.database_store import (
+    load_databases,
+)
+from gate.scanners.scanning import ScanSettings
 from tests.support.programs import Tools
 from tests.support.scan_bench import Bench, main_file, trivy_store
 from tests.support.scanners import (

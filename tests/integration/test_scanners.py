@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from gate.admin.databases import import_databases
-from gate.collectors.database_store import (
-    DatabaseSet,
-    load_databases,
-)
-from gate.collectors.grype import collect_grype
-from gate.collectors.scanning import ScanSettings, ScanTarget
-from gate.collectors.tool_pins import PinnedTool
-from gate.collectors.trivy import collect_trivy
+from gate.clock import Deadline
 from gate.errors import ScannerError, StorageError
 from gate.model.digest import Digest
 from gate.model.evidence import Canary, Distribution, Isolation, RawReport, ScanReport
-from gate.registry.deadline import Deadline
+from gate.scanners.database_store import (
+    DatabaseSet,
+    load_databases,
+)
+from gate.scanners.grype import collect_grype
+from gate.scanners.scanning import ScanSettings, ScanTarget
+from gate.scanners.tool_pins import PinnedTool
+from gate.scanners.trivy import collect_trivy
 from tests.support.scan_bench import BUILT, Bench, trivy_store
 from tests.support.scanners import (
     BOOKWORM,

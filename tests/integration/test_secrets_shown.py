@@ -17,12 +17,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import gate
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
+from gate.clock import Deadline
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
 from gate.model.reference import parse_reference, parse_repository
 from gate.pipeline.options import CheckRun
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.report.content import ImageReport, Report
 from gate.report.formats import Format, render

@@ -13,19 +13,19 @@ import pkcs11
 import pytest
 from pkcs11.util.ec import encode_named_curve_parameters
 
+from gate.clock import Clock, Deadline
 from gate.codec.attachments import parse_attachment
 from gate.codec.keys import parse_public_key
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
 from gate.errors import GateError
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
 from gate.model.policy_signers import KeySigner
 from gate.model.reference import Repository, parse_reference
 from gate.model.signer import KeyAlgorithm
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import RegistryOptions
 from gate.signers.uri import signer_for
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 from gate.verification.signature import verify_image_signature
 from tests.conftest import StartOlareg
 from tests.support.command import run_gate

@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 import zstandard
 
-from gate.collectors.scanning import ScanTarget
 from gate.errors import ScannerError
 from gate.model.digest import Digest
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST
+from gate.scanners.scanning import ScanTarget
 from tests.support.images import described
 from tests.support.layers import GZIP, PLAIN, ZSTD, facts_of, raw_header, raw_tar
 from tests.support.layouts import write_layout

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import gate
-from gate.codec.requirement_yaml import parse_requirement
+from gate.clock import Clock, Deadline
+from gate.codec.requirement.document import parse_requirement
 from gate.codec.verdict_manifest import EMPTY_CONFIG, render_referrer_manifest
-from gate.collectors.policy_folder import PolicyFolder
 from gate.errors import AttestationError, GateError, ReferenceRefusedError, RegistryError, SignatureError
 from gate.model.decision import Decision
 from gate.model.digest import Digest
@@ -26,7 +26,7 @@ from gate.model.statement import VERIFICATION_SUMMARY
 from gate.pipeline.sign import sign
 from gate.pipeline.verify_options import VerifyOptions
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
+from gate.settings.policy_folder import PolicyFolder
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
 from tests.support.installation import SHOP, VERIFIER, Installation, shop_policy

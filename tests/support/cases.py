@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import yaml
 
-from gate.codec.policy_yaml import parse_policy
+from gate.clock import Deadline
+from gate.codec.policy.document import parse_policy
 from gate.codec.purl import package_key
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
@@ -28,8 +29,7 @@ from gate.model.digest import Digest
 from gate.model.evidence import EvidenceSet, ThreatData
 from gate.model.policy import Policy
 from gate.model.verdict import CheckResult, Verdict
-from gate.pipeline.documents import validate_documents
-from gate.registry.deadline import Deadline
+from gate.pipeline.collect.documents import validate_documents
 from tests.support.evidence import good_evidence, index_evidence
 from tests.support.policies import FILES, MemoryFiles, as_bytes, policy_document
 from tests.support.signing import (

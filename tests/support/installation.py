@@ -19,18 +19,18 @@ from typing import Any, Final
 from gate.admin.databases import import_databases
 from gate.admin.keys import generate_key_pair
 from gate.admin.tools import verify_tools
+from gate.clock import Deadline
 from gate.codec.keys import parse_public_key
-from gate.collectors.content import hash_descriptor
-from gate.collectors.tool_pins import USER_LOCK_VERSION, ToolPlaces, read_tool_lock, this_platform
+from gate.disk.content import hash_descriptor
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.model.signer import PublicKey
 from gate.pipeline.options import CheckOptions
-from gate.pipeline.places import Places
 from gate.pipeline.sign import sign
 from gate.pipeline.verify_options import VerifyOptions
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
+from gate.scanners.tool_pins import USER_LOCK_VERSION, ToolPlaces, read_tool_lock, this_platform
+from gate.settings.locations import Places
 from gate.signers.signer import Signer
 from gate.signers.uri import signer_for
 from tests.support.policies import policy_document

@@ -9,10 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from gate.clock import Deadline
 from gate.codec.strict_json import JsonValue, canonical_json
 from gate.codec.trusted_root import parse_trusted_root
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
 from gate.model.attachment import Attachments
 from gate.model.digest import Digest
 from gate.model.evidence_demand import EvidenceDemand
@@ -23,7 +24,6 @@ from gate.model.policy_signers import KeylessSigner, SignatureRule
 from gate.model.reference import Repository, parse_reference
 from gate.model.trust import Trust
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from tests.support.sigstore_server import SigstoreServer
 from tests.support.virtual_sigstore import ISSUER, SUBJECT

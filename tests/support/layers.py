@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 import zstandard
 
-from gate.collectors.layers import collect_layers
 from gate.layers.entry import BodyReader
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, Descriptor, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
+from gate.pipeline.collect.layers import collect_layers
 from tools.images.archive import gzip
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gate.codec.policy_yaml import parse_policy
-from gate.codec.policy_yaml_files import ShippedRoot
-from gate.codec.requirement_yaml import parse_requirement
+from gate.codec.policy.document import parse_policy
+from gate.codec.policy.files import ShippedRoot
+from gate.codec.requirement.document import parse_requirement
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
 from gate.model.policy import Policy

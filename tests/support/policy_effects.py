@@ -12,13 +12,11 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gate.codec.policy_yaml import check_policy_dates
+from gate.codec.policy.document import check_policy_dates
 from gate.codec.rule_facts import rule_facts
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.values import encode_value
-from gate.collectors.rules import evaluate_rules
-from gate.collectors.secret_rules import load_rule_set
 from gate.decide import decide
 from gate.errors import GateError, PolicyError
 from gate.model.digest import Digest
@@ -26,7 +24,9 @@ from gate.model.evidence import EvidenceSet, ThreatData
 from gate.model.image_config import ImageConfig
 from gate.model.policy import Policy
 from gate.model.verdict import Verdict
-from gate.pipeline.statements import sign_verdict
+from gate.pipeline.collect.secret_rules import load_rule_set
+from gate.pipeline.issue.statements import sign_verdict
+from gate.sandbox.rules import evaluate_rules
 from tests.support.cases import FIXTURES, with_documents
 from tests.support.layers import GZIP, descriptor, read_blobs
 from tests.support.policies import FILES, MemoryFiles, policy

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gate.collectors.attachments import collect_attachments
-from gate.collectors.open_source import open_source
+from gate.clock import Deadline
+from gate.images.attachments import collect_attachments
+from gate.images.open_source import open_source
 from gate.model.reference import parse_reference
 from gate.pipeline.options import CheckOptions, CheckRun
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 from gate.report.content import ImageReport
 from gate.store.record import open_record

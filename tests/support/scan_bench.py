@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from gate.admin.database_artifacts import copy_files
-from gate.collectors.content import DigestMemo
-from gate.collectors.database_store import FILES, DatabaseKind, DatabaseSet, add_entry, load_databases, set_current
-from gate.collectors.grype import collect_grype
-from gate.collectors.scanning import ScanSettings, ScanTarget
-from gate.collectors.tool_pins import PinnedTool
-from gate.collectors.trivy import collect_trivy
+from gate.clock import Deadline
+from gate.disk.content import DigestMemo
 from gate.model.evidence import ScanReport
-from gate.registry.deadline import Deadline
+from gate.scanners.database_store import FILES, DatabaseKind, DatabaseSet, add_entry, load_databases, set_current
+from gate.scanners.grype import collect_grype
+from gate.scanners.scanning import ScanSettings, ScanTarget
+from gate.scanners.tool_pins import PinnedTool
+from gate.scanners.trivy import collect_trivy
 from tests.support.programs import Tools
 from tests.support.scanners import copy_store, debian_files, language_files, pin, secret_files, store_of, write_image
 from tools.advisories import BuiltDatabases

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from gate.admin.database_artifacts import copy_files
-from gate.collectors.content import hash_descriptor
-from gate.collectors.database_store import DatabaseKind, DatabaseSet, add_entry, load_databases, set_current
-from gate.collectors.scanning import ScanTarget
-from gate.collectors.tool_pins import PinnedTool
+from gate.disk.content import hash_descriptor
 from gate.model.digest import Digest
 from gate.model.evidence import Distribution, ToolIdentity
+from gate.scanners.database_store import DatabaseKind, DatabaseSet, add_entry, load_databases, set_current
+from gate.scanners.scanning import ScanTarget
+from gate.scanners.tool_pins import PinnedTool
 from tools.advisories import BuiltDatabases
 from tools.images.archive import Entry, file
 from tools.images.layout import ImageConfig, image, layer, write_layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gate.registry.deadline import Clock
+from gate.clock import Clock
 from gate.registry.options import RegistryOptions
 from gate.signers.instance import SigstoreAccess, SigstoreFiles
 from tests.support.sigstore_server import SigstoreServer

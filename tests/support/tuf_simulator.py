@@ -30,9 +30,9 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # re-exported with
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from gate.collectors.tuf_client import update_from
 from gate.errors import GateError
 from gate.registry.service import Service
+from gate.trust.tuf_client import update_from
 
 FUTURE: Final = datetime(2099, 1, 1, tzinfo=UTC)
 TOP: Final = ("root", "timestamp", "snapshot", "targets")

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import pytest
 
-from gate.codec.policy_keys import POLICY_KEYS
+from gate.codec.policy.keys import POLICY_KEYS
 from gate.errors import PolicyError
 from gate.model.decision import Decision
 from gate.pipeline.check import check
 from gate.pipeline.options import CheckOptions
-from gate.pipeline.places import default_places
+from gate.settings.locations import default_places
 from tests.support.cases import laid_over
 from tests.support.policies import as_bytes, policy_document
 from tests.support.policy_effects import DATA, MISSING

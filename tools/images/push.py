@@ -9,10 +9,10 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from gate.clock import Deadline
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
 
 

@@ -10,15 +10,15 @@ import pytest
 from gate.admin.databases import DatabaseStatus
 from gate.admin.doctor import Patient, State, diagnose_clock, diagnose_database, examine
 from gate.admin.trust import import_trust
-from gate.collectors.database_store import DatabaseKind
-from gate.collectors.trust_store import TrustStore
+from gate.clock import Deadline
 from gate.errors import KeyFileError
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Unobtained
-from gate.pipeline.places import default_places
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
+from gate.scanners.database_store import DatabaseKind
+from gate.settings.locations import default_places
 from gate.signers.signer import Signer
+from gate.trust.store import TrustStore
 from tests.support.virtual_sigstore import VirtualSigstore
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)

@@ -14,8 +14,8 @@ import pytest
 
 from gate.admin import policies
 from gate.admin.policies import init_policy, pin_document, schema_text, validate_document
-from gate.codec.policy_yaml import parse_policy
-from gate.collectors.package_data import data_path
+from gate.codec.policy.document import parse_policy
+from gate.disk.package_data import data_path
 from gate.errors import GateError, PolicyError, UsageError
 from gate.model.digest import Digest
 from gate.model.policy import Policy

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from gate.admin.tools import InstallOptions, install_tool, list_tools, verify_tools
+from gate.clock import Clock, Deadline
 from gate.codec.release_signature import parse_checksums, parse_detached_signature
-from gate.collectors.tool_pins import SignatureForm, ToolPlaces, read_tool_lock, read_user_lock, this_platform
 from gate.errors import GateError, InternalError, ScannerError
 from gate.model.digest import Digest
-from gate.registry.deadline import Clock, Deadline
+from gate.scanners.tool_pins import SignatureForm, ToolPlaces, read_tool_lock, read_user_lock, this_platform
 from tests.support.file_server import Served, serve_files
 from tests.support.programs import absent
 from tests.support.signing import NOW

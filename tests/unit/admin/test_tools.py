@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from gate.admin.tools import InstallOptions, install_tool, list_tools, verify_tools
-from gate.collectors.content import DigestMemo
-from gate.collectors.tool_pins import ToolPlaces, locate_tool, read_tool_lock, read_user_lock, this_platform
+from gate.clock import Deadline
+from gate.disk.content import DigestMemo
 from gate.errors import GateError, InternalError, ScannerError, UsageError
 from gate.model.digest import Digest
-from gate.registry.deadline import Deadline
+from gate.scanners.tool_pins import ToolPlaces, locate_tool, read_tool_lock, read_user_lock, this_platform
 from tests.support.file_server import Served, serve_files
 from tests.support.programs import absent
 

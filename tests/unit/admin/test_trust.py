@@ -15,12 +15,12 @@ from gate.admin.trust import import_trust, read_trust_file, trust_status
 from gate.admin.trust_parts import TrustParts, root_of_parts
 from gate.codec.signing_config import parse_signing_config
 from gate.codec.trusted_root import parse_trusted_root
-from gate.collectors.trust_store import TrustStore
 from gate.errors import EvidenceError, KeyFileError, UsageError
 from gate.model.digest import Digest
 from gate.model.signing import LogService
 from gate.model.trust import TrustSource
 from gate.model.validity import Validity
+from gate.trust.store import TrustStore
 from tests.support.signing import NOW
 from tests.support.virtual_sigstore import START, VirtualSigstore, certificate_pem
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from gate.admin.trust import trust_status, update_trust
-from gate.collectors.shipped_trust import SIGNING_CONFIG, TRUSTED_ROOT
-from gate.collectors.trust_store import TrustEntry, TrustStore
+from gate.clock import Deadline
 from gate.errors import EvidenceError, RegistryError, StorageError, UsageError
 from gate.model.digest import Digest
 from gate.model.trust import TrustSource
-from gate.registry.deadline import Deadline
 from gate.registry.options import RegistryOptions
+from gate.trust.shipped import SIGNING_CONFIG, TRUSTED_ROOT
+from gate.trust.store import TrustEntry, TrustStore
 from tests.support.file_server import Served, serve_files
 from tests.support.signing import NOW
 from tests.support.tuf_repository import PAST, TufRepository, signer

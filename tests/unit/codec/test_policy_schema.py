@@ -12,9 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gate.codec.policy_keys import POLICY_KEYS, REQUIREMENT_KEYS
+from gate.codec.policy.keys import POLICY_KEYS, REQUIREMENT_KEYS
 from gate.codec.yaml_document import parse_yaml
-from gate.collectors.package_data import data_path
+from gate.disk.package_data import data_path
 from gate.errors import GateError
 from gate.model.digest import Digest
 from tests.support.policies import KEY_PEM, as_bytes, policy, policy_document, requirement, requirement_document, waiver
@@ -31,7 +31,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def objects(node: Mapping[str, Any], root: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, frozenset[str]]]:
-    """Give path → keys of every closed object of the schema, in the words of `gate.codec.policy_keys`."""
+    """Give path → keys of every closed object of the schema, in the words of `gate.codec.policy.keys`."""
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[-1]
         yield from objects(root["$defs"][name], root, name if name in SHARED else path)

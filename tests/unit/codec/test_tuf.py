@@ -44,7 +44,7 @@ def test_what_a_repository_writes_passes(role: str) -> None:
 
 
 def test_the_metadata_that_ships_passes() -> None:
-    from gate.collectors.shipped_trust import shipped  # noqa: PLC0415 - a codec's test needs it once
+    from gate.trust.shipped import shipped  # noqa: PLC0415 - a codec's test needs it once
 
     content = shipped("root.json")
     assert content is not None

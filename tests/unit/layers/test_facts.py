@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gate.collectors.layers import collect_layers
 from gate.errors import ImageError
 from gate.layers.entry import BodySink
 from gate.layers.entry import Entry as LayerEntry
@@ -22,6 +21,7 @@ from gate.model.finding import PackageKey
 from gate.model.image import OCI_CONFIG, OCI_MANIFEST, ImageManifest, Platform
 from gate.model.image_config import ImageConfig
 from gate.model.limits import LayerLimits
+from gate.pipeline.collect.layers import collect_layers
 from tests.support.layers import NOW, PLAIN, descriptor, facts_of
 from tools.images.archive import Entry, Kind, directory, file, hardlink, symlink, tar, whiteout
 

@@ -10,13 +10,13 @@ from typing import Any, Final, cast
 
 import pytest
 
-from gate.collectors.scanning import ScanTarget
-from gate.collectors.tool_pins import PinnedTool
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Distribution, ToolIdentity
 from gate.model.finding import PackageKey, Tool
-from gate.pipeline import subject
-from gate.pipeline.workshop import Workshop
+from gate.pipeline.collect import subject
+from gate.pipeline.collect.context import Workshop
+from gate.scanners.scanning import ScanTarget
+from gate.scanners.tool_pins import PinnedTool
 from tests.support.evidence import LIBC, REQUESTS
 from tests.support.signing import NOW
 

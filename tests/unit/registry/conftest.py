@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gate.clock import Clock, Deadline
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
-from gate.registry.deadline import Clock, Deadline
 from gate.registry.options import HostSettings, RegistryOptions
 from tests.support.hostile import HostileRegistry, hostile_registry
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from gate.clock import Deadline
 from gate.errors import RegistryError, UsageError
 from gate.model.reference import Repository
-from gate.registry.deadline import Deadline
 from gate.registry.options import Credential, RegistryOptions
 from gate.registry.service import Service, parse_service_url
 from tests.support.hostile import HostileRegistry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gate.collectors.secret_rules import load_rule_set, shipped_rules
 from gate.model.finding import Confidence
+from gate.pipeline.collect.secret_rules import load_rule_set, shipped_rules
 from gate.secrets.budget import Budget
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.examples import ExampleMaker

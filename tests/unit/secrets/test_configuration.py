@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.collectors.secret_rules import load_rule_set
 from gate.errors import InternalError
 from gate.model.finding import SecretFinding, SecretPlace
 from gate.model.image import Platform
 from gate.model.image_config import HistoryEntry, ImageConfig
 from gate.model.severity import Severity
 from gate.model.string_map import StringMap
+from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.secrets.configuration import ConfigurationSearch
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.findings import MIN_KEY_BYTES, Fingerprints

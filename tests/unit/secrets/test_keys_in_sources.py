@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from gate.collectors.secret_rules import load_rule_set
 from gate.model.finding import Confidence
+from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.secrets.budget import Budget
 from gate.secrets.hit import Hit
 from gate.secrets.search import Search

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gate.collectors.secret_rules import load_rule_set
 from gate.model.image import Platform
 from gate.model.image_config import ImageConfig
 from gate.model.string_map import StringMap
+from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.secrets.automaton import Trigger, build_automaton
 from gate.secrets.configuration import ConfigurationSearch
 from gate.secrets.findings import Fingerprints

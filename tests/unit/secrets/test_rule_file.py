@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gate.collectors.secret_rules import load_rule_set
 from gate.errors import PolicyError
 from gate.model.digest import Digest
 from gate.model.policy import SecretRuleFile
+from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.secrets.proof import check_examples
 from gate.secrets.rule_file import parse_rule_file
 from gate.secrets.rule_set import RuleSet

@@ -24,10 +24,10 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from gate.collectors.secret_rules import load_rule_set
 from gate.model.digest import Digest
 from gate.model.finding import Confidence
 from gate.model.severity import Severity
+from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.secrets.budget import Budget
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.hit import Hit

@@ -17,7 +17,7 @@ from gate.model.policy_signers import KeySigner
 from gate.signers.file_key import FileSigner
 from gate.signers.signing import sign_statement
 from gate.signers.uri import signer_for
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 from gate.verification.signature import verify_statement
 from tests.support.signing import GATE, IMAGE, NOW, bundle_attachment, p256_signer
 

@@ -14,6 +14,7 @@ from sigstore.models import TrustedRoot as SigstoreRoot
 from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity as SigstoreIdentity
 
+from gate.clock import Clock
 from gate.codec.bundle import parse_bundle
 from gate.codec.signing_config import parse_signing_config
 from gate.codec.statement import render_cosign_statement
@@ -23,7 +24,6 @@ from gate.model.evidence_demand import EvidenceDemand, Inclusion
 from gate.model.identity import Identity, Matcher
 from gate.model.policy_signers import KeylessSigner
 from gate.model.trust import Trust
-from gate.registry.deadline import Clock
 from gate.registry.options import RegistryOptions
 from gate.signers.instance import SigstoreAccess, SigstoreFiles
 from gate.signers.keyless import SigstoreSigner, open_sigstore

@@ -29,7 +29,7 @@ from gate.signers.service_key import der_signature
 from gate.signers.signer import Signer
 from gate.signers.uri import signer_for
 from gate.signers.vault_key import parse_vault_uri
-from gate.verification.arithmetic import verify_bytes
+from gate.verification.raw_signature import verify_bytes
 from tests.support.key_services import (
     AZURE_HOST,
     AZURE_VERSION,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from gate.clock import Deadline
 from gate.errors import StorageError
-from gate.registry.deadline import Deadline
 from gate.store.record import Entry, Record, Row, open_record
 
 _PLACES = random.Random(7)  # noqa: S311 - places by a seed

@@ -28,7 +28,7 @@ from gate.model.digest import Digest
 from gate.model.policy_signers import KeySigner
 from gate.model.signer import PublicKey, RsaScheme
 from gate.model.string_map import StringMap
-from gate.verification.arithmetic import verify_bytes, verify_digest
+from gate.verification.raw_signature import verify_bytes, verify_digest
 from gate.verification.signature import VerifiedSignature, verify_image_signature, verify_statement
 from tests.support.signing import (
     GATE,

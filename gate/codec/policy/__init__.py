@@ -1,0 +1,1 @@
+"""The policy document: its keys, and one file for each section of it."""

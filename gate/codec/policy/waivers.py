@@ -1,0 +1,152 @@
+"""The sections `spec.rules` and `spec.waivers` of a policy.
+
+A waiver excuses exactly one named thing of named repositories until a day, with reason, owner and approver: one that lacks
+a field, has a wildcard where a name belongs, or is about a check that knows no exception, refuses the whole policy (attack
+P08). A rule is bounded in length and nesting here and never compiled in this process: its parser is native code, and an
+evaluation has no cost limit of its own, so both belong into a child that can be killed (attack P09).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.policy.keys import POLICY_KEYS
+from gate.codec.policy.patterns import distinct, read_id, read_narrow_glob, read_package
+from gate.codec.yaml_node import Node
+from gate.model.policy import Rule, Waiver
+from gate.model.reasons import REASONS, ReasonClass
+from gate.model.string_map import StringMap
+
+if TYPE_CHECKING:
+    from gate.codec.yaml_node import Fields
+
+MAX_RULES: Final = 100
+MAX_WAIVERS: Final = 1000
+MAX_CEL_BYTES: Final = 2048
+MAX_CEL_NESTING: Final = 16
+
+_CODE: Final = "POL_WAIVER"
+_IMAGE_CHECKS: Final = ("image-user", "image-config", "image-files", "image-age")
+# Check → the keys that its match demands and those that it may have besides.
+_MATCHES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
+    {
+        "vulnerability": (("vulnerability", "package", "versions"), ()),
+        "secret": (("fingerprint",), ()),
+        "rules": (("rule",), ()),
+        **dict.fromkeys(_IMAGE_CHECKS, (("code",), ("location",))),
+    }
+)
+_VULNERABILITY: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[A-Za-z0-9][A-Za-z0-9:.-]{2,60}", re.ASCII)
+_VERSIONS: Final = re.compile(
+    r"(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+(?:, ?(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+){0,7}", re.ASCII
+)
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
+_STRING: Final = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
+
+
+def read_rules(node: Node) -> tuple[Rule, ...]:
+    """Read `spec.rules`; ids are given once."""
+    rules = [_rule(item) for item in node.items(most=MAX_RULES)]
+    distinct(node, (rule.id for rule in rules), "id")
+    return tuple(rules)
+
+
+def read_waivers(node: Node) -> tuple[Waiver, ...]:
+    """Read `spec.waivers`; ids are given once. How far away an end is, is judged where the clock is."""
+    waivers = [_waiver(item) for item in node.items(most=MAX_WAIVERS)]
+    distinct(node, (waiver.id for waiver in waivers), "id")
+    return tuple(waivers)
+
+
+def _rule(node: Node) -> Rule:
+    fields = node.fields(POLICY_KEYS["spec.rules[]"])
+    return Rule(
+        id=fields.demand("id", read_id), cel=fields.demand("cel", _cel), message=fields.demand("message", _words)
+    )
+
+
+def _cel(node: Node) -> str:
+    text = node.text(max_bytes=MAX_CEL_BYTES)
+    depth = deepest = 0
+    for char in _STRING.sub("", text):
+        depth += (char in "([{") - (char in ")]}")
+        deepest = max(deepest, depth)
+        if depth < 0:
+            break
+    if depth != 0:
+        raise node.refuse("is no expression", expected="brackets and quotes in pairs", seen=text)
+    if deepest > MAX_CEL_NESTING:
+        raise node.refuse("is nested too deeply", expected=f"at most {MAX_CEL_NESTING} brackets", seen=str(deepest))
+    return text
+
+
+def _words(node: Node) -> str:
+    return node.text(max_bytes=1024)
+
+
+def _waiver(node: Node) -> Waiver:
+    fields = node.fields(POLICY_KEYS["spec.waivers[]"], missing=_CODE)
+    check = fields.demand("check", _check)
+    return Waiver(
+        id=fields.demand("id", read_id),
+        check=check,
+        images=fields.demand("images", read_narrow_glob),
+        match=fields.demand("match", lambda value: _match(value, check)),
+        reason=fields.demand("reason", _words),
+        owner=fields.demand("owner", _words),
+        approved_by=fields.demand("approvedBy", _words),
+        expires=fields.demand("expires", Node.date),
+    )
+
+
+def _check(node: Node) -> str:
+    text = node.text()
+    if text not in _MATCHES:
+        raise node.refuse("knows no waivers", code=_CODE, expected=" | ".join(_MATCHES), seen=text)
+    return text
+
+
+def _match(node: Node, check: str) -> StringMap:
+    demanded, besides = _MATCHES[check]
+    # Keys of another check are unknown here: a field that nobody compares would look like a narrower waiver.
+    fields = node.fields((*demanded, *besides), missing=_CODE)
+    present = [*demanded, *(key for key in besides if key in fields)]
+    return StringMap.of({key: _term(fields, key) for key in present})
+
+
+def _term(fields: Fields, key: str) -> str:
+    return fields.demand(key, _TERMS[key])
+
+
+def _exactly(pattern: re.Pattern[str], expected: str) -> Callable[[Node], str]:
+    return lambda node: node.matching(pattern, expected, code=_CODE)
+
+
+def _exact_package(node: Node) -> str:
+    if "*" in node.text():
+        raise node.refuse("is too wide", code=_CODE, expected="the purl of one package", seen=node.text())
+    return read_package(node)
+
+
+def _reason_code(node: Node) -> str:
+    """Read the code of a reason that is the image's fault; what could not be judged is never waived."""
+    text = node.text()
+    if not text.startswith("IMG_") or text not in REASONS or REASONS[text].kind is not ReasonClass.FAIL:
+        raise node.refuse("cannot be waived", code=_CODE, expected="a code of the image's own, as IMG_PORT", seen=text)
+    return text
+
+
+_TERMS: Final[Mapping[str, Callable[[Node], str]]] = MappingProxyType(
+    {
+        "vulnerability": _exactly(_VULNERABILITY, "one id, as CVE-2024-0001"),
+        "package": _exact_package,
+        "versions": _exactly(_VERSIONS, "comparisons, as '< 1:1.3' or '>= 2.0, < 2.5'"),
+        "fingerprint": _exactly(_FINGERPRINT, "the finding's fingerprint"),
+        "code": _reason_code,
+        "location": _words,
+        "rule": read_id,
+    }
+)

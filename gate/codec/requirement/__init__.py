@@ -1,0 +1,1 @@
+"""The requirement document: what a deploy stage demands."""

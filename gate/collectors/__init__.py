@@ -1,1 +1,0 @@
-"""What obtains evidence: registries, layouts, archives, scanners, layers, attachments."""

@@ -1,0 +1,123 @@
+"""An image in a registry as a source: the reference is resolved once, and only digests are asked for (attack D04)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from gate.codec.oci import INDEX_FAULT, MANIFEST_FAULT
+from gate.errors import RegistryError
+from gate.images.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
+from gate.model.digest import Digest
+from gate.model.image import INDEX_TYPES, OCI_MANIFEST, Descriptor
+from gate.model.reference import Repository
+from gate.registry.attach import Attachable
+from gate.registry.client import RegistryClient
+
+
+class RegistrySource:
+    """One digest of one repository."""
+
+    attestable = True
+
+    def __init__(self, client: RegistryClient, repository: Repository, digest: Digest) -> None:
+        self._client = client
+        self._repository = repository
+        self._digest = digest
+        self._seen: dict[Digest, FetchedManifest] = {}
+
+    @property
+    def writer(self) -> AttachmentWriter:
+        """Give the repository."""
+        return RegistryWriter(self._client, self._repository)
+
+    def root(self) -> FetchedManifest:
+        """Give the manifest or index of the digest; raises `RegistryError`."""
+        return self._fetch(self._digest)
+
+    def manifest(self, descriptor: Descriptor) -> bytes:
+        """Give a child; raises `IMG_AMBIGUOUS` for another type and `IMG_SIZE` for another size than described."""
+        fetched = self._fetch(descriptor.digest)
+        check_described(fetched, descriptor)
+        return fetched.content
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Stream a blob."""
+        return self._client.blob(self._repository, descriptor)
+
+    def listed(self, digest: Digest) -> ListedAttachments:
+        """List by the API and by the fallback tag; without the API also by tags of single attachments."""
+        listing = self._client.referrer_listing(self._repository, digest)
+        if listing.api is not None:
+            return ListedAttachments(listing.api, listing.fallback, listing.unread)
+        single = self._client.single_attachments(self._repository, digest)
+        return ListedAttachments((), (*listing.fallback, *single), listing.unread)
+
+    def by_digest(self, digest: Digest) -> FetchedManifest | None:
+        """Give a manifest, or None for 404."""
+        return _or_none(lambda: self._fetch(digest))
+
+    def tagged(self, tag: str) -> FetchedManifest | None:
+        """Give what a tag names, or None for 404."""
+        return _or_none(lambda: self._client.manifest(self._repository, tag))
+
+    def _fetch(self, digest: Digest) -> FetchedManifest:
+        if digest not in self._seen:
+            self._seen[digest] = self._client.manifest(self._repository, digest)
+        return self._seen[digest]
+
+
+class RegistryWriter:
+    """Writes attachments into a repository."""
+
+    def __init__(self, client: RegistryClient, repository: Repository) -> None:
+        self._client = client
+        self._repository = repository
+
+    def attach(self, subject: Descriptor, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
+        """Push and list an attachment."""
+        return self._client.attach(self._repository, subject, manifest, blobs).manifest
+
+    def attach_all(self, items: Sequence[Attachable]) -> tuple[str, ...]:
+        """Push several attachments, then list them by one update."""
+        return self._client.attach_all(self._repository, items).notices
+
+    def put_tagged(self, tag: str, manifest: bytes, blobs: tuple[bytes, ...]) -> Descriptor:
+        """Push a manifest under a tag."""
+        for blob in blobs:
+            self._client.push_blob(self._repository, Digest.of(blob), blob)
+        digest = self._client.push_manifest(self._repository, manifest, OCI_MANIFEST, tag)
+        return Descriptor(media_type=OCI_MANIFEST, digest=digest, size=len(manifest))
+
+    def confirm(self, subject: Descriptor, manifest: bytes) -> None:
+        """List it under the fallback tag again if neither the API nor the tag has it."""
+        listed = self._client.referrers(self._repository, subject.digest)
+        if Digest.of(manifest) not in {item.digest for item in listed}:
+            self._client.list_under_tag(self._repository, subject.digest, manifest)
+
+
+def check_described(fetched: FetchedManifest, descriptor: Descriptor) -> None:
+    """Refuse a manifest that its parent describes otherwise than it was served."""
+    fault = INDEX_FAULT if descriptor.media_type in INDEX_TYPES else MANIFEST_FAULT
+    if len(fetched.content) != descriptor.size:
+        raise fault.refuse(
+            "is of another size than described",
+            code="IMG_SIZE",
+            expected=f"{descriptor.size} bytes",
+            seen=f"{len(fetched.content)}",
+        )
+    if fetched.media_type != descriptor.media_type:
+        raise fault.refuse(
+            "is served as another type than described",
+            code="IMG_AMBIGUOUS",
+            expected=descriptor.media_type,
+            seen=fetched.media_type,
+        )
+
+
+def _or_none(fetch: Callable[[], FetchedManifest]) -> FetchedManifest | None:
+    try:
+        return fetch()
+    except RegistryError as error:
+        if error.code == "REG_NOT_FOUND":
+            return None
+        raise

@@ -1,0 +1,1 @@
+"""Collect evidence about an image: what does not depend on the policy."""

@@ -1,0 +1,211 @@
+"""What a verdict leaves in the record: its row, its evidence by digest, and the intent to publish.
+
+The record comes first: rows and bytes are written before anything is pushed, and a verdict that cannot be recorded is not
+issued (DESIGN, sections 4 and 8). Bytes of secrets are in none of it: reports were blanked before they were kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from gate.codec.strict_json import Fault
+from gate.codec.times import format_time, parse_time
+from gate.codec.values import decode_value, encode_value
+from gate.errors import StorageError
+from gate.model.digest import Digest
+from gate.model.evidence import FirstSeen
+from gate.model.finding import FixState
+from gate.model.image import Descriptor
+from gate.model.verdict import Verdict
+from gate.model.version import VERSION
+from gate.pipeline.issue.statements import Publication
+from gate.store.record import Entry, Record, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gate.codec.strict_json import JsonValue, ObjectView
+    from gate.model.evidence import RequestFacts
+    from gate.model.reference import Repository
+    from gate.pipeline.issue.statements import SignedVerdict
+
+_FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "a row of the record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What is to be published where: `target` names the registry repository or layout, `number` is the row."""
+
+    number: int
+    target: str
+    publications: tuple[Publication, ...]
+
+
+def subject_of(request: RequestFacts, digest: Digest | None) -> str:
+    """Give the key under which rows about one image are found; the reference as asked where there is no digest."""
+    name = str(request.repository) if request.repository is not None else request.reference
+    return f"{name}@{digest}" if digest is not None else request.reference[:300]
+
+
+def record_verdict(
+    record: Record,
+    verdict: Verdict,
+    policy: bytes,
+    *,
+    inputs: str,
+    signed: SignedVerdict | None,
+    target: str,
+    unsigned: str = "",
+) -> tuple[Row, Intent | None]:
+    """Append the verdict and, where it was signed and `target` names a place, the intent to publish it; both or neither.
+
+    `unsigned` is the code of what kept the verdict from being signed, where it was to be.
+
+    Raises:
+        StorageError: nothing was recorded, so nothing may be published.
+    """
+    subject = subject_of(verdict.request, verdict.digest)
+    entries = [
+        Entry(
+            kind="verdict",
+            content=_verdict_row(record, verdict, policy, signed) | ({"unsigned": unsigned} if unsigned else {}),
+            subject=subject,
+            inputs=inputs,
+        )
+    ]
+    if signed is None or not target:
+        return record.append(*entries)[0], None
+    content = _intent_row(record, signed.publications, target)
+    entries.append(Entry(kind="intent", content=content, subject=subject, refers_to_first=True))
+    rows = record.append(*entries)
+    return rows[0], Intent(number=rows[1].number, target=target, publications=signed.publications)
+
+
+def record_published(record: Record, intent: Intent, subject: str, now: datetime) -> None:
+    """Append that an intent's publications were read back as they were recorded."""
+    content: dict[str, JsonValue] = {
+        "at": format_time(now),
+        "intent": intent.number,
+        "manifests": [str(publication.digest) for publication in intent.publications],
+    }
+    record.append(Entry(kind="published", content=content, subject=subject, refers_to=intent.number))
+
+
+def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: SignedVerdict | None) -> dict[str, JsonValue]:
+    evidence: dict[str, JsonValue] = {
+        "verdict": str(record.evidence.put(encode_value(verdict))),
+        "policy": str(record.evidence.put(policy)),
+        "reports": [str(report.digest) for report in verdict.reports],
+    }
+    if signed is not None:
+        evidence["statement"] = str(record.evidence.put(signed.evidence.bundle))
+        evidence["summary"] = str(record.evidence.put(signed.summary.bundle))
+    return {
+        "at": format_time(verdict.evaluated_at),
+        "gate": VERSION,
+        "reference": verdict.request.reference,
+        "repository": str(verdict.request.repository or ""),
+        "digest": str(verdict.digest or ""),
+        "decision": verdict.decision.value,
+        "policy": {"name": verdict.policy.name, "digest": str(verdict.policy.digest)},
+        "environments": [*sorted(verdict.environments)],
+        "checks": [
+            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes]} for check in verdict.checks
+        ],
+        "findings": [*sorted({found.finding.fingerprint for found in verdict.findings})],
+        "fixed": [
+            *sorted(
+                {found.finding.fingerprint for found in verdict.findings if found.finding.fix_state is FixState.FIXED}
+            )
+        ],
+        "waivers": [*sorted(used.waiver.id for used in verdict.waivers if used.state == "used")],
+        "subjects": [str(subject.digest) for subject in verdict.subjects],
+        "demonstration": verdict.demonstration,
+        "evidence": evidence,
+    }
+
+
+def _intent_row(record: Record, publications: Sequence[Publication], target: str) -> dict[str, JsonValue]:
+    return {
+        "target": target,
+        "publications": [_publication_row(record, publication) for publication in publications],
+    }
+
+
+def _publication_row(record: Record, publication: Publication) -> dict[str, JsonValue]:
+    subject = publication.subject
+    return {
+        "subject": {"mediaType": subject.media_type, "digest": str(subject.digest), "size": subject.size},
+        "manifest": str(record.evidence.put(publication.manifest)),
+        "bundle": str(record.evidence.put(publication.bundle)),
+        "predicateType": publication.predicate_type,
+    }
+
+
+def read_intent(record: Record, row: Row) -> Intent:
+    """Read an intent with the recorded bytes, to publish it again.
+
+    Raises:
+        StorageError: `STORE_CORRUPT`.
+    """
+    view = row.view()
+    publications = tuple(_read_publication(record, item) for item in view.objects("publications"))
+    return Intent(number=row.number, target=view.text("target"), publications=publications)
+
+
+def _read_publication(record: Record, view: ObjectView) -> Publication:
+    subject = view.object("subject")
+    return Publication(
+        subject=Descriptor(
+            media_type=subject.text("mediaType"), digest=subject.digest("digest"), size=subject.integer("size")
+        ),
+        manifest=record.evidence.get(view.digest("manifest")),
+        bundle=record.evidence.get(view.digest("bundle")),
+        predicate_type=view.text("predicateType"),
+    )
+
+
+def evidence_of(row: Row) -> tuple[Digest, ...]:
+    """Return the digests of all evidence that a row names, in its order; raises StorageError `STORE_CORRUPT`."""
+    view = row.view()
+    named: list[Digest] = []
+    if view.has("evidence"):
+        kept = view.object("evidence")
+        named += [kept.digest(name) for name in sorted(kept.fields) if name != "reports"]
+        named += [Digest(text) for text in kept.optional_texts("reports")]
+    for publication in view.optional_objects("publications"):
+        named += [publication.digest("manifest"), publication.digest("bundle")]
+    return tuple(named)
+
+
+def record_superseded(record: Record, row: Row, reason: str, now: datetime) -> None:
+    """Append that an intent cannot be finished, so that no run tries it again; `reason` is a code."""
+    content: dict[str, JsonValue] = {"at": format_time(now), "intent": row.number, "reason": reason}
+    record.append(Entry(kind="superseded", content=content, subject=row.subject, refers_to=row.number))
+
+
+def read_verdict(record: Record, row: Row) -> Verdict:
+    """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
+    return decode_value(Verdict, record.evidence.get(row.view().object("evidence").digest("verdict")))
+
+
+def read_summary(record: Record, row: Row) -> bytes | None:
+    """Give the bundle of the summary that was signed for a verdict, None for an unsigned one; raises StorageError."""
+    evidence = row.view().object("evidence")
+    return record.evidence.get(evidence.digest("summary")) if "summary" in evidence else None
+
+
+def first_seen(record: Record, repository: Repository) -> FirstSeen:
+    """Return when a fix of each finding was first seen on any digest of a repository; rows of the first release say nothing."""
+    since: dict[str, datetime] = {}
+    kept = False
+    for row in record.verdicts_of(str(repository)):
+        if row.legacy:
+            continue
+        view, kept = row.view(), True
+        at = parse_time(view.text("at"), _FAULT, "at")
+        for fingerprint in view.optional_texts("fixed"):
+            since.setdefault(fingerprint, at)
+    return FirstSeen(since=tuple(sorted(since.items())), kept=kept)

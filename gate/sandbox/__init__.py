@@ -1,0 +1,1 @@
+"""Child processes under limits: scanners, CEL rules, validators of documents."""

@@ -1,0 +1,1 @@
+"""Trusted roots: those that ship, their updates over TUF, and what is kept of them."""
