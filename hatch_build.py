@@ -17,7 +17,7 @@ DATA_DIRECTORY = "gate/data"
 
 
 def data_files(root: Path) -> dict[str, str]:
-    """Give each data file's path in the checkout → its path in the wheel."""
+    """Return each data file's path in the checkout → its path in the wheel."""
     included: dict[str, str] = {}
     for pattern in DATA_PATTERNS:
         matches = sorted(path for path in root.glob(pattern) if path.is_file())

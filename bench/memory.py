@@ -15,7 +15,7 @@ from gate.cli.main import cli
 
 
 def peak_kib() -> int:
-    """Give the most that this process held so far; raises OSError where there is no proc file system."""
+    """Return the most that this process held so far; raises OSError where there is no proc file system."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     if found is None:

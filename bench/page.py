@@ -28,14 +28,14 @@ that what disturbs the machine disturbs both. How each is measured stands in the
 
 
 def render(sections: Mapping[str, Sequence[Line]], rounds: int) -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     parts = [_HEAD, *(_machine(rounds),)]
     parts += [f"## {title}\n\n{_table(lines)}\n" for title, lines in sections.items()]
     return "\n".join([*parts, NOTES.read_text(encoding="utf-8")])
 
 
 def text_of(line: Line) -> tuple[str, str, str]:
-    """Give what was measured, what was seen and what was aimed at, as words."""
+    """Return what was measured, what was seen and what was aimed at, as words."""
     form = "{:.0f}" if line.unit == "MB" else "{:.2f}"
     aim = "" if line.aim is None else f"at most {form.format(line.aim)} {line.unit}".rstrip()
     missed = ", missed" if line.missed else ""

@@ -45,15 +45,15 @@ class Shop:
 
     @property
     def root(self) -> Path:
-        """Give the folder of this run."""
+        """Return the folder of this run."""
         return self.scene.directory
 
     def reference(self, size_mb: int) -> str:
-        """Give the reference of an image."""
+        """Return the reference of an image."""
         return f"{self.host}/shop/large-{size_mb}@{self.digests[size_mb]}"
 
     def check(self, reference: str, *more: str) -> list[str]:
-        """Give the command that judges, signs and attaches."""
+        """Return the command that judges, signs and attaches."""
         return [GATE, "check", reference, "-p", "policy.yaml", "--key", "keys/gate.key", *more]
 
     def forget(self) -> None:
@@ -84,7 +84,7 @@ def open_shop(root: Path) -> Iterator[Shop]:
 
 
 def large_image(size_mb: int) -> Path:
-    """Give the layout of an image of this size, kept outside the checkout."""
+    """Return the layout of an image of this size, kept outside the checkout."""
     folder = tools_dir().parent / "bench"
     layout = folder / f"large-{size_mb}"
     if not (layout / "index.json").exists():
@@ -114,7 +114,7 @@ def _environment(root: Path, programs: Mapping[str, Path]) -> dict[str, str]:
 
 
 def trivy_flags(root: Path) -> list[str]:
-    """Give the flags that the gate gives Trivy, with the same databases and rules."""
+    """Return the flags that the gate gives Trivy, with the same databases and rules."""
     rules = root / "trivy-secret.yaml"
     rules.write_text(f"disable-allow-rules: [{', '.join(ALLOW_RULES)}]\n", encoding="utf-8")
     for name in ("trivy.yaml", "grype.yaml"):

@@ -67,25 +67,25 @@ class Times:
 
     @property
     def seconds(self) -> tuple[float, ...]:
-        """Give the seconds on the clock of each round."""
+        """Return the seconds on the clock of each round."""
         return tuple(cost.seconds for cost in self.costs)
 
     @property
     def processor(self) -> float:
-        """Give the median of the processor seconds."""
+        """Return the median of the processor seconds."""
         return statistics.median(cost.processor for cost in self.costs)
 
     @property
     def median(self) -> float:
-        """Give the median of the rounds."""
+        """Return the median of the rounds."""
         return statistics.median(self.seconds)
 
     def ratio_to(self, others: Times) -> float:
-        """Give the median of the ratios of each round: what disturbs the machine disturbs both sides of a pair."""
+        """Return the median of the ratios of each round: what disturbs the machine disturbs both sides of a pair."""
         return statistics.median(mine / theirs for mine, theirs in zip(self.seconds, others.seconds, strict=True))
 
     def plus(self, others: Times) -> Times:
-        """Give round by round what both take one after the other."""
+        """Return round by round what both take one after the other."""
         pairs = zip(self.costs, others.costs, strict=True)
         return Times(tuple(Cost(seconds=a.seconds + b.seconds, processor=a.processor + b.processor) for a, b in pairs))
 

@@ -125,7 +125,7 @@ def _sigstore(bundles: Bundles, content: bytes) -> Callable[[], None]:
 
 
 def _batch(verify: Callable[[], None]) -> Contestant:
-    """Give a contestant whose cost is that of one verification out of a batch."""
+    """Return a contestant whose cost is that of one verification out of a batch."""
 
     def run() -> Cost:
         started, busy = time.perf_counter(), time.process_time()

@@ -36,12 +36,12 @@ class Deadline:
 
     @classmethod
     def after(cls, span: timedelta, clock: Clock | None = None) -> Deadline:
-        """Give the deadline that ends this long from now."""
+        """Return the deadline that ends this long from now."""
         chosen = clock or Clock()
         return cls(chosen.monotonic() + span.total_seconds(), chosen)
 
     def remaining(self) -> float:
-        """Give the seconds that are left, never below zero."""
+        """Return the seconds that are left, never below zero."""
         return max(0.0, self.at - self.clock.monotonic())
 
     @property
@@ -50,7 +50,7 @@ class Deadline:
         return self.remaining() <= 0.0
 
     def within(self, seconds: float) -> Deadline:
-        """Give the earlier of this deadline and one that ends `seconds` from now."""
+        """Return the earlier of this deadline and one that ends `seconds` from now."""
         return Deadline(min(self.at, self.clock.monotonic() + seconds), self.clock)
 
     def check(self, what: str) -> None:

@@ -51,7 +51,7 @@ _SHOWN_LABELS = frozenset(f"org.opencontainers.image.{name}" for name in ("revis
 
 
 def needed_evidence(policy: Policy) -> frozenset[EvidenceKind]:
-    """Give the kinds of evidence that the asked checks of a policy need, so that nothing else is gathered."""
+    """Return the kinds of evidence that the asked checks of a policy need, so that nothing else is gathered."""
     return frozenset[EvidenceKind]().union(*(check.needs(policy) for check in CHECKS if check.asked(policy)))
 
 
@@ -127,7 +127,7 @@ def _result(check: Check, answer: Answer | None) -> CheckResult:
 
 
 def _outcome(problems: Iterable[Problem]) -> Outcome:
-    """Give the outcome of what is not waived: anything that is the image's fault fails, anything else could not be judged."""
+    """Return the outcome of what is not waived: anything that is the image's fault fails, anything else could not be judged."""
     kinds = {reason(problem.code).kind for problem in problems if not problem.waived_by}
     if ReasonClass.FAIL in kinds:
         return Outcome.FAIL
@@ -254,7 +254,7 @@ def _tool_use(report: ScanReport) -> ToolUse:
 
 
 def _config(evidence: EvidenceSet) -> ImageConfig | None:
-    """Give what the first configuration says of age, user, ports and origin, and nothing else of it.
+    """Return what the first configuration says of age, user, ports and origin, and nothing else of it.
 
     A verdict is kept, signed and shown, and environment, history, commands and labels are where secrets are found (attack X10).
     """

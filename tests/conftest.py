@@ -79,13 +79,13 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
 
 @pytest.fixture(scope="session")
 def tools() -> Tools:
-    """Give the pinned programs; naming one that is not here skips the test, or fails it in CI."""
+    """Return the pinned programs; naming one that is not here skips the test, or fails it in CI."""
     return Tools()
 
 
 @pytest.fixture(scope="session")
 def installed(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Give the installation that all tests of this run share, made at its first use."""
+    """Return the installation that all tests of this run share, made at its first use."""
     base = tmp_path_factory.getbasetemp()
     # Every xdist worker has a folder of its own below the run's.
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -114,7 +114,7 @@ class StartDockerRegistry(Protocol):
 
 @pytest.fixture
 def olareg(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartOlareg]:
-    """Give a starter of real registries; module-wide ones are made with `run_olareg` itself."""
+    """Return a starter of real registries; module-wide ones are made with `run_olareg` itself."""
     with contextlib.ExitStack() as running:
 
         def start(
@@ -142,7 +142,7 @@ def olareg(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture
 def docker_registry(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDockerRegistry]:
-    """Give a starter of registries with passwords and without a referrers API."""
+    """Return a starter of registries with passwords and without a referrers API."""
     with contextlib.ExitStack() as running:
 
         def start(*, authentication: bool = True) -> RunningRegistry:

@@ -53,7 +53,7 @@ class Recipe:
     environment: dict[str, str]
 
     def digest(self) -> str:
-        """Give the hex sha256 over the pinned modules and the build's settings."""
+        """Return the hex sha256 over the pinned modules and the build's settings."""
         settings = {
             "arguments": self.arguments,
             "environment": dict(sorted(self.environment.items())),
@@ -67,7 +67,7 @@ class Recipe:
 
 
 def read_recipes(lock_file: Path = LOCK_FILE) -> dict[str, Recipe]:
-    """Give each program's name → its recipe, as the lock file says."""
+    """Return each program's name → its recipe, as the lock file says."""
     document = yaml.safe_load(lock_file.read_text(encoding="utf-8"))
     if document["schema"] != SCHEMA:
         raise BuildError(f"{lock_file.name}: expected schema {SCHEMA}, saw {document['schema']}")
@@ -87,7 +87,7 @@ def read_recipes(lock_file: Path = LOCK_FILE) -> dict[str, Recipe]:
 
 
 def tools_dir() -> Path:
-    """Give the folder of all builds: `GATE_TEST_TOOLS_DIR`, else in the user's cache."""
+    """Return the folder of all builds: `GATE_TEST_TOOLS_DIR`, else in the user's cache."""
     if chosen := os.environ.get("GATE_TEST_TOOLS_DIR"):
         return Path(chosen)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -95,7 +95,7 @@ def tools_dir() -> Path:
 
 
 def built_path(recipe: Recipe) -> Path:
-    """Give the path at which this recipe's program stands once it is built."""
+    """Return the path at which this recipe's program stands once it is built."""
     return tools_dir() / recipe.name / recipe.digest() / recipe.name
 
 
@@ -109,7 +109,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def build(recipe: Recipe) -> Path:
-    """Give the path of the built program, building it if it is not there; raise BuildError with Go's last words."""
+    """Return the path of the built program, building it if it is not there; raise BuildError with Go's last words."""
     path = built_path(recipe)
     if path.exists():
         return path
@@ -163,7 +163,7 @@ def compile_program(recipe: Recipe, path: Path) -> None:
 
 
 def neutral_environment() -> dict[str, str]:
-    """Give the caller's environment (proxies, module cache) without what would change the build."""
+    """Return the caller's environment (proxies, module cache) without what would change the build."""
     return {name: value for name, value in os.environ.items() if name not in DECIDING_VARIABLES}
 
 

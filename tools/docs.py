@@ -23,7 +23,7 @@ OptionRow = tuple[str, str]
 
 
 def commands(group: click.Group = cli, path: str = "gate") -> Iterator[tuple[str, click.Context]]:
-    """Give each leaf command's words and context, in the order of `--help`."""
+    """Return each leaf command's words and context, in the order of `--help`."""
     context = click.Context(group, info_name=path)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -37,7 +37,7 @@ def commands(group: click.Group = cli, path: str = "gate") -> Iterator[tuple[str
 
 
 def render_cli(group: click.Group = cli) -> str:
-    """Give the command reference: one section a command; what all take stands once, first."""
+    """Return the command reference: one section a command; what all take stands once, first."""
     found = list(commands(group))
     common = _common_rows([_option_rows(context) for _, context in found])
     sections = [_command_section(words, context, common) for words, context in found]
@@ -56,7 +56,7 @@ def render_cli(group: click.Group = cli) -> str:
 
 
 def render_reasons() -> str:
-    """Give the page of reason codes, in groups by class; `gate explain CODE` prints the same."""
+    """Return the page of reason codes, in groups by class; `gate explain CODE` prints the same."""
     sections = [f"# Reason codes\n\n{GENERATED}"]
     titles = {
         ReasonClass.FAIL: "The image, its signatures or its reference are at fault",

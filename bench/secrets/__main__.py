@@ -58,7 +58,7 @@ def _tell(rates: Rates) -> None:
 
 
 def _measure_stock(folder: Path, peers: dict[str, Peer]) -> dict[str, tuple[Alarms, ...]]:
-    """Give what each tool says of the images that were looked at, and of those that nobody looked at before."""
+    """Return what each tool says of the images that were looked at, and of those that nobody looked at before."""
     measured: dict[str, tuple[Alarms, ...]] = dict.fromkeys(peers, ())
     for images in (STOCK, UNSEEN):
         names = build_stock(folder, images)

@@ -41,7 +41,7 @@ class Alarms:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Give a cell of the table."""
+        """Return a cell of the table."""
         if not self.finished:
             return "not finished"
         only = f" ({', '.join(self.finished)} alone was finished)" if self.unfinished else ""
@@ -49,7 +49,7 @@ class Alarms:
 
 
 def files_with_keys(folder: Path, names: tuple[str, ...]) -> frozenset[str]:
-    """Give `IMAGE/PATH` of each file that holds a key, whoever made it public."""
+    """Return `IMAGE/PATH` of each file that holds a key, whoever made it public."""
     return frozenset(
         f"{name}/{finding.path}"
         for name in names

@@ -51,7 +51,7 @@ class Result:
 
     @property
     def files(self) -> frozenset[str]:
-        """Give the files with at least one finding."""
+        """Return the files with at least one finding."""
         return frozenset(finding.path for finding in self.findings)
 
 
@@ -150,7 +150,7 @@ PEERS: dict[str, tuple[str, Peer]] = {
 
 
 def present() -> dict[str, Peer]:
-    """Give the tools that are here, in the order of the table."""
+    """Return the tools that are here, in the order of the table."""
     return {name: peer for name, (program, peer) in PEERS.items() if not program or _find(program)}
 
 
@@ -166,7 +166,7 @@ def _trivy(folder: Path, config: Path | None) -> tuple[Finding, ...]:
 
 
 def _find(program: str) -> str | None:
-    """Give a peer's path: `GATE_BENCH_TRIVY` and the like, else what PATH names."""
+    """Return a peer's path: `GATE_BENCH_TRIVY` and the like, else what PATH names."""
     chosen = os.environ.get(f"GATE_BENCH_{program.replace('-', '_').upper()}")
     return chosen or shutil.which(program)
 

@@ -24,7 +24,7 @@ class Rates:
 
     @property
     def f1(self) -> float:
-        """Give the harmonic mean of recall and precision."""
+        """Return the harmonic mean of recall and precision."""
         total = self.recall + self.precision
         return 2 * self.recall * self.precision / total if total else 0.0
 

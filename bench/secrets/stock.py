@@ -109,7 +109,7 @@ def _install(kept: Path, root: Path, one: StockImage) -> None:
 
 
 def _downloaded(folder: Path, commands: list[list[str]]) -> list[Path]:
-    """Give what the commands put into the folder; they run once."""
+    """Return what the commands put into the folder; they run once."""
     if not (folder / ".complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -120,7 +120,7 @@ def _downloaded(folder: Path, commands: list[list[str]]) -> list[Path]:
 
 
 def _packed(kept: Path, added: Path) -> list[Path]:
-    """Give the layer of what was added, the same bytes for the same files; none where nothing was."""
+    """Return the layer of what was added, the same bytes for the same files; none where nothing was."""
     if not any(added.iterdir()):
         return []
     archive = kept / "added.tar"

@@ -77,7 +77,7 @@ def _status(kind: DatabaseKind, found: Database | Unobtained, now: datetime) -> 
 def download_options(
     *, proxies: ProxySettings | None = None, ca_file: Path | None = None, offline: bool = False
 ) -> DownloadOptions:
-    """Give the options with which Grype's database is fetched."""
+    """Return the options with which Grype's database is fetched."""
     return DownloadOptions(
         error=DatabaseError,
         code="DB_SOURCE",

@@ -50,7 +50,7 @@ class _Entry:
 
 
 def export_requirement(requirement: Requirement, controller: Controller) -> str:
-    """Give the requirement as YAML documents, one an entry.
+    """Return the requirement as YAML documents, one an entry.
 
     Raises:
         UsageError: `USAGE`, it demands what the controller cannot check.
@@ -118,7 +118,7 @@ def _authority(name: str, signer: Signer) -> _Fields:
 
 
 def _matched(exact: str, pattern: str, matcher: Matcher) -> _Fields:
-    """Give a matcher in a controller's words; their patterns are not anchored (attack I02), ours are whole."""
+    """Return a matcher in a controller's words; their patterns are not anchored (attack I02), ours are whole."""
     return {pattern: f"^(?:{matcher.text})$"} if matcher.is_pattern else {exact: matcher.text}
 
 

@@ -65,7 +65,7 @@ class _Edit:
 
 
 def schema_text(kind: str) -> str:
-    """Give the JSON Schema of a kind of document: `policy` or `requirement`.
+    """Return the JSON Schema of a kind of document: `policy` or `requirement`.
 
     Raises:
         UsageError: `USAGE`, there is no such kind.
@@ -148,7 +148,7 @@ def _validated(data: bytes, path: Path, now: datetime) -> ValidDocument:
 
 
 def _kind(data: bytes, name: str) -> str:
-    """Give the kind that the document says it is of, or "": then it is refused as a policy."""
+    """Return the kind that the document says it is of, or "": then it is refused as a policy."""
     root = parse_yaml(data, name=name)
     if root is None or root.kind != "mapping":
         return ""
@@ -156,7 +156,7 @@ def _kind(data: bytes, name: str) -> str:
 
 
 def _pins(text: str, folder: PolicyFolder) -> Iterator[tuple[Pin, _Edit]]:
-    """Give each file whose digest is missing or another, with the edit that writes it."""
+    """Return each file whose digest is missing or another, with the edit that writes it."""
     # The pure Python loader: its marks count characters of this text.
     for mapping in _file_mappings(yaml.compose(text, Loader=yaml.SafeLoader)):
         scalars = {key.value: value for key, value in mapping.value if isinstance(value, yaml.ScalarNode)}

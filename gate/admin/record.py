@@ -65,7 +65,7 @@ def record_status(places: Places, deadline: Deadline) -> tuple[RecordFinding, ..
 
 
 def repair_record(places: Places, now: datetime, deadline: Deadline) -> tuple[RecordFinding, ...]:
-    """Give up every intent whose bytes are damaged, and return a line for each.
+    """Abandon every intent whose bytes are damaged, and return a line for each.
 
     Raises:
         StorageError: the record cannot be opened or written.

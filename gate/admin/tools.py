@@ -96,7 +96,7 @@ class ToolStatus:
 
 
 def list_tools(places: ToolPlaces, memo: DigestMemo | None = None) -> tuple[ToolStatus, ...]:
-    """Give the state of every program of the lock, in its order; raises `SCAN_BINARY` for a damaged user's lock."""
+    """Return the state of every program of the lock, in its order; raises `SCAN_BINARY` for a damaged user's lock."""
     own, machine = read_user_lock(places.user_lock), this_platform()
     return tuple(
         _status(pin, own, machine, places, memo or DigestMemo()) for pin in read_tool_lock(places.lock).values()
@@ -180,7 +180,7 @@ def _installed(pin: ToolPin, places: ToolPlaces, options: InstallOptions, deadli
 def _without_digest(
     pin: ToolPin, release: ReleaseArchive | None, scratch: Path, options: InstallOptions, deadline: Deadline
 ) -> tuple[Path, str, str]:
-    """Give program, detail and origin: the signed release where it can be had, else a build."""
+    """Return program, detail and origin: the signed release where it can be had, else a build."""
     if release is not None and pin.signer is not None:
         try:
             return *_unpacked(pin, release, scratch, options, deadline), "signed release"

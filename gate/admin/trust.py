@@ -128,7 +128,7 @@ def _last_url(store: TrustStore, name: str) -> str:
 
 
 def _known_anchor(store: TrustStore, name: str, url: str) -> bytes:
-    """Give the metadata that is trusted first: never one that the repository serves itself."""
+    """Return the metadata that is trusted first: never one that the repository serves itself."""
     from gate.trust.tuf_client import kept_anchor  # noqa: PLC0415
 
     try:
@@ -172,7 +172,7 @@ def import_trust(
 
 
 def _parts(content: bytes) -> tuple[bytes, bytes | None]:
-    """Give root and signing configuration of a `ClientTrustConfig`; any other content is the root as it stands."""
+    """Return root and signing configuration of a `ClientTrustConfig`; any other content is the root as it stands."""
     view = parse_object(content, _FAULT, limit_bytes=MAX_ROOT_BYTES)
     if view.optional_text("mediaType") != CLIENT_TYPE:
         return content, None

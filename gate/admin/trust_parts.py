@@ -48,7 +48,7 @@ class TrustParts:
 
 
 def root_of_parts(parts: TrustParts) -> bytes:
-    """Give the trusted root that these parts make, to be imported as a file.
+    """Return the trusted root that these parts make, to be imported as a file.
 
     Raises:
         UsageError: `ROOT_MALFORMED` for a chain that is none; KeyFileError for a key.
@@ -95,7 +95,7 @@ def _log(url: str, pem: bytes, window: dict[str, JsonValue]) -> JsonValue:
 
 
 def _log_id(url: str, key: PublicKey) -> bytes:
-    """Give the id: of an Ed25519 key that of C2SP signed-note, which Rekor v2 uses; of others the SHA-256 of the key."""
+    """Return the id: of an Ed25519 key that of C2SP signed-note, which Rekor v2 uses; of others the SHA-256 of the key."""
     if key.algorithm is not KeyAlgorithm.ED25519:
         return key.fingerprint
     return hashlib.sha256(urlsplit(url).netloc.encode() + b"\n\x01" + key.spki[-32:]).digest()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def attachments_of(evidence: EvidenceSet) -> Attachments | Problem:
-    """Give what hangs on the digest that was asked for, or why nothing can be said of it."""
+    """Return what hangs on the digest that was asked for, or why nothing can be said of it."""
     fault = image_fault(evidence)
     if fault is not None:
         return fault
@@ -30,7 +30,7 @@ def attachments_of(evidence: EvidenceSet) -> Attachments | Problem:
 
 
 def refusal(error: GateError, expected: str = "") -> Problem:
-    """Give an error of verification as the check's problem."""
+    """Return an error of verification as the check's problem."""
     return Problem(
         code=error.code,
         message=error.message,
@@ -41,7 +41,7 @@ def refusal(error: GateError, expected: str = "") -> Problem:
 
 
 def accepted(signature: VerifiedSignature) -> AcceptedSignature:
-    """Give what the record says of an attestation that met the policy, by its own digest: a `.att` tag holds several."""
+    """Return what the record says of an attestation that met the policy, by its own digest: a `.att` tag holds several."""
     identity = signature.identity
     return AcceptedSignature(
         key_id=signature.key.key_id,

@@ -22,7 +22,7 @@ def over_subjects(evidence: EvidenceSet, ask: Callable[[SubjectEvidence], Iterab
 
 
 def image_fault(evidence: EvidenceSet) -> Problem | None:
-    """Give the reason why nothing of the image can be judged: it could not be had, or was never named by a digest."""
+    """Return the reason why nothing of the image can be judged: it could not be had, or was never named by a digest."""
     if evidence.fault is not None:
         return problem_of(evidence.fault, "the image")
     if evidence.request.digest is None:

@@ -19,14 +19,14 @@ _SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 
 
 def scanners_of_rules(policy: Policy) -> frozenset[Tool]:
-    """Give the scanners that the rules need: those of the policy's `vulnerabilities`, else both; empty if none is spoken of."""
+    """Return the scanners that the rules need: those of the policy's `vulnerabilities`, else both; empty if none is spoken of."""
     if not (_speaks_of("findings", policy) or _speaks_of("packages", policy)):
         return frozenset()
     return (policy.vulnerabilities or VulnerabilityPolicy()).require
 
 
 def evidence_of_rules(policy: Policy) -> frozenset[EvidenceKind]:
-    """Give the kinds of evidence that the variables in the rules are made of; `image` is always there."""
+    """Return the kinds of evidence that the variables in the rules are made of; `image` is always there."""
     kinds = {EvidenceKind.CONFIG, *(_SCANS[tool] for tool in scanners_of_rules(policy))}
     if _speaks_of("packages", policy):
         kinds.add(EvidenceKind.LAYERS)

@@ -81,7 +81,7 @@ def demand_document(
     now: datetime,
     validated: Callable[[VerifiedStatement], DocumentAnswer | None],
 ) -> AcceptedSignature:
-    """Give the first attestation that meets an entry of the policy.
+    """Return the first attestation that meets an entry of the policy.
 
     `validated` is asked about a CycloneDX document only when all else holds, so that whoever gathers evidence validates exactly
     those documents on which the answer hangs.
@@ -133,7 +133,7 @@ def _expect_success(document: AttestedDocument) -> None:
 
 
 def _time_of(verified: VerifiedStatement, document: AttestedDocument) -> datetime:
-    """Give the earliest trusted time, else the author's own word; the gate knows no third."""
+    """Return the earliest trusted time, else the author's own word; the gate knows no third."""
     time = min(verified.signature.times, default=document.created)
     if time is None:
         raise AttestationError(

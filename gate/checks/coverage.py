@@ -52,12 +52,12 @@ def _tools(policy: Policy) -> tuple[Tool, ...]:
 
 
 def _vulnerability_scanners(policy: Policy) -> frozenset[Tool]:
-    """Give the scanners whose silence means something here: for the policy's own section, or for its rules."""
+    """Return the scanners whose silence means something here: for the policy's own section, or for its rules."""
     return policy.vulnerabilities.require if policy.vulnerabilities is not None else scanners_of_rules(policy)
 
 
 def _demands(policy: Policy) -> VulnerabilityPolicy | None:
-    """Give what is demanded of a look for vulnerabilities; a rule over findings alone has the gate's defaults."""
+    """Return what is demanded of a look for vulnerabilities; a rule over findings alone has the gate's defaults."""
     if policy.vulnerabilities is not None:
         return policy.vulnerabilities
     return VulnerabilityPolicy() if scanners_of_rules(policy) else None

@@ -78,7 +78,7 @@ def _problems(subject: SubjectEvidence, limit: timedelta, now: datetime) -> Iter
 
 
 def _built(created: datetime | None, newest_file: datetime | None, now: datetime) -> datetime | None:
-    """Give the older of the believable answers to when the image was made."""
+    """Return the older of the believable answers to when the image was made."""
     believable = [
         time for time in (created, newest_file) if time is not None and _FIRST_BELIEVABLE <= time <= now + _CLOCK_SKEW
     ]

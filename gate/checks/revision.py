@@ -65,7 +65,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
 
 def _proven_commit(evidence: EvidenceSet, policy: Policy, now: datetime) -> str | Problem:
-    """Give the commit that provenance names which meets the policy, or why there is none."""
+    """Return the commit that provenance names which meets the policy, or why there is none."""
     attachments = attachments_of(evidence)
     if isinstance(attachments, Problem):
         return attachments

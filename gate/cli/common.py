@@ -60,19 +60,19 @@ class Common:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def places(self, *, databases: Path | None = None, tools: Path | None = None, record: str | None = None) -> Places:
-        """Give where things are kept: what was said, else the user's own folders."""
+        """Return where things are kept: what was said, else the user's own folders."""
         return default_places(os.environ, cache=self.cache_dir, databases=databases, tools=tools, record=record)
 
     def timed(self, options: Options) -> Options:
-        """Give the options with the user's time, where there is one."""
+        """Return the options with the user's time, where there is one."""
         return options if self.timeout is None else replace(options, timeout=self.timeout)
 
     def deadline(self, default: timedelta) -> Deadline:
-        """Give the moment after which nothing more is waited for."""
+        """Return the moment after which nothing more is waited for."""
         return Deadline.after(self.timeout or default)
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """Give what is told of long steps."""
+        """Return what is told of long steps."""
         return shown_progress(wanted=not (self.quiet or self.no_progress))
 
     def say(self, text: str) -> None:

@@ -100,7 +100,7 @@ def _untrusted(node: Node, message: str, expected: str) -> PolicyError:
 
 
 def _defaults(command: click.Command, fields: Fields, folder: Path) -> dict[str, object]:
-    """Give parameter name -> value for the options that this command has."""
+    """Return parameter name -> value for the options that this command has."""
     options = {
         name: option for option in command.params if isinstance(option, click.Option) for name in names_of(option)
     }

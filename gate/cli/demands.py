@@ -13,5 +13,5 @@ __all__ = ["accepted_policy", "public_key", "read_requirement"]
 
 
 def accepted_policy(policy: Path | Digest) -> Digest:
-    """Give the digest of a policy that is accepted: what stands in verdicts is that of its bytes; raises PolicyError."""
+    """Return the digest of a policy that is accepted: what stands in verdicts is that of its bytes; raises PolicyError."""
     return policy if isinstance(policy, Digest) else Digest.of(read_document(policy))

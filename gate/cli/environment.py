@@ -32,7 +32,7 @@ MAX_PASSWORD_BYTES: Final = 4096
 def registry_options(
     *, authfile: Path | None, plain_http: bool, ca_file: Path | None, offline: bool
 ) -> RegistryOptions:
-    """Give how registries are talked to.
+    """Return how registries are talked to.
 
     `SSL_CERT_FILE` is read by OpenSSL itself and stays out of this: only `--ca-file` says that loopback speaks TLS.
     """
@@ -54,18 +54,18 @@ def _registries() -> Mapping[str, HostSettings]:
 
 
 def download_authority(ca_file: Path | None) -> Path | None:
-    """Give the file of authorities for plain downloads: `--ca-file`, else `SSL_CERT_FILE`, else None."""
+    """Return the file of authorities for plain downloads: `--ca-file`, else `SSL_CERT_FILE`, else None."""
     named = os.environ.get("SSL_CERT_FILE")
     return ca_file or (Path(named) if named else None)
 
 
 def proxies() -> ProxySettings:
-    """Give the proxies that the environment names."""
+    """Return the proxies that the environment names."""
     return proxies_of(os.environ)
 
 
 def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSource:
-    """Give where a key's password comes from, asked for when it is needed: file, environment, prompt.
+    """Return where a key's password comes from, asked for when it is needed: file, environment, prompt.
 
     `confirm` asks twice, for a password that is new. Without a terminal nobody is asked: `KEY_PASSWORD`.
     """
@@ -91,12 +91,12 @@ def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSour
 
 
 def identity_token() -> str:
-    """Give the identity token that the environment holds, or nothing; the variable is that of every Sigstore client."""
+    """Return the identity token that the environment holds, or nothing; the variable is that of every Sigstore client."""
     return os.environ.get("SIGSTORE_ID_TOKEN", "")
 
 
 def _from_file(path: Path) -> bytes:
-    """Give the password in a file, without the newline that editors add."""
+    """Return the password in a file, without the newline that editors add."""
     content = read_named(
         path, f"the password file {path}", limit_bytes=MAX_PASSWORD_BYTES, fault=KeyFileError, code="KEY_PASSWORD"
     )

@@ -71,7 +71,7 @@ trusted_root_option: Final = with_options(
 def demanded_identity(
     identity: str | None, identity_pattern: str | None, issuer: str | None, issuer_pattern: str | None
 ) -> Identity | None:
-    """Give the identity that the options name; None where none of them is given.
+    """Return the identity that the options name; None where none of them is given.
 
     Raises:
         UsageError: an identity without its issuer (attack I03), an empty text (I06), or both forms of one.

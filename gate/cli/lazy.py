@@ -44,7 +44,7 @@ class LazyGroup(Group):
     homes: Mapping[str, tuple[str, str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names in their order of declaration, which is that of use."""
+        """Return the names in their order of declaration, which is that of use."""
         return [*self.homes, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

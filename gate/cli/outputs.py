@@ -54,7 +54,7 @@ def write_report(content: Content, form: Format, outputs: Sequence[Output]) -> N
 
 
 def terminal_style() -> Style:
-    """Give width and colour for standard output: `NO_COLOR` wins over `FORCE_COLOR`, which wins over what it is."""
+    """Return width and colour for standard output: `NO_COLOR` wins over `FORCE_COLOR`, which wins over what it is."""
     terminal = _is_terminal()
     color = not os.environ.get("NO_COLOR") and bool(os.environ.get("FORCE_COLOR") or terminal)
     return Style(width=_columns(terminal=terminal), color=color)
@@ -108,7 +108,7 @@ def _write_standard_output(text: str) -> None:
 
 
 def _encodable(text: str, encoding: str | None) -> str:
-    """Give the text with what the stream cannot hold as escapes: a log in ASCII is no reason to fail."""
+    """Return the text with what the stream cannot hold as escapes: a log in ASCII is no reason to fail."""
     name = encoding or "utf-8"
     return text.encode(name, "backslashreplace").decode(name)
 

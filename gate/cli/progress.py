@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def shown_progress(*, wanted: bool) -> Iterator[Progress]:
-    """Give what is told of steps: bars on a terminal; silence in a pipe, a log, with `--quiet` or `--no-progress`."""
+    """Return what is told of steps: bars on a terminal; silence in a pipe, a log, with `--quiet` or `--no-progress`."""
     if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
         yield NoProgress()
         return

@@ -62,7 +62,7 @@ def status(common: Common, *, record: str | None) -> None:
 @record_option
 @common_options
 def repair(common: Common, *, record: str | None) -> None:
-    """Give up what an earlier run left to be published and whose bytes are damaged, as a row of the record."""
+    """Abandon what an earlier run left to be published and whose bytes are damaged, as a row of the record."""
     found = repair_record(common.places(record=record), common.now, common.deadline(_TIME))
     notes = () if found else ("nothing to repair",)
     common.finish(Listing(kind="record", columns=_COLUMNS, rows=tuple(map(_row, found)), state="state", notes=notes))

@@ -33,7 +33,7 @@ timestamp_option = click.option(
 def open_signer(
     uri: str, password: PasswordSource, common: Common, registry: RegistryOptions, timestamp: str | None = None
 ) -> Signer:
-    """Give the signer that a key URI names; raises as `gate.signers.uri.signer_for`.
+    """Return the signer that a key URI names; raises as `gate.signers.uri.signer_for`.
 
     `registry` says how this process speaks HTTP: services of a Sigstore are asked in the same way. `timestamp` names the
     instance that stamps signatures by key; identities are stamped as their own instance says.

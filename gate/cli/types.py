@@ -57,7 +57,7 @@ class Placed(ABC):
 
     @abstractmethod
     def relative_to(self, folder: Path, value: str) -> str:
-        """Give the text of a configuration file in this folder as it would be given on the command line."""
+        """Return the text of a configuration file in this folder as it would be given on the command line."""
 
 
 class OptionType(Base):
@@ -78,7 +78,7 @@ class OptionType(Base):
             self.fail(str(error), param, ctx)
 
     def parse(self, text: str) -> object:
-        """Give the value of a text; raises ValueError with what was expected."""
+        """Return the value of a text; raises ValueError with what was expected."""
         raise NotImplementedError
 
 
@@ -92,7 +92,7 @@ class DurationType(OptionType):
     name = "duration"
 
     def parse(self, text: str) -> timedelta:
-        """Give the duration."""
+        """Return the duration."""
         match = _DURATION.fullmatch(text)
         if match is None:
             raise _unexpected("a duration as 30s, 15m, 48h or 7d", text)
@@ -105,7 +105,7 @@ class PlaceType(OptionType, Placed):
     name = "path"
 
     def parse(self, text: str) -> object:
-        """Give the path."""
+        """Return the path."""
         if not text or "\0" in text:
             raise _unexpected("a path", text)
         return Path(text)
@@ -121,7 +121,7 @@ class OutputType(OptionType, Placed):
     name = "[format=]file"
 
     def parse(self, text: str) -> Output:
-        """Give the file with its format."""
+        """Return the file with its format."""
         form, place = split_output(text)
         if form is not None and form not in set(Format):
             raise _unexpected(f"one of {', '.join(Format)} before '='", form)
@@ -140,7 +140,7 @@ class OutputType(OptionType, Placed):
 
 
 def split_output(text: str) -> tuple[str | None, str]:
-    """Give the format that stands before the file, or None, and the file."""
+    """Return the format that stands before the file, or None, and the file."""
     match = _FORMAT_PREFIX.fullmatch(text)
     return (match[1], match[2]) if match else (None, text)
 
@@ -151,13 +151,13 @@ class RecordType(OptionType, Placed):
     name = "file-or-url"
 
     def parse(self, text: str) -> str:
-        """Give the text."""
+        """Return the text."""
         if not text or "\0" in text:
             raise _unexpected("a file or a database URL", text)
         return text
 
     def relative_to(self, folder: Path, value: str) -> str:
-        """Give a URL as it is, a file relative to the folder."""
+        """Return a URL as it is, a file relative to the folder."""
         return value if "://" in value else str(folder / value)
 
 
@@ -167,11 +167,11 @@ class DocumentOrDigestType(OptionType, Placed):
     name = "file-or-digest"
 
     def parse(self, text: str) -> Path | Digest:
-        """Give the digest, or the path of a file whose digest is meant."""
+        """Return the digest, or the path of a file whose digest is meant."""
         return Digest(text) if text.startswith("sha256:") else Path(text)
 
     def relative_to(self, folder: Path, value: str) -> str:
-        """Give a digest as it is, a file relative to the folder."""
+        """Return a digest as it is, a file relative to the folder."""
         return value if value.startswith("sha256:") else str(folder / value)
 
 
@@ -181,7 +181,7 @@ class SeveritiesType(OptionType):
     name = "severity[,...]"
 
     def parse(self, text: str) -> frozenset[Severity]:
-        """Give the set; an empty word is refused."""
+        """Return the set; an empty word is refused."""
         words = [word.strip().lower() for word in text.split(",")]
         if unknown := [word for word in words if word not in set(Severity)]:
             raise _unexpected(", ".join(Severity), unknown[0])
@@ -194,7 +194,7 @@ class PlatformType(OptionType):
     name = "os/arch"
 
     def parse(self, text: str) -> Platform:
-        """Give the platform."""
+        """Return the platform."""
         match = _PLATFORM.fullmatch(text)
         if match is None:
             raise _unexpected("a platform as linux/amd64 or linux/arm/v7", text)
@@ -207,7 +207,7 @@ class RepositoryType(OptionType):
     name = "repository"
 
     def parse(self, text: str) -> Repository:
-        """Give the repository, normalised; raises UsageError `REF_MALFORMED`."""
+        """Return the repository, normalised; raises UsageError `REF_MALFORMED`."""
         return parse_repository(text)
 
 
@@ -217,7 +217,7 @@ class DigestType(OptionType):
     name = "sha256:..."
 
     def parse(self, text: str) -> Digest:
-        """Give the digest; raises UsageError `REF_DIGEST`."""
+        """Return the digest; raises UsageError `REF_DIGEST`."""
         return Digest(text)
 
 
@@ -227,7 +227,7 @@ class SizeType(OptionType):
     name = "size"
 
     def parse(self, text: str) -> int:
-        """Give the number of bytes."""
+        """Return the number of bytes."""
         match = _SIZE.fullmatch(text)
         if match is None:
             raise _unexpected("a size as 1000000, 500M or 20G", text)
@@ -241,7 +241,7 @@ class ExitCodeType(OptionType):
     name = "number"
 
     def parse(self, text: str) -> int:
-        """Give the number."""
+        """Return the number."""
         number = int(text) if _EXIT_CODE.fullmatch(text) else -1
         if number in _TAKEN_EXIT_CODES or not 0 <= number <= _MOST_EXIT_CODE:
             raise _unexpected("0, 1 or 5 to 125 (2, 3 and 4 mean something else)", text)
@@ -254,7 +254,7 @@ class MomentType(OptionType):
     name = "time"
 
     def parse(self, text: str) -> datetime:
-        """Give the moment as aware UTC; raises UsageError."""
+        """Return the moment as aware UTC; raises UsageError."""
         return parse_time(text, _MOMENT_FAULT, "the option")
 
 
@@ -264,7 +264,7 @@ class LogKeyType(OptionType, Placed):
     name = "url=file"
 
     def parse(self, text: str) -> tuple[str, Path]:
-        """Give the address and the file."""
+        """Return the address and the file."""
         url, equals, place = text.rpartition("=")
         if not (url and equals and place) or "\0" in place:
             raise _unexpected("https://HOST=FILE", text)

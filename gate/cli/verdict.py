@@ -51,7 +51,7 @@ written_options = with_options(
 
 
 def judged(reference: str, options: CheckOptions) -> ImageReport:
-    """Give what came of one image: an error of one must not hide what was decided of others."""
+    """Return what came of one image: an error of one must not hide what was decided of others."""
     try:
         return ImageReport(reference=reference, checked=gate.check(reference, options))
     except GateError as error:

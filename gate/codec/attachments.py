@@ -77,7 +77,7 @@ def _parse_file(content: bytes) -> Bundle:
 
 
 def split_attestation_file(data: bytes) -> tuple[Attachment, ...]:
-    """Give the attachments in a file that the user names: one JSON object, or JSON Lines.
+    """Return the attachments in a file that the user names: one JSON object, or JSON Lines.
 
     Raises:
         SignatureError: `SIG_MALFORMED` for an empty file, `LIMIT_BUNDLE` or `LIMIT_SIGNATURES`.

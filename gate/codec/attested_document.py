@@ -112,7 +112,7 @@ def _names_a_second(view: ObjectView, reference: str) -> GateError:
 
 
 def _described(view: ObjectView) -> Iterator[ObjectView]:
-    """Give what a document or a component lists, at every depth."""
+    """Return what a document or a component lists, at every depth."""
     for key in ("components", "services"):
         for item in view.optional_objects(key):
             yield item

@@ -41,7 +41,7 @@ _FNV_PRIME: Final = 0x100000001B3
 
 
 def fnv1a_64(data: bytes) -> int:
-    """Give the FNV-1a sum of 64 bits with which a meta page is closed (an accident check, no protection)."""
+    """Return the FNV-1a sum of 64 bits with which a meta page is closed (an accident check, no protection)."""
     value = _FNV_OFFSET
     for byte in data:
         value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
@@ -80,7 +80,7 @@ class _Page:
     count: int
 
     def cut(self, start: int, size: int) -> memoryview:
-        """Give `size` bytes of the page from `start`; raise when they are not within it."""
+        """Return `size` bytes of the page from `start`; raise when they are not within it."""
         if start + size > len(self.data):
             raise _malformed(
                 "an element points outside its page", expected=f"an end up to {len(self.data)}", seen=start + size
@@ -157,12 +157,12 @@ class Bucket:
     _budget: _Budget = field(compare=False)
 
     def bucket(self, name: bytes) -> Bucket | None:
-        """Give the bucket of this name, or None where there is none or the name is a plain key."""
+        """Return the bucket of this name, or None where there is none or the name is a plain key."""
         element = self._find(name)
         return self._open(element.value) if element and element.is_bucket else None
 
     def get(self, key: bytes) -> bytes | None:
-        """Give the value of a key, or None where there is none or the name is a bucket."""
+        """Return the value of a key, or None where there is none or the name is a bucket."""
         element = self._find(key)
         return bytes(element.value) if element and not element.is_bucket else None
 
@@ -260,7 +260,7 @@ def _parse_meta(data: memoryview, start: int) -> _Meta | None:
 
 
 def _ruling_meta(data: memoryview) -> _Meta:
-    """Give the valid meta page with the higher transaction; the second lies where the first says, else is looked for."""
+    """Return the valid meta page with the higher transaction; the second lies where the first says, else is looked for."""
     first = _parse_meta(data, 0)
     places = [first.page_bytes] if first else sorted(_PAGE_SIZES)
     second = (meta for place in places if (meta := _parse_meta(data, place)) and meta.page_bytes == place)
@@ -271,7 +271,7 @@ def _ruling_meta(data: memoryview) -> _Meta:
 
 
 def parse_bolt(data: bytes | memoryview, *, max_elements: int = MAX_ELEMENTS) -> Bucket:
-    """Give the root bucket of a BoltDB file.
+    """Return the root bucket of a BoltDB file.
 
     `data` is the whole file, untrusted; a caller with a large file passes a memory map, of which only the pages that are
     asked for are read. `max_elements` bounds what is read through the result, over all its buckets together. Raises

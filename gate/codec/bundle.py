@@ -265,7 +265,7 @@ def _over(view: ObjectView, field: str, cap: int, seen: int) -> Exception:
 
 
 def key_hint(key: PublicKey) -> str:
-    """Give the hint that Cosign writes for a key: base64 of the SHA-256 of its SPKI."""
+    """Return the hint that Cosign writes for a key: base64 of the SHA-256 of its SPKI."""
     return encode_base64(key.fingerprint)
 
 

@@ -71,7 +71,7 @@ def _read(certificate: x509.Certificate) -> None:
 
 
 def extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> x509.Extension[ExtensionT] | None:
-    """Give the extension of this kind, or None."""
+    """Return the extension of this kind, or None."""
     try:
         return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
@@ -79,7 +79,7 @@ def extension(certificate: x509.Certificate, kind: type[ExtensionT]) -> x509.Ext
 
 
 def key_of(certificate: x509.Certificate) -> PublicKey | None:
-    """Give the certificate's key, or None where its kind or size is not on the allow-list.
+    """Return the certificate's key, or None where its kind or size is not on the allow-list.
 
     RSA is verified with PKCS #1 v1.5, which is what Sigstore's clients sign with: a certificate does not say.
     """

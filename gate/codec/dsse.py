@@ -27,7 +27,7 @@ _URL_ALPHABET: Final = str.maketrans("-_", "+/")
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
-    """Give the bytes that a DSSE signature covers; lengths are decimal byte lengths."""
+    """Return the bytes that a DSSE signature covers; lengths are decimal byte lengths."""
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
@@ -70,7 +70,7 @@ def _decode(view: ObjectView, field: str) -> bytes:
 
 
 def envelope_fields(envelope: Envelope) -> dict[str, JsonValue]:
-    """Give the envelope as JSON values.
+    """Return the envelope as JSON values.
 
     No `keyid`: with any other value than "" Cosign and slsa-verifier find no valid signature (formats 6.1).
     """

@@ -21,7 +21,7 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
 def decode_base64(text: str, fault: Fault, field: str) -> bytes:
-    """Give the bytes of standard padded base64; raises the fault for any other spelling."""
+    """Return the bytes of standard padded base64; raises the fault for any other spelling."""
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
@@ -37,14 +37,14 @@ def encode_base64(data: bytes) -> str:
 
 
 def decode_hex(text: str, fault: Fault, field: str) -> bytes:
-    """Give the bytes of lower-case hexadecimal; raises the fault for any other spelling."""
+    """Return the bytes of lower-case hexadecimal; raises the fault for any other spelling."""
     if not _HEX.fullmatch(text):
         raise fault.refuse(f"has malformed hexadecimal in {field}")
     return bytes.fromhex(text)
 
 
 def parse_integer(text: str, fault: Fault, field: str) -> int:
-    """Give the number in a text, as protobuf writes 64-bit integers; raises the fault for any other spelling."""
+    """Return the number in a text, as protobuf writes 64-bit integers; raises the fault for any other spelling."""
     if not _INTEGER.fullmatch(text):
         raise fault.refuse(f"has a malformed number in {field}", expected="decimal digits", seen=text)
     return int(text)

@@ -78,7 +78,7 @@ def render_evidence(
 
 
 def result_of(decision: Decision) -> VerificationResult:
-    """Give what a decision is signed as; raises ValueError for an error, which is never signed."""
+    """Return what a decision is signed as; raises ValueError for an error, which is never signed."""
     match decision:
         case Decision.PASSED:
             return VerificationResult.PASSED
@@ -118,7 +118,7 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
 
 
 def _origin(verdict: Verdict) -> dict[str, JsonValue]:
-    """Give which other job scanned; empty where the signing process did so itself."""
+    """Return which other job scanned; empty where the signing process did so itself."""
     origin = verdict.origin
     if origin is None:
         return {}
@@ -126,7 +126,7 @@ def _origin(verdict: Verdict) -> dict[str, JsonValue]:
 
 
 def trust_fields(signature: AcceptedSignature) -> dict[str, JsonValue]:
-    """Give who signed and under which root, of what there is."""
+    """Return who signed and under which root, of what there is."""
     root = str(signature.trusted_root or "")
     fields = (("identity", signature.identity), ("issuer", signature.issuer), ("trustedRoot", root))
     return {name: value for name, value in fields if value}

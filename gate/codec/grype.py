@@ -150,7 +150,7 @@ def _finding(match: ObjectView) -> ToolFinding:
 
 
 def _severity(record: ObjectView, related: tuple[ObjectView, ...]) -> tuple[str, str]:
-    """Give the word that counts and where it stands.
+    """Return the word that counts and where it stands.
 
     Grype takes the matched record's word and does not fall back: where that is unknown, the word of the same defect's
     other record counts, the highest of several.
@@ -201,7 +201,7 @@ def _package(artifact: ObjectView) -> Package:
 
 
 def _primary_path(locations: tuple[ObjectView, ...]) -> str:
-    """Give the file that Syft calls the primary evidence of the package, else the first."""
+    """Return the file that Syft calls the primary evidence of the package, else the first."""
     for location in locations:
         notes = location.optional_object("annotations")
         if notes and notes.optional_text("evidence") == "primary":

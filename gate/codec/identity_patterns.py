@@ -48,7 +48,7 @@ _DOMAIN: Final = re.compile(r".*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
 def check_pattern(text: str, kind: PatternKind) -> str:
-    """Give the pattern if it may be used.
+    """Return the pattern if it may be used.
 
     Raises:
         PolicyError: `POL_REGEX`.
@@ -135,7 +135,7 @@ class _Reader:
         return _Edges(leading, _literal_run(atoms[::-1])[::-1], is_whole=all(atoms))
 
     def _sequence(self, *, depth: int) -> list[str]:
-        """Give one item for each atom: its character where it is one literal that stands exactly once, else ""."""
+        """Return one item for each atom: its character where it is one literal that stands exactly once, else ""."""
         if depth > 8:
             raise _PatternError("its groups are nested too deeply")
         atoms: list[str] = []

@@ -48,7 +48,7 @@ def parse_identity_token(text: str) -> IdentityToken:
 
 
 def _audiences(view: ObjectView) -> frozenset[str]:
-    """Give for whom the token is: one name or a list of them."""
+    """Return for whom the token is: one name or a list of them."""
     value = view.fields.get("aud")
     return frozenset({value}) if isinstance(value, str) else frozenset(view.texts("aud"))
 

@@ -41,7 +41,7 @@ _SCHEMES: Final[Mapping[RsaScheme, KeyAlgorithm]] = {
 
 
 def pem_label(data: bytes, kind: str) -> str:
-    """Give the label of the one PEM block in these bytes; `kind` is what people call the file.
+    """Return the label of the one PEM block in these bytes; `kind` is what people call the file.
 
     Raises:
         KeyFileError: `KEY_MALFORMED` for none or several blocks, or for a file that is too large.
@@ -87,7 +87,7 @@ def parse_public_key(
 
 
 def allowed_key(key: object) -> ComputablePublicKey:
-    """Give the same key if its kind and size are on the allow-list; raises `KEY_WEAK` otherwise."""
+    """Return the same key if its kind and size are on the allow-list; raises `KEY_WEAK` otherwise."""
     match key:
         case ec.EllipticCurvePublicKey() if key.curve.name in _CURVES:
             return key
@@ -124,12 +124,12 @@ def algorithm_of(key: ComputablePublicKey, rsa_scheme: RsaScheme = RsaScheme.PKC
 
 
 def spki_of(key: ComputablePublicKey) -> bytes:
-    """Give the DER SubjectPublicKeyInfo."""
+    """Return the DER SubjectPublicKeyInfo."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def load_spki(key: PublicKey) -> ComputablePublicKey:
-    """Give the key that can verify, from a value that `parse_public_key` made."""
+    """Return the key that can verify, from a value that `parse_public_key` made."""
     return allowed_key(serialization.load_der_public_key(key.spki))
 
 
@@ -139,6 +139,6 @@ def render_public_key(key: PublicKey) -> bytes:
 
 
 def ed25519_key(raw: bytes) -> PublicKey:
-    """Give the key in 32 raw bytes, as signed notes hold it."""
+    """Return the key in 32 raw bytes, as signed notes hold it."""
     key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
     return PublicKey(spki=spki_of(key), algorithm=KeyAlgorithm.ED25519)

@@ -186,7 +186,7 @@ def _verifier(view: ObjectView) -> bytes:
 
 
 def _pem(text: str, field: str) -> bytes:
-    """Give the DER in the one PEM block that a field holds in base64."""
+    """Return the DER in the one PEM block that a field holds in base64."""
     match = _PEM.fullmatch(decode_base64(text, _FAULT, field))
     if match is None:
         raise _FAULT.refuse(f"has no certificate or key in {field}", expected="one PEM block")

@@ -179,7 +179,7 @@ def names_build_attestation(child: Descriptor, index: ImageIndex) -> bool:
 
 
 def attested_image(child: Descriptor) -> str:
-    """Give the digest, as text, of the image that a build attestation says it is about; "" where it names none."""
+    """Return the digest, as text, of the image that a build attestation says it is about; "" where it names none."""
     return child.annotations.get(_REFERENCE_DIGEST) or ""
 
 

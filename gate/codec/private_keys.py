@@ -98,7 +98,7 @@ def _load_der(der: bytes) -> ComputablePrivateKey:
 
 
 def allowed_private_key(key: object) -> ComputablePrivateKey:
-    """Give the same key if its public half is on the allow-list; raises `KEY_WEAK` otherwise."""
+    """Return the same key if its public half is on the allow-list; raises `KEY_WEAK` otherwise."""
     match key:
         case ec.EllipticCurvePrivateKey() | ed25519.Ed25519PrivateKey() | rsa.RSAPrivateKey():
             allowed_key(key.public_key())

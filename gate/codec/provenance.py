@@ -96,13 +96,13 @@ def _read_v1(predicate: ObjectView) -> Provenance:
 
 
 def _builder(view: ObjectView) -> str:
-    """Give the builder's id; BuildKit leaves it out, and no policy names ""."""
+    """Return the builder's id; BuildKit leaves it out, and no policy names ""."""
     builder = view.optional_object("builder")
     return builder.optional_text("id") if builder is not None else ""
 
 
 def _declared(definition: ObjectView) -> tuple[Source, ...]:
-    """Give the source that the external parameters name: GitHub's workflow, BuildKit's context."""
+    """Return the source that the external parameters name: GitHub's workflow, BuildKit's context."""
     parameters = definition.optional_object("externalParameters")
     if parameters is None:
         return ()
@@ -114,7 +114,7 @@ def _declared(definition: ObjectView) -> tuple[Source, ...]:
 
 
 def _vcs(metadata: ObjectView | None, field: str) -> tuple[Source, ...]:
-    """Give the repository that BuildKit found its context in, with the commit of the work tree."""
+    """Return the repository that BuildKit found its context in, with the commit of the work tree."""
     vendor = metadata.optional_object(field) if metadata is not None else None
     vcs = vendor.optional_object("vcs") if vendor is not None else None
     if vcs is None or not vcs.has("source"):
@@ -132,7 +132,7 @@ def _bounded(view: ObjectView, key: str) -> tuple[ObjectView, ...]:
 
 
 def _sources(items: Iterable[ObjectView]) -> tuple[Source, ...]:
-    """Give the git repositories among descriptors of artifacts, each once; images and archives are no source."""
+    """Return the git repositories among descriptors of artifacts, each once; images and archives are no source."""
     found = (read_source(item, "uri") for item in items if _is_git(item))
     return tuple(dict.fromkeys(found))
 
@@ -145,7 +145,7 @@ def _is_git(item: ObjectView) -> bool:
 
 
 def _chosen(*candidates: tuple[Source, ...]) -> tuple[Source, ...]:
-    """Give the first place that names any source, with what later places know of the same repository.
+    """Return the first place that names any source, with what later places know of the same repository.
 
     The generator names its source twice, GitHub names the commit among the dependencies. Where two places contradict each
     other both stay, so that the source is not clear.
@@ -180,7 +180,7 @@ def _parameters(view: ObjectView | None, key: str) -> StringMap:
 
 
 def _flat(value: JsonValue, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Give each value by its path; lists and what lies too deep stay JSON."""
+    """Return each value by its path; lists and what lies too deep stay JSON."""
     if isinstance(value, dict) and value and depth:
         for name, item in value.items():
             yield from _flat(item, f"{path}.{name}" if path else name, depth - 1)

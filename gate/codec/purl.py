@@ -30,7 +30,7 @@ _PEP_503_RUN = re.compile(r"[-_.]+")
 
 
 def package_key(purl: str, *, path: str = "") -> PackageKey:
-    """Give the key of a purl as a scanner printed it (untrusted), found at `path` in the image.
+    """Return the key of a purl as a scanner printed it (untrusted), found at `path` in the image.
 
     Raises:
         ScannerError: `SCAN_FAILED`, the text is not a purl.
@@ -58,7 +58,7 @@ _NO_ARCHITECTURE: Final = frozenset({"None", "(none)"})
 
 
 def key_of(type_: str, namespace: str, name: str, version: str, arch: str = "", path: str = "") -> PackageKey:
-    """Give the key of a package from its parts, for reports that have no purl and for the gate's own reading.
+    """Return the key of a package from its parts, for reports that have no purl and for the gate's own reading.
 
     `version` may carry an epoch (`1:2.0`). `arch` is kept for distributions only, `path` for languages only, without a
     leading slash. A name that holds its namespace (`@scope/pkg`, `group:artifact`) is taken apart.

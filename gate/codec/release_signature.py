@@ -32,7 +32,7 @@ _CHECKSUMS: Final = Fault(ScannerError, "TOOL_CHECKSUM", "the file of checksums"
 
 
 def parse_checksums(data: bytes) -> dict[str, Digest]:
-    """Give file name -> digest; raises ScannerError `TOOL_CHECKSUM`, also for a name that is there twice."""
+    """Return file name -> digest; raises ScannerError `TOOL_CHECKSUM`, also for a name that is there twice."""
     if len(data) > MAX_CHECKSUMS_BYTES:
         raise _CHECKSUMS.refuse("is too large", expected=f"at most {MAX_CHECKSUMS_BYTES} bytes")
     found: dict[str, Digest] = {}
@@ -45,7 +45,7 @@ def parse_checksums(data: bytes) -> dict[str, Digest]:
 
 
 def parse_detached_signature(certificate: bytes, signature: bytes) -> Bundle:
-    """Give the signature as a bundle that has no log entry yet; raises ScannerError `TOOL_SIGNATURE`."""
+    """Return the signature as a bundle that has no log entry yet; raises ScannerError `TOOL_SIGNATURE`."""
     text = signature.decode("ascii", "replace").strip()
     decoded = decode_base64(text, _FAULT, "the signature")
     return Bundle(
@@ -59,7 +59,7 @@ def parse_detached_signature(certificate: bytes, signature: bytes) -> Bundle:
 
 
 def _certificate(data: bytes) -> bytes:
-    """Give the DER of the one certificate; Cosign writes its PEM in base64 once more."""
+    """Return the DER of the one certificate; Cosign writes its PEM in base64 once more."""
     pem = data.strip()
     if not pem.startswith(b"-----BEGIN "):
         try:

@@ -50,7 +50,7 @@ def rule_facts(
     signatures: Sequence[SignatureFact] = (),
     provenance: Sequence[ProvenanceFact] = (),
 ) -> dict[str, JsonValue]:
-    """Give the variables for the rules about one runnable image.
+    """Return the variables for the rules about one runnable image.
 
     `findings` are those of all scanners after the merge, before waivers, grace and VEX. Packages are given once each and
     everything is in a fixed order, so that the same evidence gives the same variables.

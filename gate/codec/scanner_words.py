@@ -48,12 +48,12 @@ _IDENTITY_PREFIXES: Final = (
 
 
 def severity_of(word: str) -> Severity:
-    """Give the level of a scanner's or vendor's word, in any case; unknown for every word that is not in the table."""
+    """Return the level of a scanner's or vendor's word, in any case; unknown for every word that is not in the table."""
     return _SEVERITIES.get(word.strip().lower(), Severity.UNKNOWN)
 
 
 def fix_state_of(word: str) -> FixState:
-    """Give the fix state of a word of either scanner; unknown for every word that is not in the table."""
+    """Return the fix state of a word of either scanner; unknown for every word that is not in the table."""
     return _FIX_STATES.get(word.strip().lower(), FixState.UNKNOWN)
 
 
@@ -63,7 +63,7 @@ def is_identity(vulnerability: str) -> bool:
 
 
 def split_ids(own: str, others: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Give (identities, bundles) among `others`, without `own` and without empty ones."""
+    """Return (identities, bundles) among `others`, without `own` and without empty ones."""
     rest = frozenset(others) - {own, ""}
     identities = frozenset(filter(is_identity, rest))
     return identities, rest - identities

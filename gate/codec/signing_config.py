@@ -70,7 +70,7 @@ def parse_signing_config(data: bytes, now: datetime) -> SigningServices:
 def _chosen(
     view: ObjectView, field: str, rule: str, *, versions: Sequence[int], now: datetime, needed: bool = True
 ) -> list[_Service]:
-    """Give the services that are used; `rule` names the field that says how many, "" for one."""
+    """Return the services that are used; `rule` names the field that says how many, "" for one."""
     items = view.optional_objects(field)
     if len(items) > MAX_SERVICES:
         raise view.refuse(field, "has too many items", expected=f"at most {MAX_SERVICES}", seen=str(len(items)))

@@ -35,7 +35,7 @@ def render_certificate_request(request: x509.CertificateSigningRequest) -> bytes
 
 
 def parse_certificate_answer(data: bytes) -> bytes:
-    """Give the DER of the certificate that was issued; the ones above it come from the trusted root alone (attack S19).
+    """Return the DER of the certificate that was issued; the ones above it come from the trusted root alone (attack S19).
 
     Raises:
         EvidenceError: `KEY_SIGSTORE`.

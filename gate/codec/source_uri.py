@@ -55,7 +55,7 @@ def _commit(view: ObjectView) -> str:
 
 
 def split_ref(text: str) -> tuple[str, str]:
-    """Give the address and the ref that is written behind it: `@ref` (SPDX) or `#ref:subdir` (BuildKit)."""
+    """Return the address and the ref that is written behind it: `@ref` (SPDX) or `#ref:subdir` (BuildKit)."""
     address, hash_sign, fragment = text.partition("#")
     if hash_sign:
         return address, fragment.partition(":")[0]
@@ -69,7 +69,7 @@ def split_ref(text: str) -> tuple[str, str]:
 
 
 def normal_source(address: str) -> str:
-    """Give the address without ref in normal form, or "" where it is none: scheme https for http, host in lower case."""
+    """Return the address without ref in normal form, or "" where it is none: scheme https for http, host in lower case."""
     bare = address.removeprefix("git+").removesuffix("/")
     match = _ADDRESS.fullmatch(bare) or _SCP.fullmatch(bare)
     if match is None:

@@ -93,7 +93,7 @@ def _binding_digest(digits: str) -> Digest | None:
 
 
 def own_subjects(statement: Statement) -> tuple[NamedSubject, ...]:
-    """Give the subjects of a statement of the gate's own, which are narrower than anybody else's.
+    """Return the subjects of a statement of the gate's own, which are narrower than anybody else's.
 
     Raises:
         AttestationError: `ATT_TYPE` for v0.1; `ATT_SUBJECT` for more than 33, one twice, one without name, a malformed

@@ -66,7 +66,7 @@ class _AmbiguousKeyError(_RefusedValueError):
 
 
 def printable(text: str, limit: int = 120) -> str:
-    """Give foreign text cut and in printable ASCII, for messages (attack O01)."""
+    """Return foreign text cut and in printable ASCII, for messages (attack O01)."""
     shown = text if len(text) <= limit else f"{text[:limit]}..."
     return "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in shown)
 
@@ -193,27 +193,27 @@ class ObjectView:
         return self.fields.get(key) is not None
 
     def text(self, key: str) -> str:
-        """Give a text."""
+        """Return a text."""
         value = self.fields.get(key)
         return value if isinstance(value, str) else self._wrong(key, "a text")
 
     def optional_text(self, key: str) -> str:
-        """Give a text, or ""."""
+        """Return a text, or ""."""
         return self.text(key) if self.has(key) else ""
 
     def integer(self, key: str, *, minimum: int = 0) -> int:
-        """Give an integer that is not smaller than `minimum`."""
+        """Return an integer that is not smaller than `minimum`."""
         value = self.fields.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
             return self._wrong(key, f"an integer from {minimum}")
         return value
 
     def optional_integer(self, key: str, *, minimum: int = 0) -> int | None:
-        """Give an integer, or None."""
+        """Return an integer, or None."""
         return self.integer(key, minimum=minimum) if self.has(key) else None
 
     def optional_number(self, key: str) -> float | None:
-        """Give an integer or fraction as a float, or None."""
+        """Return an integer or fraction as a float, or None."""
         value = self.fields.get(key)
         if value is None:
             return None
@@ -222,14 +222,14 @@ class ObjectView:
         return float(value)
 
     def optional_boolean(self, key: str) -> bool:
-        """Give a boolean, or False."""
+        """Return a boolean, or False."""
         value = self.fields.get(key, False)
         if value is None:
             return False
         return value if isinstance(value, bool) else self._wrong(key, "true or false")
 
     def digest(self, key: str) -> Digest:
-        """Give a digest; any other spelling is the document's fault, not a fault of the request."""
+        """Return a digest; any other spelling is the document's fault, not a fault of the request."""
         text = self.text(key)
         try:
             return Digest(text)
@@ -237,36 +237,36 @@ class ObjectView:
             raise self.refuse(key, "has a malformed digest", expected="sha256: and 64 hex digits", seen=text) from error
 
     def object(self, key: str) -> ObjectView:
-        """Give the object in this field."""
+        """Return the object in this field."""
         value = self.fields.get(key)
         return (
             ObjectView(value, self.fault, self._at(key)) if isinstance(value, dict) else self._wrong(key, "an object")
         )
 
     def optional_object(self, key: str) -> ObjectView | None:
-        """Give the object in this field, or None."""
+        """Return the object in this field, or None."""
         return self.object(key) if self.has(key) else None
 
     def objects(self, key: str) -> tuple[ObjectView, ...]:
-        """Give a list of objects, in its order."""
+        """Return a list of objects, in its order."""
         return tuple(self._item(key, place, value) for place, value in enumerate(self._list(key)))
 
     def optional_objects(self, key: str) -> tuple[ObjectView, ...]:
-        """Give a list of objects, or an empty one."""
+        """Return a list of objects, or an empty one."""
         return self.objects(key) if self.has(key) else ()
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Give a list of texts, in its order."""
+        """Return a list of texts, in its order."""
         return tuple(
             value if isinstance(value, str) else self._wrong(key, "a list of texts") for value in self._list(key)
         )
 
     def optional_texts(self, key: str) -> tuple[str, ...]:
-        """Give a list of texts, or an empty one."""
+        """Return a list of texts, or an empty one."""
         return self.texts(key) if self.has(key) else ()
 
     def optional_text_map(self, key: str) -> StringMap:
-        """Give an object whose values are texts, or an empty one."""
+        """Return an object whose values are texts, or an empty one."""
         view = self.optional_object(key)
         return StringMap.of({name: view.text(name) for name in view.fields}) if view else StringMap()
 

@@ -22,7 +22,7 @@ _RFC3339: Final = re.compile(
 
 
 def parse_time(text: str, fault: Fault, field: str) -> datetime:
-    """Give the moment as aware UTC; raises the fault for what is not an RFC 3339 date and time with zone."""
+    """Return the moment as aware UTC; raises the fault for what is not an RFC 3339 date and time with zone."""
     match = _RFC3339.fullmatch(text)
     if not match:
         raise fault.refuse(f"has a malformed time in {field}", expected="RFC 3339 with zone", seen=text)

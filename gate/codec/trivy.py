@@ -102,7 +102,7 @@ def parse_trivy_report(data: bytes) -> TrivyReport:
 
 
 def os_package_set(packages: Iterable[Package]) -> frozenset[tuple[str, str, str]]:
-    """Give (name, version with epoch, architecture) of packages of a distribution, as their keys have them."""
+    """Return (name, version with epoch, architecture) of packages of a distribution, as their keys have them."""
     return frozenset(
         (package.key.name, package.key.version, package.key.arch)
         for package in packages
@@ -132,7 +132,7 @@ def _is_os(result: ObjectView) -> bool:
 
 
 def _path(result: ObjectView, own: str) -> str:
-    """Give the file of a package: its own, else the result's target where that is a file (Go binaries, lock files)."""
+    """Return the file of a package: its own, else the result's target where that is a file (Go binaries, lock files)."""
     target = result.optional_text("Target")
     return own or ("" if _is_os(result) or target in _GROUPS else target)
 

@@ -138,7 +138,7 @@ def _host(url: str) -> str:
 
 
 def _note_key_id(name: str, key: PublicKey) -> bytes:
-    """Give the key id of C2SP signed-note, whole: of Ed25519, else of RSA as rekor-tiles writes it (formats 8.5)."""
+    """Return the key id of C2SP signed-note, whole: of Ed25519, else of RSA as rekor-tiles writes it (formats 8.5)."""
     named = name.encode() + b"\n"
     if key.algorithm is KeyAlgorithm.ED25519:
         # The last 32 bytes of an Ed25519 SPKI are the key itself (RFC 8410, section 4).

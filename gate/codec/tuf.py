@@ -53,7 +53,7 @@ def _expect_distinct(signatures: tuple[ObjectView, ...]) -> None:
 
 
 def _roles(signed: ObjectView) -> Iterable[ObjectView]:
-    """Give every role that this document says the keys of: of a root its own roles, of targets those delegated."""
+    """Return every role that this document says the keys of: of a root its own roles, of targets those delegated."""
     roles = signed.fields.get("roles")
     if isinstance(roles, dict):
         view = signed.object("roles")

@@ -31,13 +31,13 @@ _LIMIT_BYTES = 256 * 1024 * 1024
 
 
 def encode_value(value: object) -> bytes:
-    """Give a value of the model as JSON; equal values give equal bytes."""
+    """Return a value of the model as JSON; equal values give equal bytes."""
     plain = _converter().unstructure(value)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def decode_value(kind: type[T], data: bytes) -> T:
-    """Give the value back.
+    """Return the value back.
 
     Raises:
         StorageError: `CACHE_CORRUPT`, the bytes are not those of such a value.
@@ -84,7 +84,7 @@ def _register(
 
 
 def _exactly(plain: Any, kind: type[T]) -> T:  # noqa: ANN401 - any JSON
-    """Give a plain value of this very type: the library would turn `0` into text and any text into a truth."""
+    """Return a plain value of this very type: the library would turn `0` into text and any text into a truth."""
     if type(plain) is not kind:
         raise TypeError(f"expected {kind.__name__}")
     return plain

@@ -90,12 +90,12 @@ class LegacyManifest:
 
 
 def signature_layer(payload: bytes, signature: bytes) -> LegacyLayer:
-    """Give the layer of a `.sig` tag: Cosign's signed JSON, and the signature as an annotation."""
+    """Return the layer of a `.sig` tag: Cosign's signed JSON, and the signature as an annotation."""
     return LegacyLayer(media_type=SIMPLE_SIGNING, content=payload, annotations={SIGNATURE: encode_base64(signature)})
 
 
 def attestation_layer(envelope: Envelope, predicate_type: str) -> LegacyLayer:
-    """Give the layer of a `.att` tag: the whole envelope; Cosign wants an empty signature annotation (formats 4)."""
+    """Return the layer of a `.att` tag: the whole envelope; Cosign wants an empty signature annotation (formats 4)."""
     return LegacyLayer(
         media_type=DSSE_ENVELOPE,
         content=render_envelope(envelope),

@@ -136,7 +136,7 @@ def _state(analysis: ObjectView) -> tuple[VexStatus, str]:
 
 
 def _packages(view: ObjectView, status: VexStatus, purls: Mapping[str, str]) -> Iterator[tuple[str, VexStatus]]:
-    """Give each package that the entry names, with what is said of it."""
+    """Return each package that the entry names, with what is said of it."""
     purl = _purl(view.text("ref"), purls)
     versions = view.optional_objects("versions")
     if purl and not versions:

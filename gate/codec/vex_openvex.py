@@ -67,7 +67,7 @@ def read_openvex(view: ObjectView, digest: Digest, *, source: str, products: tup
 
 
 def _statements(view: ObjectView, fault: Fault, issued: datetime) -> tuple[VexStatement, ...]:
-    """Give one statement a product, because each has packages of its own inside it."""
+    """Return one statement a product, because each has packages of its own inside it."""
     view.only(_STATEMENT)
     status = _status(view)
     made = view.optional_text("last_updated") or view.optional_text("timestamp")
@@ -126,7 +126,7 @@ def _component(view: ObjectView) -> tuple[str, ...]:
 
 
 def _identifiers(view: ObjectView) -> tuple[str, ...]:
-    """Give what names the component: its IRI and its purl, each once; neither is a document that names nothing."""
+    """Return what names the component: its IRI and its purl, each once; neither is a document that names nothing."""
     identifiers = view.optional_object("identifiers")
     found = (view.optional_text("@id"), identifiers.optional_text("purl") if identifiers else "")
     names = tuple(dict.fromkeys(name for name in found if name))

@@ -40,7 +40,7 @@ MAX_ENVIRONMENTS: Final = 64
 
 
 def resource_uri(repository: Repository, digest: Digest) -> str:
-    """Give the name of the image in a verdict; it binds the repository (attack S21, formats 10.3)."""
+    """Return the name of the image in a verdict; it binds the repository (attack S21, formats 10.3)."""
     return f"oci://{repository}@{digest}"
 
 
@@ -64,7 +64,7 @@ def render_summary(summary: VerificationSummary, *, extension_prefix: str = DEFA
 
 
 def levels_for(result: VerificationResult, build_level: int = 0) -> tuple[str, ...]:
-    """Give the levels of a verdict; `build_level` is what the provenance check proved, 0 for nothing.
+    """Return the levels of a verdict; `build_level` is what the provenance check proved, 0 for nothing.
 
     Never `SLSA_..._LEVEL_UNEVALUATED`: slsa-verifier 2.7.1 refuses the whole summary for it (formats 10.2).
     """

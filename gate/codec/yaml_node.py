@@ -86,7 +86,7 @@ class Node:
         )
 
     def text(self, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
-        """Give a text that is not empty."""
+        """Return a text that is not empty."""
         scalar = self._scalar("a text")
         if scalar.is_json_word and scalar.text:
             raise self.refuse("is not a text", expected="a text; put it in quotes", seen=scalar.text)
@@ -95,14 +95,14 @@ class Node:
         return scalar.text
 
     def matching(self, pattern: re.Pattern[str], expected: str, *, code: str = "POL_MALFORMED") -> str:
-        """Give a text that fits the pattern as a whole; `expected` says it in words."""
+        """Return a text that fits the pattern as a whole; `expected` says it in words."""
         text = self.text()
         if not pattern.fullmatch(text):
             raise self.refuse("is not acceptable", code=code, expected=expected, seen=text)
         return text
 
     def choice(self, words: type[E], *, without: frozenset[E] = frozenset()) -> E:
-        """Give a member of an enumeration, but none of `without`."""
+        """Return a member of an enumeration, but none of `without`."""
         allowed = [word for word in words if word not in without]
         text = self.text()
         for word in allowed:
@@ -112,28 +112,28 @@ class Node:
         raise self.refuse("is not one of the words", expected=near or " | ".join(allowed), seen=text)
 
     def boolean(self) -> bool:
-        """Give `true` or `false`; `yes`, `on` and `True` are neither."""
+        """Return `true` or `false`; `yes`, `on` and `True` are neither."""
         scalar = self._scalar("true or false")
         if not scalar.plain or scalar.text not in {"true", "false"}:
             raise self.refuse("is not a boolean", expected="true or false", seen=scalar.text)
         return scalar.text == "true"
 
     def integer(self, minimum: int, maximum: int) -> int:
-        """Give a decimal integer within the bounds, both included."""
+        """Return a decimal integer within the bounds, both included."""
         scalar = self._scalar("an integer")
         if not scalar.plain or not _INTEGER.fullmatch(scalar.text) or not minimum <= int(scalar.text) <= maximum:
             raise self.refuse("is not acceptable", expected=f"an integer {minimum} to {maximum}", seen=scalar.text)
         return int(scalar.text)
 
     def number(self, minimum: float, maximum: float) -> float:
-        """Give a decimal number within the bounds, both included, without exponent."""
+        """Return a decimal number within the bounds, both included, without exponent."""
         scalar = self._scalar("a number")
         if not scalar.plain or not _NUMBER.fullmatch(scalar.text) or not minimum <= float(scalar.text) <= maximum:
             raise self.refuse("is not acceptable", expected=f"a number {minimum} to {maximum}", seen=scalar.text)
         return float(scalar.text)
 
     def duration(self) -> timedelta:
-        """Give a duration of more than nothing: `30s`, `15m`, `48h`, `7d`."""
+        """Return a duration of more than nothing: `30s`, `15m`, `48h`, `7d`."""
         text = self._scalar("a duration").text
         match = _DURATION.fullmatch(text)
         length = timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else timedelta()
@@ -143,7 +143,7 @@ class Node:
         return length
 
     def date(self) -> date:
-        """Give a day of the calendar, written `YYYY-MM-DD`; a malformed one never counts as "always" (attack A14)."""
+        """Return a day of the calendar, written `YYYY-MM-DD`; a malformed one never counts as "always" (attack A14)."""
         text = self._scalar("a date").text
         try:
             return date.fromisoformat(text if _DATE.fullmatch(text) else "")
@@ -151,7 +151,7 @@ class Node:
             raise self.refuse("is not a date", expected="a day as 2027-01-31", seen=text) from error
 
     def items(self, *, most: int = 1000, empty_code: str = "") -> tuple[Node, ...]:
-        """Give a list's values; an empty list is refused with `empty_code` where one is given."""
+        """Return a list's values; an empty list is refused with `empty_code` where one is given."""
         if self.kind != "sequence":
             raise self.refuse("is not a list", expected="a list", seen=self._seen())
         items = tuple(item for item in self.value if isinstance(item, Node)) if isinstance(self.value, tuple) else ()
@@ -162,7 +162,7 @@ class Node:
         return items
 
     def entries(self, *, most: int = 1000) -> tuple[Entry, ...]:
-        """Give a mapping's entries in their order, whatever their keys."""
+        """Return a mapping's entries in their order, whatever their keys."""
         if self.kind != "mapping":
             raise self.refuse("is not a mapping", expected="keys with values", seen=self._seen())
         entries = tuple(item for item in self.value if isinstance(item, Entry)) if isinstance(self.value, tuple) else ()
@@ -171,7 +171,7 @@ class Node:
         return entries
 
     def fields(self, known: Iterable[str], *, later: Iterable[str] = (), missing: str = "POL_MALFORMED") -> Fields:
-        """Give a mapping whose keys are all known; `later` are keys that a later release understands.
+        """Return a mapping whose keys are all known; `later` are keys that a later release understands.
 
         Raises:
             PolicyError: `POL_UNKNOWN_KEY` with the nearest right word.
@@ -188,7 +188,7 @@ class Node:
         return Fields(self, {entry.key: entry.node for entry in self.entries()}, missing)
 
     def plain(self) -> JsonValue:
-        """Give the value as JSON would hold it, which is what the shipped schema describes."""
+        """Return the value as JSON would hold it, which is what the shipped schema describes."""
         if isinstance(self.value, Scalar):
             return _plain_scalar(self.value)
         if self.kind == "mapping":
@@ -229,18 +229,18 @@ class Fields:
         return key in self.values
 
     def demand(self, key: str, read: Callable[[Node], T]) -> T:
-        """Give the value of a key that must be there."""
+        """Return the value of a key that must be there."""
         if key not in self.values:
             seen = ", ".join(self.values) or "none"
             raise self.node.refuse(f"lacks the key {key!r}", code=self.missing, expected=key, seen=seen)
         return read(self.values[key])
 
     def get(self, key: str, read: Callable[[Node], T], default: D) -> T | D:
-        """Give the value of a key, or the default where it is not there."""
+        """Return the value of a key, or the default where it is not there."""
         return read(self.values[key]) if key in self.values else default
 
     def one_of(self, *keys: str) -> str:
-        """Give the one key of these that is there; none or several are refused."""
+        """Return the one key of these that is there; none or several are refused."""
         present = [key for key in keys if key in self.values]
         if len(present) != 1:
             seen = ", ".join(present) or "none"
@@ -250,7 +250,7 @@ class Fields:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Give the known word that was probably meant, or ""."""
+    """Return the known word that was probably meant, or ""."""
     lowered = {right.lower(): right for right in known}
     found = difflib.get_close_matches(word[:80].lower(), lowered, n=1, cutoff=0.6)
     return lowered[found[0]] if found else ""

@@ -39,7 +39,7 @@ def open_below(root: Path, *names: str) -> BinaryIO:
 
 
 def read_chunks(stream: BinaryIO, limit_bytes: int | None = None) -> Iterator[bytes]:
-    """Give a file's bytes, at most `limit_bytes`, and close it."""
+    """Return a file's bytes, at most `limit_bytes`, and close it."""
     left = limit_bytes
     with stream:
         while chunk := stream.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):

@@ -40,13 +40,13 @@ class FileIdentity:
 
     @classmethod
     def of(cls, descriptor: int) -> FileIdentity:
-        """Give the identity of an open file."""
+        """Return the identity of an open file."""
         seen = os.fstat(descriptor)
         return cls(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
     @property
     def key(self) -> str:
-        """Give the text under which the memo keeps it."""
+        """Return the text under which the memo keeps it."""
         return f"{self.device}:{self.inode}:{self.size}:{self.modified_ns}:{self.changed_ns}"
 
     @property
@@ -65,7 +65,7 @@ class DigestMemo:
     path: Path | None = None
 
     def digest_of(self, descriptor: int) -> Digest:
-        """Give the digest of an open file, from the memo or by reading it whole."""
+        """Return the digest of an open file, from the memo or by reading it whole."""
         identity = FileIdentity.of(descriptor)
         known = self._read().get(identity.key)
         if known is not None:
@@ -119,7 +119,7 @@ def disk_errors(doing: str) -> Iterator[None]:
 
 
 def read_private(path: Path, limit_bytes: int = -1) -> bytes:
-    """Give at most so many bytes of a regular file that is ours and that nobody else can write.
+    """Return at most so many bytes of a regular file that is ours and that nobody else can write.
 
     What is kept in a cache is believed, so a link, another owner's file or one that others may write is an OSError: a cache
     that several users share, or that a CI system restores, must not answer for a scan (attack V15).
@@ -155,7 +155,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 @contextlib.contextmanager
 def open_binary(path: Path, expected: Digest, memo: DigestMemo) -> Iterator[int]:
-    """Give a descriptor of the program at `path`, whose content is `expected`, from before its start to after its end.
+    """Return a descriptor of the program at `path`, whose content is `expected`, from before its start to after its end.
 
     The descriptor is what must be started: a link that is changed meanwhile changes nothing (attack V14). The identity
     is compared again at the end, so that a write in place between hashing and start does not go unseen.

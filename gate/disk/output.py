@@ -50,7 +50,7 @@ def _write_into(path: Path, content: bytes) -> None:
 
 
 def _umask() -> int:
-    """Give the umask, which can only be read by setting it."""
+    """Return the umask, which can only be read by setting it."""
     current = os.umask(0o077)
     os.umask(current)
     return current

@@ -17,7 +17,7 @@ _CHECKOUT_MARK = "tools.lock.yaml"
 
 
 def data_path(name: str) -> Path:
-    """Give the path of a shipped file or folder.
+    """Return the path of a shipped file or folder.
 
     `name` is relative, with forward slashes: `policies/baseline.yaml`. It is written by the gate's own code, never
     taken from input.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def grace_end(
     finding: Finding, severity: Severity, grace: tuple[tuple[Severity, timedelta], ...], seen: FirstSeen, now: datetime
 ) -> datetime | None:
-    """Give the moment at which the grace of a finding ends, or None where it has none.
+    """Return the moment at which the grace of a finding ends, or None where it has none.
 
     `severity` is the one that counts, after unknown was placed. The moment may be in the past: the caller compares.
     """

@@ -53,7 +53,7 @@ class _Decision:
 
 
 def judge_finding(finding: Finding, image: Digest, rules: FindingRules, now: datetime) -> JudgedFinding:
-    """Give the finding with what is decided of it; total for every finding."""
+    """Return the finding with what is decided of it; total for every finding."""
     effect = vex_effect(finding, image, rules.vex, now)
     decision = _decide(finding, effect, rules, now)
     return JudgedFinding(
@@ -104,7 +104,7 @@ def _threat(finding: Finding, rules: FindingRules) -> _Decision | None:
 
 
 def _epss(finding: Finding, threats: ThreatData) -> float | None:
-    """Give the highest score of any CVE of the finding; absent from EPSS is unknown, not 0."""
+    """Return the highest score of any CVE of the finding; absent from EPSS is unknown, not 0."""
     scores = [score for cve, score in threats.epss if cve in finding.aliases]
     return max([*scores, *([finding.epss.score] if finding.epss is not None else [])], default=None)
 

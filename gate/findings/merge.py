@@ -46,13 +46,13 @@ def merge_findings(reports: Iterable[ToolFinding]) -> tuple[Finding, ...]:
 
 
 def identities(finding: ToolFinding) -> frozenset[str]:
-    """Give every identity of a tool's finding, its own id included; bundles are not identities."""
+    """Return every identity of a tool's finding, its own id included; bundles are not identities."""
     own = frozenset() if finding.id in finding.advisories else frozenset({finding.id})
     return own | finding.aliases
 
 
 def fingerprint(vulnerability: str, package: Package) -> str:
-    """Give 16 hex that stay the same over runs, tags, scanners and versions of the package."""
+    """Return 16 hex that stay the same over runs, tags, scanners and versions of the package."""
     key = package.key
     parts = (vulnerability, key.type, key.namespace, key.name, key.arch, key.path)
     text = "\0".join(parts)
@@ -107,7 +107,7 @@ def _cves(names: Iterable[str]) -> frozenset[str]:
 
 
 def _ambiguous_aliases(group: Sequence[ToolFinding]) -> frozenset[str]:
-    """Give the identities, other than CVEs, that stand beside more than one CVE anywhere in this package's records."""
+    """Return the identities, other than CVEs, that stand beside more than one CVE anywhere in this package's records."""
     beside: dict[str, set[str]] = defaultdict(set)
     for found in group:
         names = identities(found)
@@ -199,7 +199,7 @@ def _fix_known_since(seen: Sequence[ToolFinding]) -> datetime | None:
 
 
 def severities(finding: Finding) -> dict[Tool, Severity]:
-    """Give the highest severity of each tool that saw the finding."""
+    """Return the highest severity of each tool that saw the finding."""
     highest: dict[Tool, Severity] = {}
     for found in finding.seen_by:
         known = highest.get(found.tool, Severity.UNKNOWN)

@@ -36,7 +36,7 @@ class VexEffect:
 
 
 def vex_effect(finding: Finding, image: Digest, documents: Iterable[VexDocument], now: datetime) -> VexEffect | None:
-    """Give the effect of the newest statements about this finding, or None where nothing speaks of it."""
+    """Return the effect of the newest statements about this finding, or None where nothing speaks of it."""
     speaking = [
         (statement, document)
         for document in documents
@@ -81,7 +81,7 @@ def _speaks(statement: VexStatement, document: VexDocument, finding: Finding, im
 
 
 def _named_packages(statement: VexStatement, image: Digest) -> tuple[str, ...]:
-    """Give the purls of packages that the statement is about: inside this image, or anywhere with their version."""
+    """Return the purls of packages that the statement is about: inside this image, or anywhere with their version."""
     inside = statement.subcomponents if any(_is_image(product, image) for product in statement.products) else ()
     alone = () if statement.subcomponents else tuple(p for p in statement.products if not p.startswith("pkg:oci/"))
     return inside + alone

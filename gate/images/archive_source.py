@@ -62,11 +62,11 @@ class DockerArchiveSource:
             )  # fmt: skip
 
     def root(self) -> FetchedManifest:
-        """Give the derived manifest: the same archive gives the same bytes."""
+        """Return the derived manifest: the same archive gives the same bytes."""
         return self._root
 
     def manifest(self, descriptor: Descriptor) -> bytes:
-        """Give the derived manifest; there is no other."""
+        """Return the derived manifest; there is no other."""
         if descriptor.digest != self._root.digest:
             raise EvidenceError(
                 "the archive holds no such manifest", code="IMG_UNREADABLE", seen=str(descriptor.digest)
@@ -81,16 +81,16 @@ class DockerArchiveSource:
         return self._reader.member(name, descriptor)
 
     def listed(self, digest: Digest) -> ListedAttachments:
-        """Give nothing: nothing can hang on a digest that only the gate knows."""
+        """Return nothing: nothing can hang on a digest that only the gate knows."""
         del digest
         return ListedAttachments()
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
-        """Give the derived manifest, or None."""
+        """Return the derived manifest, or None."""
         return self._root if digest == self._root.digest else None
 
     def tagged(self, tag: str) -> FetchedManifest | None:
-        """Give None: tags are not read."""
+        """Return None: tags are not read."""
         del tag
         return None
 
@@ -129,7 +129,7 @@ class DockerArchiveSource:
         return layers
 
     def _measure(self, name: str) -> tuple[Digest, int, str]:
-        """Give digest, size and, by its first bytes, the media type of a layer under this name."""
+        """Return digest, size and, by its first bytes, the media type of a layer under this name."""
         hasher, seen, start = hashlib.sha256(), 0, b""
         try:
             stream, size = self._members.open(name)

@@ -128,7 +128,7 @@ class BlobStore:
             sync_folder(target.parent)
 
     def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
-        """Give a blob's bytes; the end is reached only if they are whole.
+        """Return a blob's bytes; the end is reached only if they are whole.
 
         Raises:
             StorageError: `CACHE_CORRUPT` (and it is removed), `CACHE_UNAVAILABLE`.

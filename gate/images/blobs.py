@@ -60,7 +60,7 @@ class ArchiveMembers:
 
     @property
     def names(self) -> frozenset[str]:
-        """Give the names of all members that can be read."""
+        """Return the names of all members that can be read."""
         return frozenset(self._extents) | frozenset(self._links)
 
     def open(self, name: str) -> tuple[BinaryIO, int]:
@@ -80,7 +80,7 @@ class BlobReader:
         self._members = members
 
     def size(self, digest: Digest) -> int | None:
-        """Give a blob's size in bytes; None if it is not here."""
+        """Return a blob's size in bytes; None if it is not here."""
         try:
             stream, size = self._members.open(_blob_name(digest))
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class BlobReader:
         return size
 
     def read(self, descriptor: Descriptor, limit_bytes: int) -> bytes:
-        """Give a whole blob; `LIMIT_BLOB` for a larger one, else raises as `chunks`."""
+        """Return a whole blob; `LIMIT_BLOB` for a larger one, else raises as `chunks`."""
         if descriptor.size > limit_bytes:
             raise ImageError(
                 "a blob is too large", code="LIMIT_BLOB", expected=f"at most {limit_bytes} bytes",
@@ -133,7 +133,7 @@ class BlobReader:
             )  # fmt: skip
 
     def file(self, name: str) -> bytes:
-        """Give one of the small files at the top.
+        """Return one of the small files at the top.
 
         Raises:
             EvidenceError: `IMG_UNREADABLE`.

@@ -35,11 +35,11 @@ class CachedSource:
 
     @property
     def writer(self) -> AttachmentWriter | None:
-        """Give the source's."""
+        """Return the source's."""
         return self._source.writer
 
     def root(self) -> FetchedManifest:
-        """Give the manifest or index; its type is then the one in its own bytes, which was compared when it came."""
+        """Return the manifest or index; its type is then the one in its own bytes, which was compared when it came."""
         found = self._store.find(self._digest)
         if found is not None:
             content = self._read(found)
@@ -51,7 +51,7 @@ class CachedSource:
         return fetched
 
     def manifest(self, descriptor: Descriptor) -> bytes:
-        """Give a child, and keep it."""
+        """Return a child, and keep it."""
         if self._store.contains(descriptor):
             return self._read(descriptor)
         content = self._source.manifest(descriptor)

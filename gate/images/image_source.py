@@ -37,10 +37,10 @@ class AttachmentReader(Protocol):
         """List what hangs on a digest; empty is an answer, not being able to ask is an error."""
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
-        """Give a manifest with this digest, of whatever type; None if it is not there."""
+        """Return a manifest with this digest, of whatever type; None if it is not there."""
 
     def tagged(self, tag: str) -> FetchedManifest | None:
-        """Give what a tag names now: a hint; None if there is no such tag."""
+        """Return what a tag names now: a hint; None if there is no such tag."""
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Stream a blob; the end is reached only if digest and size are the descriptor's."""
@@ -59,13 +59,13 @@ class ImageSource(AttachmentReader, Protocol):
 
     @property
     def writer(self) -> AttachmentWriter | None:
-        """Give where attachments go, if anywhere."""
+        """Return where attachments go, if anywhere."""
 
     def root(self) -> FetchedManifest:
-        """Give the manifest or index that was asked for."""
+        """Return the manifest or index that was asked for."""
 
     def manifest(self, descriptor: Descriptor) -> bytes:
-        """Give a manifest of this digest, size and media type."""
+        """Return a manifest of this digest, size and media type."""
 
 
 class AttachmentWriter(Protocol):

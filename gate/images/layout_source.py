@@ -47,11 +47,11 @@ class LayoutSource:
 
     @property
     def writer(self) -> AttachmentWriter | None:
-        """Give the folder, for a layout."""
+        """Return the folder, for a layout."""
         return self._writer
 
     def root(self) -> FetchedManifest:
-        """Give the image that was asked for, or the only one.
+        """Return the image that was asked for, or the only one.
 
         Raises:
             UsageError: `REF_AMBIGUOUS` for several candidates.
@@ -66,7 +66,7 @@ class LayoutSource:
         return fetched
 
     def manifest(self, descriptor: Descriptor) -> bytes:
-        """Give a child of this digest and size."""
+        """Return a child of this digest and size."""
         self._require_present(descriptor)
         return self._blobs.read(descriptor, MAX_MANIFEST_BYTES)
 
@@ -85,7 +85,7 @@ class LayoutSource:
         return ListedAttachments(referrers, listed.entries, listed.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
-        """Give a manifest whose type its own bytes say; None if it is not there."""
+        """Return a manifest whose type its own bytes say; None if it is not there."""
         size = self._blobs.size(digest)
         if size is None:
             return None
@@ -94,7 +94,7 @@ class LayoutSource:
         return FetchedManifest(media_type=own_media_type(view), digest=digest, content=content)
 
     def tagged(self, tag: str) -> FetchedManifest | None:
-        """Give the last entry with this tag, as other tools read it; None if there is none."""
+        """Return the last entry with this tag, as other tools read it; None if there is none."""
         named = [entry for entry in self._index().manifests if entry.annotations.get(REF_NAME) == tag]
         return self._fetch(named[-1]) if named else None
 
@@ -175,7 +175,7 @@ class LayoutSource:
         return not _ATTACHMENT_TAG.fullmatch(entry.annotations.get(REF_NAME, "")) and self._subject(entry) is None
 
     def _subject(self, entry: Descriptor) -> Digest | None:
-        """Give what a manifest hangs on; None for what cannot be parsed, which is then judged and refused as it is."""
+        """Return what a manifest hangs on; None for what cannot be parsed, which is then judged and refused as it is."""
         if entry.media_type not in MANIFEST_TYPES | INDEX_TYPES:
             return None
         content = self._blobs.read(entry, MAX_MANIFEST_BYTES)

@@ -27,15 +27,15 @@ class RegistrySource:
 
     @property
     def writer(self) -> AttachmentWriter:
-        """Give the repository."""
+        """Return the repository."""
         return RegistryWriter(self._client, self._repository)
 
     def root(self) -> FetchedManifest:
-        """Give the manifest or index of the digest; raises `RegistryError`."""
+        """Return the manifest or index of the digest; raises `RegistryError`."""
         return self._fetch(self._digest)
 
     def manifest(self, descriptor: Descriptor) -> bytes:
-        """Give a child; raises `IMG_AMBIGUOUS` for another type and `IMG_SIZE` for another size than described."""
+        """Return a child; raises `IMG_AMBIGUOUS` for another type and `IMG_SIZE` for another size than described."""
         fetched = self._fetch(descriptor.digest)
         check_described(fetched, descriptor)
         return fetched.content
@@ -53,11 +53,11 @@ class RegistrySource:
         return ListedAttachments((), (*listing.fallback, *single), listing.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:
-        """Give a manifest, or None for 404."""
+        """Return a manifest, or None for 404."""
         return _or_none(lambda: self._fetch(digest))
 
     def tagged(self, tag: str) -> FetchedManifest | None:
-        """Give what a tag names, or None for 404."""
+        """Return what a tag names, or None for 404."""
         return _or_none(lambda: self._client.manifest(self._repository, tag))
 
     def _fetch(self, digest: Digest) -> FetchedManifest:

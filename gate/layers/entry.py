@@ -70,7 +70,7 @@ class ImageObserver(BodyReader, Protocol):
 
     @property
     def unfolded_bytes(self) -> int:
-        """Give the sum over all layers so far."""
+        """Return the sum over all layers so far."""
 
     def note(self, entry: Entry, layer: int, view: MergedView) -> None:
         """Look at an entry, after it was laid into the view."""

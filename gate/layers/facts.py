@@ -90,7 +90,7 @@ class ImageReading:
         self._summaries.append(self._reader.read(blob, descriptor, diff_id))
 
     def conclude(self) -> LayerFacts:
-        """Give the facts, after the last layer."""
+        """Return the facts, after the last layer."""
         for observer in self._observers:
             observer.conclude(self._view)
         databases = self._databases.conclude(self._view)
@@ -172,7 +172,7 @@ class _NewestTime:
 
     @property
     def newest(self) -> datetime | None:
-        """Give the time; None where no file has one after 1970."""
+        """Return the time; None where no file has one after 1970."""
         return datetime.fromtimestamp(self._seconds, UTC) if self._seconds else None
 
 

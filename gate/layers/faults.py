@@ -11,13 +11,13 @@ _SHOWN_BYTES = 80
 
 
 def shown(raw: bytes) -> str:
-    """Give foreign bytes as short printable ASCII in quotes."""
+    """Return foreign bytes as short printable ASCII in quotes."""
     cut = raw[:_SHOWN_BYTES]
     return repr(cut.decode("ascii", "backslashreplace")) + ("..." if len(raw) > len(cut) else "")
 
 
 def malformed(what: str, *, at: int, expected: str, seen: str = "") -> ImageError:
-    """Give `IMG_LAYER_MALFORMED` for byte `at` of the tar, or of the blob where `what` says so."""
+    """Return `IMG_LAYER_MALFORMED` for byte `at` of the tar, or of the blob where `what` says so."""
     return ImageError(f"{what} (byte {at} of the layer)", code="IMG_LAYER_MALFORMED", expected=expected, seen=seen)
 
 
@@ -27,6 +27,6 @@ def unscannable(what: str, *, expected: str, seen: str, next_step: str = "") -> 
 
 
 def over_limit(what: str, *, expected: str, seen: str) -> ImageError:
-    """Give `LIMIT_LAYER`: the image exceeds a limit that the policy sets."""
+    """Return `LIMIT_LAYER`: the image exceeds a limit that the policy sets."""
     step = "Make the image smaller, or raise `spec.limits`."
     return ImageError(what, code="LIMIT_LAYER", expected=expected, seen=seen, next_step=step)

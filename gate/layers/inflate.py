@@ -60,7 +60,7 @@ class Meter(Protocol):
 
 
 def coding_of(media_type: str) -> Coding:
-    """Give the coding of a layer's media type.
+    """Return the coding of a layer's media type.
 
     Raises:
         ImageError: `IMG_LAYER_UNSCANNABLE` for every other type: foreign, encrypted, unknown (attack D10).

@@ -32,7 +32,7 @@ _UNREADABLE = (
 
 
 def parse_jar(body: bytes, path: str) -> tuple[PackageKey, ...]:
-    """Give the coordinates in a jar from an image (untrusted); empty where it states none or cannot be read."""
+    """Return the coordinates in a jar from an image (untrusted); empty where it states none or cannot be read."""
     if body.count(_DIRECTORY_ENTRY) > _MAX_MEMBERS:
         return ()
     try:

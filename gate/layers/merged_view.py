@@ -128,12 +128,12 @@ class MergedView:
                     self._remove_lower(found)
 
     def find(self, path: bytes) -> Node | None:
-        """Give what is at exactly this path, without following links; None where nothing is."""
+        """Return what is at exactly this path, without following links; None where nothing is."""
         found = self._at(path)
         return found.node if isinstance(found, _Directory) else found
 
     def names(self, path: bytes) -> tuple[bytes, ...]:
-        """Give the names in a directory, sorted; empty where there is none."""
+        """Return the names in a directory, sorted; empty where there is none."""
         found = self._at(path)
         return tuple(sorted(found.children or ())) if isinstance(found, _Directory) else ()
 

@@ -52,7 +52,7 @@ class ReleaseReader:
         return Capture(MAX_RELEASE_FILE_BYTES, deliver)
 
     def conclude(self, view: MergedView) -> Distribution | None:
-        """Give the distribution; None where no release file exists at all."""
+        """Return the distribution; None where no release file exists at all."""
         conflicts: list[str] = []
         values = self._os_release(view, conflicts)
         files = {name: self._body(b"etc/" + name, view, conflicts) for name in RELEASE_FILES}
@@ -99,7 +99,7 @@ class ReleaseReader:
 
 
 def parse_os_release(body: bytes, conflicts: list[str]) -> dict[str, str]:
-    """Give the assignments of an untrusted os-release, the first of a key; what is wrong is added to `conflicts`."""
+    """Return the assignments of an untrusted os-release, the first of a key; what is wrong is added to `conflicts`."""
     values: dict[str, str] = {}
     for line in body.decode("utf-8", "backslashreplace").split("\n"):
         if not line.strip() or line.lstrip().startswith("#"):

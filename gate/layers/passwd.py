@@ -41,7 +41,7 @@ class PasswdReader:
         return Capture(MAX_PASSWD_BYTES, deliver)
 
     def conclude(self, view: MergedView) -> tuple[tuple[str, int], ...]:
-        """Give names and numbers, sorted; empty where the file is absent, a link, or too large to be one."""
+        """Return names and numbers, sorted; empty where the file is absent, a link, or too large to be one."""
         node = view.find(_PATH)
         layer, body = self._last
         if node is None or node.kind is not EntryKind.FILE or node.is_hardlink or node.layer != layer or body is None:
@@ -50,7 +50,7 @@ class PasswdReader:
 
 
 def parse_passwd(body: bytes) -> tuple[tuple[str, int], ...]:
-    """Give the names of an untrusted passwd file that stand for one plain number, sorted."""
+    """Return the names of an untrusted passwd file that stand for one plain number, sorted."""
     seen: set[str] = set()
     users: list[tuple[str, int]] = []
     for line in body.decode("utf-8", "backslashreplace").split("\n"):

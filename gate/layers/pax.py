@@ -22,7 +22,7 @@ _PATH_KEYS: Final = (b"path", b"linkpath")
 
 
 def parse_pax(body: bytes, position: int) -> dict[bytes, bytes]:
-    """Give the records of an `x` header in order; key → raw value, each key once.
+    """Return the records of an `x` header in order; key → raw value, each key once.
 
     Raises:
         ImageError: `IMG_LAYER_MALFORMED`.
@@ -39,7 +39,7 @@ def parse_pax(body: bytes, position: int) -> dict[bytes, bytes]:
 
 
 def parse_global_pax(body: bytes, position: int) -> dict[bytes, bytes]:
-    """Give the records of a `g` header, which may hold a comment and nothing that changes entries."""
+    """Return the records of a `g` header, which may hold a comment and nothing that changes entries."""
     records = parse_pax(body, position)
     for key in records:
         if key != b"comment":
@@ -48,7 +48,7 @@ def parse_global_pax(body: bytes, position: int) -> dict[bytes, bytes]:
 
 
 def pax_number(records: Mapping[bytes, bytes], key: bytes, default: int, position: int) -> int:
-    """Give a number of the records that is not negative, or the default where there is none."""
+    """Return a number of the records that is not negative, or the default where there is none."""
     value = records.get(key)
     if value is None:
         return default
@@ -58,7 +58,7 @@ def pax_number(records: Mapping[bytes, bytes], key: bytes, default: int, positio
 
 
 def pax_time(records: Mapping[bytes, bytes], default: int, position: int) -> int:
-    """Give the `mtime` in whole seconds since 1970."""
+    """Return the `mtime` in whole seconds since 1970."""
     value = records.get(b"mtime")
     if value is None:
         return default

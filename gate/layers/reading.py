@@ -17,7 +17,7 @@ class Reading:
 
 
 def os_package(kind: str, name: str, version: str, architecture: str) -> OsPackage:
-    """Give a package in the spelling of the keys that scanners' packages are joined on (an epoch of zero left out)."""
+    """Return a package in the spelling of the keys that scanners' packages are joined on (an epoch of zero left out)."""
     key = key_of(kind, "", name, version, architecture)
     return key.name, key.version, key.arch
 

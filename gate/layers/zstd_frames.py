@@ -114,7 +114,7 @@ class _Source:
         return True
 
     def read(self, size: int) -> bytes:
-        """Give exactly `size` bytes, or refuse the blob as cut off."""
+        """Return exactly `size` bytes, or refuse the blob as cut off."""
         parts = []
         while size:
             if not self.more():

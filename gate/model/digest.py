@@ -34,12 +34,12 @@ class Digest:
 
     @property
     def hex(self) -> str:
-        """Give the 64 hexadecimal digits alone."""
+        """Return the 64 hexadecimal digits alone."""
         return self.text[len(_PREFIX) :]
 
     @property
     def short(self) -> str:
-        """Give a form for people: `sha256:` and 12 digits."""
+        """Return a form for people: `sha256:` and 12 digits."""
         return self.text[: len(_PREFIX) + 12]
 
     def __str__(self) -> str:
@@ -52,5 +52,5 @@ class Digest:
 
     @classmethod
     def from_hex(cls, digits: str) -> Digest:
-        """Give the digest with these 64 digits; anything else is `REF_DIGEST`."""
+        """Return the digest with these 64 digits; anything else is `REF_DIGEST`."""
         return cls(_PREFIX + digits)

@@ -121,7 +121,7 @@ class Finding:
 
     @property
     def tools(self) -> frozenset[Tool]:
-        """Give the scanners that saw it."""
+        """Return the scanners that saw it."""
         return frozenset(seen.tool for seen in self.seen_by)
 
 
@@ -224,5 +224,5 @@ class SecretFinding:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Give every path of the file, or the one name of what is no file."""
+        """Return every path of the file, or the one name of what is no file."""
         return self.paths or (self.location,)

@@ -319,7 +319,7 @@ class Policy:
 
 
 def signers_of(policy: Policy) -> Iterator[Signer]:
-    """Give every signer that a policy names, in whatever section."""
+    """Return every signer that a policy names, in whatever section."""
     for rule in policy.signature or ():
         yield from (*rule.any_of, *rule.all_of)
     if policy.provenance is not None:

@@ -50,7 +50,7 @@ Signer = KeySigner | KeylessSigner
 
 
 def trusts_of(signers: Iterable[Signer]) -> tuple[Trust, ...]:
-    """Give what these signers' signatures are checked with, each once, in their order; a key may have none."""
+    """Return what these signers' signatures are checked with, each once, in their order; a key may have none."""
     return tuple(dict.fromkeys(signer.trust for signer in signers if signer.trust is not None))
 
 

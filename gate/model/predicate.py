@@ -46,7 +46,7 @@ PREDICATE_TYPES: Final[Mapping[AttestationKind, tuple[str, ...]]] = MappingProxy
 
 
 def kind_of(predicate_type: str) -> AttestationKind | None:
-    """Give the kind of a predicate type; None for one that no word names."""
+    """Return the kind of a predicate type; None for one that no word names."""
     for kind, types in PREDICATE_TYPES.items():
         for base in types:
             rest = predicate_type.removeprefix(base) if predicate_type.startswith(base) else None

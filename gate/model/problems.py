@@ -12,7 +12,7 @@ from gate.model.verdict import Problem
 
 
 def problem_of(unobtained: Unobtained | None, what: str, subject: Digest | None = None) -> Problem:
-    """Give the problem of evidence that is missing; None means that a check was asked and nobody looked, which is a defect.
+    """Return the problem of evidence that is missing; None means that a check was asked and nobody looked, which is a defect.
 
     A code that this release does not declare (evidence may be older) is a defect too, and never a pass.
     """
@@ -29,7 +29,7 @@ def problem_of(unobtained: Unobtained | None, what: str, subject: Digest | None 
 
 
 def missing(value: object, what: str, subject: Digest | None = None) -> Problem | None:
-    """Give the problem where a piece of evidence is missing, else None."""
+    """Return the problem where a piece of evidence is missing, else None."""
     if isinstance(value, Unobtained):
         return problem_of(value, what, subject)
     return problem_of(None, what, subject) if value is None else None

@@ -47,5 +47,5 @@ class Provenance:
 
     @property
     def source(self) -> Source | None:
-        """Give the source where it is clear."""
+        """Return the source where it is clear."""
         return self.sources[0] if len(self.sources) == 1 else None

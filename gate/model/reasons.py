@@ -41,12 +41,12 @@ class Reason:
 
     @property
     def exit_code(self) -> int:
-        """Give the exit code of a run that ends with this reason."""
+        """Return the exit code of a run that ends with this reason."""
         return EXIT_CODES[self.kind]
 
     @property
     def page(self) -> str:
-        """Give the place of this reason in the documentation."""
+        """Return the place of this reason in the documentation."""
         return f"docs/reasons.md#{self.code.lower()}"
 
 
@@ -362,7 +362,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
 
 
 def reason(code: str) -> Reason:
-    """Give the reason with this code.
+    """Return the reason with this code.
 
     Raises:
         KeyError: the code is not declared, which is a defect of whoever used it.

@@ -165,7 +165,7 @@ _MINOR_RELEASES: Final = frozenset({"sles"})
 
 
 def find_release(distribution: str, version: str) -> Release | None:
-    """Give the release with this `ID` and `VERSION_ID`; `3.20.1` belongs to `3.20`, `9.4` to `9`. None: unknown."""
+    """Return the release with this `ID` and `VERSION_ID`; `3.20.1` belongs to `3.20`, `9.4` to `9`. None: unknown."""
     parts = version.split(".")
     for count in range(len(parts), 0, -1):
         found = _BY_VERSION.get((distribution, ".".join(parts[:count])))
@@ -175,7 +175,7 @@ def find_release(distribution: str, version: str) -> Release | None:
 
 
 def end_of_life(distribution: str, version: str) -> date | Life:
-    """Give the last day of free support; `Life.ROLLING` where there are no releases, `Life.UNKNOWN` else."""
+    """Return the last day of free support; `Life.ROLLING` where there are no releases, `Life.UNKNOWN` else."""
     if distribution in ROLLING:
         return Life.ROLLING
     found = find_release(distribution, version)

@@ -21,5 +21,5 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Give the place on the scale, 0 for unknown to 5 for critical."""
+        """Return the place on the scale, 0 for unknown to 5 for critical."""
         return list(Severity).index(self)

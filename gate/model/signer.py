@@ -45,10 +45,10 @@ class PublicKey:
 
     @property
     def key_id(self) -> str:
-        """Give the name of the key in records: `sha256:` and hex of the SHA-256 of the SPKI."""
+        """Return the name of the key in records: `sha256:` and hex of the SHA-256 of the SPKI."""
         return "sha256:" + hashlib.sha256(self.spki).hexdigest()
 
     @property
     def fingerprint(self) -> bytes:
-        """Give the SHA-256 of the SPKI, which Cosign writes into bundles as a hint."""
+        """Return the SHA-256 of the SPKI, which Cosign writes into bundles as a hint."""
         return hashlib.sha256(self.spki).digest()

@@ -48,7 +48,7 @@ class TransparencyLog:
 
     @property
     def authority(self) -> str:
-        """Give who runs the log: thresholds count these, not entries (attack S09)."""
+        """Return who runs the log: thresholds count these, not entries (attack S09)."""
         return self.operator or self.url or self.log_id.hex()
 
 
@@ -63,7 +63,7 @@ class CertificateAuthority:
 
     @property
     def authority(self) -> str:
-        """Give who runs the authority: thresholds count these, not tokens (attack S09)."""
+        """Return who runs the authority: thresholds count these, not tokens (attack S09)."""
         return self.operator or self.url or Digest.of(self.certificates[-1]).hex
 
 
@@ -80,7 +80,7 @@ class TrustedRoot:
 
     @property
     def newest(self) -> datetime | None:
-        """Give since when its newest entry counts: no copy of the root is older. None where it holds nothing."""
+        """Return since when its newest entry counts: no copy of the root is older. None where it holds nothing."""
         logs = chain(self.logs, self.certificate_logs)
         authorities = chain(self.certificate_authorities, self.timestamp_authorities)
         return max(
@@ -90,7 +90,7 @@ class TrustedRoot:
 
     @property
     def ends(self) -> datetime | None:
-        """Give when the last of its certificate authorities ends, after which nobody can sign anew; None while one is open."""
+        """Return when the last of its certificate authorities ends, after which nobody can sign anew; None while one is open."""
         ends = [authority.validity.end for authority in self.certificate_authorities]
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None

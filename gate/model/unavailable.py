@@ -7,7 +7,7 @@ from gate.model.evidence import Unobtained
 
 
 def unobtained_from(error: GateError) -> Unobtained:
-    """Give the error's code and texts as a value, which survives the worker that gathered and is recorded."""
+    """Return the error's code and texts as a value, which survives the worker that gathered and is recorded."""
     return Unobtained(
         code=error.code, reason=error.message, expected=error.expected, seen=error.seen, next_step=error.next_step
     )

@@ -53,7 +53,7 @@ class CheckResult:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Give the codes of the problems that are not waived, sorted, each once."""
+        """Return the codes of the problems that are not waived, sorted, each once."""
         return tuple(sorted({problem.code for problem in self.problems if not problem.waived_by}))
 
 
@@ -214,7 +214,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """Give the exit code (DESIGN, section 3): 0 passed, 1 refused, 3 could not be judged."""
+        """Return the exit code (DESIGN, section 3): 0 passed, 1 refused, 3 could not be judged."""
         match self.decision:
             case Decision.PASSED:
                 return 0
@@ -225,5 +225,5 @@ class Verdict:
 
     @property
     def digest(self) -> Digest | None:
-        """Give the digest that was judged."""
+        """Return the digest that was judged."""
         return self.root.digest if self.root is not None else None

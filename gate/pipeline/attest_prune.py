@@ -52,7 +52,7 @@ class PruneOptions:
     timeout: timedelta = timedelta(minutes=2)
 
     def within(self, timeout: timedelta) -> PruneOptions:
-        """Give the same with another time limit."""
+        """Return the same with another time limit."""
         return replace(self, timeout=timeout)
 
 
@@ -150,7 +150,7 @@ def _own(item: Attachment, digest: Digest, signers: tuple[VerdictSigner, ...], n
 
 
 def _kept(own: Sequence[_Own]) -> frozenset[Attachment]:
-    """Give those that are the newest of their result anywhere; of equals all stay."""
+    """Return those that are the newest of their result anywhere; of equals all stay."""
     kept: set[Attachment] = set()
     for found in own:
         for place in found.summary.environments or (_EVERYWHERE,):
@@ -189,7 +189,7 @@ def _evidence(
     unnamed: set[Digest],
     now: datetime,
 ) -> _Superseded | None:
-    """Give evidence of ours that only verdicts name which go."""
+    """Return evidence of ours that only verdicts name which go."""
     try:
         verified, _ = verify_by_any(parse_attachment(item), signers, now)
     except (RefusedError, EvidenceError):

@@ -69,7 +69,7 @@ class ShowOptions:
     timeout: timedelta = timedelta(minutes=1)
 
     def within(self, timeout: timedelta) -> ShowOptions:
-        """Give the same with another time limit."""
+        """Return the same with another time limit."""
         return replace(self, timeout=timeout)
 
 
@@ -143,7 +143,7 @@ def save_contents(folder: Path, items: Sequence[Attachment]) -> None:
 
 
 def signers_of_policy(policy: Policy) -> tuple[Signer, ...]:
-    """Give everybody whom a policy trusts to sign anything, each once."""
+    """Return everybody whom a policy trusts to sign anything, each once."""
     rules = (signer for rule in policy.signature or () for signer in (*rule.any_of, *rule.all_of))
     built = policy.provenance.signers if policy.provenance is not None else ()
     attested = (signer for rule in policy.attestations for signer in rule.signers)
@@ -152,7 +152,7 @@ def signers_of_policy(policy: Policy) -> tuple[Signer, ...]:
 
 
 def signers_of_requirement(requirement: Requirement) -> tuple[Signer, ...]:
-    """Give everybody whom a requirement trusts to sign verdicts or images, each once."""
+    """Return everybody whom a requirement trusts to sign verdicts or images, each once."""
     rules = [entry.verdict for entry in requirement.images if entry.verdict is not None]
     verdicts = (item.signer for rule in rules for item in (*rule.signed_by, *rule.failed_by))
     images = [entry.signature for entry in requirement.images if entry.signature is not None]
@@ -199,7 +199,7 @@ def _claims_one_of(bundle: Bundle, signers: Sequence[Signer]) -> bool:
 
 
 def _claims(bundle: Bundle) -> tuple[str, str]:
-    """Give the predicate type and, of a verdict, its result: as written."""
+    """Return the predicate type and, of a verdict, its result: as written."""
     if not isinstance(bundle.content, Envelope):
         return SIGNATURE, ""
     try:

@@ -214,7 +214,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
 
 
 def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedManifest:
-    """Give the manifest or index that was asked for; offline that of an earlier run, from the store."""
+    """Return the manifest or index that was asked for; offline that of an earlier run, from the store."""
     if not run.options.offline or not isinstance(reference, RegistryReference) or reference.digest is None:
         return source.root()
     with image_store(run.options.places) as store:
@@ -261,7 +261,7 @@ def _judge(
 
 
 def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None, target: str) -> Publisher | None:
-    """Give where attestations go; None where nothing is signed, or only into a file."""
+    """Return where attestations go; None where nothing is signed, or only into a file."""
     if run.options.signer is None:
         return None
     if not source.attestable:
@@ -279,7 +279,7 @@ def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None,
 
 
 def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:
-    """Give an earlier verdict that says the same again, and see that it is found: a registry may have lost it since."""
+    """Return an earlier verdict that says the same again, and see that it is found: a registry may have lost it since."""
     known = known_verdict(run.record, inputs, verdict, run.policy.attest, run.started)
     if known is None:
         return None
@@ -370,7 +370,7 @@ def _publish(run: _Run, publisher: Publisher, intent: Intent) -> tuple[str, ...]
 
 
 def _signer_of(verdict: Verdict, options: CheckOptions) -> Signer | None:
-    """Give the key for this decision; what could not be judged is never signed."""
+    """Return the key for this decision; what could not be judged is never signed."""
     match verdict.decision:
         case Decision.PASSED:
             return options.signer

@@ -54,7 +54,7 @@ def turn(folder: Path, subject: str, deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def scratch_folder(root: Path) -> Iterator[Path]:
-    """Give a private folder for the time of a run; what killed runs left there is removed.
+    """Return a private folder for the time of a run; what killed runs left there is removed.
 
     Raises:
         StorageError: `CACHE_UNAVAILABLE`, the folder cannot be made.

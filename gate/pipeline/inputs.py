@@ -13,7 +13,7 @@ __all__ = ["MAX_INPUT_BYTES", "read_input"]
 
 
 def read_input(path: Path, *, limit_bytes: int = MAX_INPUT_BYTES) -> bytes:
-    """Give the bytes of a file that the user names.
+    """Return the bytes of a file that the user names.
 
     Raises:
         UsageError: it cannot be read, is no plain file, or is too large.

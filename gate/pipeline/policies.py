@@ -80,7 +80,7 @@ def _obstacle(policy: Policy) -> str:
 
 
 def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
-    """Give the baseline with the user's settings; its name says so, and nothing made with it is signed."""
+    """Return the baseline with the user's settings; its name says so, and nothing made with it is signed."""
     wanted = policy.vulnerabilities or VulnerabilityPolicy()
     # The flags say whether unfixed findings count, as they do for the scanners: baseline's own word would make one do nothing.
     wanted = replace(wanted, fail_on=ad_hoc.fail_on or wanted.fail_on, ignore_unfixed=ad_hoc.ignore_unfixed)

@@ -15,7 +15,7 @@ from gate.registry.options import RegistryOptions
 def resolve(
     reference: str, *, registry: RegistryOptions, timeout: timedelta = timedelta(minutes=1)
 ) -> RegistryReference:
-    """Give the reference with its digest; a reference that has one is given back as it is, without asking anybody.
+    """Return the reference with its digest; a reference that has one is given back as it is, without asking anybody.
 
     Raises:
         UsageError: it is not a reference into a registry; RegistryError: it cannot be asked.

@@ -146,7 +146,7 @@ class _PathSearch:
         self._known = 0
 
     def run(self, path: Path) -> SecretEvidence:
-        """Give what was found; locations are relative to the folder."""
+        """Return what was found; locations are relative to the folder."""
         for name, file in _files(path):
             self._tools.check_deadline()
             self._search.whole_text(name, os.fsencode(name))

@@ -89,7 +89,7 @@ def _writer(source: ImageSource) -> AttachmentWriter:
 
 
 def _repository(reference: Reference, name: Repository | None) -> Repository:
-    """Give the name that Cosign's legacy payload carries."""
+    """Return the name that Cosign's legacy payload carries."""
     if isinstance(reference, RegistryReference):
         return reference.repository
     if name is None:
@@ -128,7 +128,7 @@ def _attach_legacy(
 
 
 def _existing(source: ImageSource, tag: str) -> LegacyManifest | None:
-    """Give what the tag names now, so that signatures of others stay."""
+    """Return what the tag names now, so that signatures of others stay."""
     found = source.tagged(tag)
     if found is None:
         return None

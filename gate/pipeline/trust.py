@@ -9,7 +9,7 @@ from gate.model.trust import PUBLIC, Trust
 
 
 def given_trust(trusted_root: bytes | None, demand: EvidenceDemand | None = None) -> Trust:
-    """Give trust in this `trusted_root.json`; None is the public instance, as the `sigstore` package ships it.
+    """Return trust in this `trusted_root.json`; None is the public instance, as the `sigstore` package ships it.
 
     `demand` is what must stand beside an identity's signature under a given root; None: one log, and a logged certificate.
 

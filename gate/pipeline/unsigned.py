@@ -163,7 +163,7 @@ def origin_of(brought: BroughtVerdict) -> EvidenceOrigin:
 def take_up(
     subjects: Iterable[SubjectEvidence], brought: BroughtVerdict, kept: EvidenceStore
 ) -> tuple[SubjectEvidence, ...]:
-    """Give the subjects, whose manifests and configurations were fetched here, with what the file says of each.
+    """Return the subjects, whose manifests and configurations were fetched here, with what the file says of each.
 
     Raises:
         AttestationError: `ATT_SUBJECT_MISMATCH` where the file is about other children; `ATT_BYTES` where it contradicts what
@@ -246,7 +246,7 @@ def _raw(report: RawReport | None, reports: Mapping[Digest, bytes]) -> bytes:
 def _secrets(
     own: SecretEvidence | Unobtained | None, brought: SecretEvidence | Unobtained | None
 ) -> SecretEvidence | Unobtained | None:
-    """Give what was found here in the configuration, with what the other job found in files.
+    """Return what was found here in the configuration, with what the other job found in files.
 
     Where files could not be searched, secrets of the configuration that were found still refuse.
     """

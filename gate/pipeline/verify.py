@@ -109,7 +109,7 @@ def _rule_of(options: VerifyOptions) -> VerdictRule:
 
 
 def _signers_of(options: VerifyOptions) -> tuple[tuple[Signer, ...], tuple[Signer, ...]]:
-    """Give who may sign verdicts, and who FAILED ones alone."""
+    """Return who may sign verdicts, and who FAILED ones alone."""
     trust: Trust | None = None
     if options.identity is not None or options.trusted_root is not None:
         # Imported where a root is asked for: keys need none.

@@ -114,5 +114,5 @@ def _trust(trusted_root: bytes | None, demand: EvidenceDemand | None = None) -> 
 
 
 def read_artifact(text: str, path: Path) -> Artifact:
-    """Give what a text names: the digest that it is, or the bytes of a file; a digest is never a file's name."""
+    """Return what a text names: the digest that it is, or the bytes of a file; a digest is never a file's name."""
     return Digest(text) if text.startswith("sha256:") else read_input(path, limit_bytes=MAX_ARTIFACT_BYTES)

@@ -63,12 +63,12 @@ class Target:
 
     @property
     def url(self) -> str:
-        """Give the whole URL. It may hold a signature of a storage service: never for messages."""
+        """Return the whole URL. It may hold a signature of a storage service: never for messages."""
         return f"{self.origin}{self.path}"
 
 
 def api_origin(repository: Repository, options: RegistryOptions) -> Origin:
-    """Give where a repository's registry is asked; only literal loopback or `plain_http` speaks HTTP."""
+    """Return where a repository's registry is asked; only literal loopback or `plain_http` speaks HTTP."""
     own = options.settings_of(repository.host)
     is_tls = options.ca_file is not None or own.ca_file is not None
     plain = options.plain_http or own.plain_http or (repository.is_loopback and not is_tls)
@@ -194,7 +194,7 @@ def _split(text: str, base: Target) -> Target:
 
 
 def _literal(host: str) -> IPAddress | None:
-    """Give the address that a host is, in any spelling that a resolver takes (`0x7f.1`, `2130706433`)."""
+    """Return the address that a host is, in any spelling that a resolver takes (`0x7f.1`, `2130706433`)."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

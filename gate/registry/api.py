@@ -57,7 +57,7 @@ class RegistryApi:
             self._registries.clear()
 
     def transport(self, repository: Repository) -> Transport:
-        """Give the connections to the registry of a repository."""
+        """Return the connections to the registry of a repository."""
         return self._registry(repository)[0]
 
     def open(self, call: Call) -> Answer:

@@ -126,7 +126,7 @@ def _is_indexed(api: RegistryApi, repository: Repository, item: Attachable, inde
 
 
 def _list_without_api(api: RegistryApi, repository: Repository, items: Sequence[Attachable]) -> tuple[str, ...]:
-    """Give each a tag of its own, and then write the shared list of each subject once."""
+    """Return each a tag of its own, and then write the shared list of each subject once."""
     tagged = _tag_each(api, repository, items)
     notices = []
     for subject in dict.fromkeys(item.subject.digest for item in items):
@@ -148,7 +148,7 @@ def _list_without_api(api: RegistryApi, repository: Repository, items: Sequence[
 
 
 def _tag_each(api: RegistryApi, repository: Repository, items: Sequence[Attachable]) -> bool:
-    """Give each a tag of its own; return whether all of these tags are listed, so that they count."""
+    """Return each a tag of its own; return whether all of these tags are listed, so that they count."""
     wanted = {single_tag(item.subject.digest, Digest.of(item.manifest)): item.manifest for item in items}
     try:
         for tag, manifest in wanted.items():

@@ -53,7 +53,7 @@ class Authorizer:
         self._lock = threading.Lock()
 
     def headers(self, repository: Repository, actions: Actions) -> Mapping[str, str]:
-        """Give the headers that were granted before and still hold, or none."""
+        """Return the headers that were granted before and still hold, or none."""
         with self._lock:
             grant = self._grants.get((repository, actions))
         return grant.headers if grant and grant.ends > self._transport.deadline.clock.monotonic() else {}

@@ -47,7 +47,7 @@ class RegistryClient:
         return fetch_manifest(self._api, repository, reference)
 
     def resolve_tag(self, repository: Repository, tag: str) -> Digest:
-        """Give the digest that a tag names now: a hint."""
+        """Return the digest that a tag names now: a hint."""
         return resolve_tag(self._api, repository, tag)
 
     def blob(self, repository: Repository, descriptor: Descriptor) -> Iterator[bytes]:
@@ -55,15 +55,15 @@ class RegistryClient:
         return stream_blob(self._api, repository, descriptor)
 
     def read_blob(self, repository: Repository, descriptor: Descriptor, cap_bytes: int) -> bytes:
-        """Give a whole blob of at most `cap_bytes`, else `LIMIT_BLOB`."""
+        """Return a whole blob of at most `cap_bytes`, else `LIMIT_BLOB`."""
         return read_blob(self._api, repository, descriptor, cap_bytes)
 
     def referrers(self, repository: Repository, digest: Digest) -> tuple[Descriptor, ...]:
-        """Give all that is listed as hanging on a digest, each once: unsigned hints."""
+        """Return all that is listed as hanging on a digest, each once: unsigned hints."""
         return self.referrer_listing(repository, digest).union
 
     def referrer_listing(self, repository: Repository, digest: Digest) -> ReferrerListing:
-        """Give the same, with the place where each was listed."""
+        """Return the same, with the place where each was listed."""
         return list_referrers(self._api, repository, digest)
 
     def single_attachments(self, repository: Repository, digest: Digest) -> tuple[Descriptor, ...]:

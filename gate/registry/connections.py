@@ -120,7 +120,7 @@ def _shut(connection: urllib3.connection.HTTPConnection) -> None:
 
 
 def trust(ca_file: Path | None, client_certificate: Path | None = None) -> ssl.SSLContext:
-    """Give what certificates are checked with: the system's authorities, or certifi's where it has none, and `ca_file`.
+    """Return what certificates are checked with: the system's authorities, or certifi's where it has none, and `ca_file`.
 
     Raises:
         UsageError: the file is no certificate.
@@ -172,7 +172,7 @@ class Connections:
         self._lock = threading.Lock()
 
     def through(self, proxy: str) -> PoolManager:
-        """Give the connections through a proxy of the user's, which the first call makes; direct ones for ""."""
+        """Return the connections through a proxy of the user's, which the first call makes; direct ones for ""."""
         with self._lock:
             if proxy not in self._managers:
                 manager = _proxy_manager(proxy, self._settings) if proxy else PoolManager(**self._settings)
@@ -189,7 +189,7 @@ class Connections:
 
 
 def _proxy_manager(proxy: str, settings: Mapping[str, Any]) -> ProxyManager:
-    """Give the connections through a proxy; as curl does, one without a scheme is spoken to by HTTP.
+    """Return the connections through a proxy; as curl does, one without a scheme is spoken to by HTTP.
 
     Raises:
         UsageError: the user named what is no HTTP proxy; the address is not shown, for it may hold a password.

@@ -45,7 +45,7 @@ class CredentialFiles:
     legacy: frozenset[Path] = frozenset()
 
     def find(self, repository: Repository) -> Credential | None:
-        """Give the credential of the first file that has one.
+        """Return the credential of the first file that has one.
 
         Raises:
             RegistryError: `REG_AUTH` for a file or helper that cannot be read: asking without it could hide an image.
@@ -78,7 +78,7 @@ class CredentialFiles:
 
 
 def default_credential_files(environment: Mapping[str, str], authfile: Path | None = None) -> CredentialFiles:
-    """Give the files that Docker's and Podman's users expect, from the variables that the gate documents.
+    """Return the files that Docker's and Podman's users expect, from the variables that the gate documents.
 
     `authfile`, or `REGISTRY_AUTH_FILE`, stands alone where it is given, and must exist.
     """
@@ -138,7 +138,7 @@ def _from_answer(view: ObjectView) -> Credential:
 
 
 def _names(repository: Repository) -> tuple[str, ...]:
-    """Give the keys that may stand for a repository: namespaces from the longest, then the host's spellings."""
+    """Return the keys that may stand for a repository: namespaces from the longest, then the host's spellings."""
     parts = repository.path.split("/")
     spaces = tuple(f"{repository.host}/{'/'.join(parts[:end])}" for end in range(len(parts), 0, -1))
     hosts = (_HUB_SERVER, *sorted(_HUB_NAMES)) if repository.host == DOCKER_HUB else (repository.host,)
@@ -168,7 +168,7 @@ def _bare(key: str) -> str:
 
 
 def _credential(entry: ObjectView) -> Credential | None:
-    """Give what an entry holds; an empty one says that the login is in a store."""
+    """Return what an entry holds; an empty one says that the login is in a store."""
     if token := entry.optional_text("registrytoken"):
         return Credential(registry_token=token)
     if token := entry.optional_text("identitytoken"):

@@ -43,7 +43,7 @@ class TransientError(Exception):
 
 
 def network_fault(error: Exception, origin: Origin, *, timed_out: bool) -> RegistryError | TransientError:
-    """Give the error for a failure below HTTP, transient or final. `timed_out` if the time for it was over."""
+    """Return the error for a failure below HTTP, transient or final. `timed_out` if the time for it was over."""
     causes = tuple(_causes(error))
     if timed_out or any(_is_timeout(cause) for cause in causes):
         return TransientError(RegistryError(f"{origin} did not answer in time", code="REG_TIMEOUT"))
@@ -90,7 +90,7 @@ def _span(seconds: float) -> str:
 
 
 def _first_error(body: bytes) -> str:
-    """Give the registry's own code and message, if the body is of the specified form; anything else says nothing."""
+    """Return the registry's own code and message, if the body is of the specified form; anything else says nothing."""
     try:
         view = parse_object(body, _ERROR_FAULT, limit_bytes=MAX_ERROR_BYTES)
         first = next(iter(view.optional_objects("errors")), ObjectView({}, _ERROR_FAULT))
@@ -134,7 +134,7 @@ def _is_malformed(cause: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and all that is wrapped in it, outermost first: libraries wrap in arguments, `reason` and causes."""
+    """Return an error and all that is wrapped in it, outermost first: libraries wrap in arguments, `reason` and causes."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop(0)

@@ -47,7 +47,7 @@ class NoCredentials:
     """A source without credentials."""
 
     def find(self, repository: Repository) -> Credential | None:
-        """Give None for every repository."""
+        """Return None for every repository."""
         del repository
         return None
 

@@ -66,7 +66,7 @@ def fetch_manifest(api: RegistryApi, repository: Repository, reference: Digest |
 
 
 def resolve_tag(api: RegistryApi, repository: Repository, tag: str) -> Digest:
-    """Give the digest that a tag names now: a hint that nobody signed.
+    """Return the digest that a tag names now: a hint that nobody signed.
 
     HEAD is asked first, for Docker Hub does not count it; where its answer names no digest, the manifest is hashed.
     """
@@ -84,7 +84,7 @@ def resolve_tag(api: RegistryApi, repository: Repository, tag: str) -> Digest:
 
 
 def stream_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor) -> Iterator[bytes]:
-    """Give a blob's bytes as they come, at most `descriptor.size`; the end is reached only if digest and size are right.
+    """Return a blob's bytes as they come, at most `descriptor.size`; the end is reached only if digest and size are right.
 
     A transfer that breaks off goes on where it stopped.
 
@@ -111,7 +111,7 @@ def stream_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor
 
 
 def read_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor, cap_bytes: int) -> bytes:
-    """Give a whole blob of at most `cap_bytes`, checked before the first byte is asked for.
+    """Return a whole blob of at most `cap_bytes`, checked before the first byte is asked for.
 
     Raises:
         ImageError: `LIMIT_BLOB`; else as `stream_blob`.
@@ -142,7 +142,7 @@ def _open_blob(api: RegistryApi, repository: Repository, descriptor: Descriptor,
 
 
 def _chunks_from(answer: Answer, start: int, size: int) -> Iterator[bytes]:
-    """Give the bytes from `start` on, whether the server kept to the asked range or began anew."""
+    """Return the bytes from `start` on, whether the server kept to the asked range or began anew."""
     skip = start
     if answer.status == 206:
         served = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))

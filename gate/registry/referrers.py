@@ -51,12 +51,12 @@ class ReferrerListing:
 
     @property
     def union(self) -> tuple[Descriptor, ...]:
-        """Give each listed manifest once, those of the API first."""
+        """Return each listed manifest once, those of the API first."""
         return tuple({item.digest: item for item in (*self.fallback, *(self.api or ()))}.values())
 
 
 def fallback_tag(digest: Digest) -> str:
-    """Give the tag under which registries without the API keep a digest's referrers."""
+    """Return the tag under which registries without the API keep a digest's referrers."""
     return f"sha256-{digest.hex}"
 
 
@@ -108,7 +108,7 @@ def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> Refer
 
 
 def _pages(api: RegistryApi, repository: Repository, digest: Digest) -> Iterator[bytes | None]:
-    """Give each page of the API's answer; None if there is no API."""
+    """Return each page of the API's answer; None if there is no API."""
     target: Target | None = None
     asked: set[str] = set()
     for _ in range(MAX_PAGES):
@@ -152,7 +152,7 @@ def next_page(api: RegistryApi, repository: Repository, answer: Answer) -> Targe
 
 
 def _from_tag(api: RegistryApi, repository: Repository, digest: Digest) -> ReferrerList:
-    """Give the entries of the fallback index; something else under its tag lists nothing."""
+    """Return the entries of the fallback index; something else under its tag lists nothing."""
     try:
         fetched = fetch_manifest(api, repository, fallback_tag(digest))
     except RegistryError as error:

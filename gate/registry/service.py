@@ -32,7 +32,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 
 def parse_service_url(url: str) -> Target:
-    """Give where a URL points, without a final slash; refuses user names, queries, fragments and what is not encrypted.
+    """Return where a URL points, without a final slash; refuses user names, queries, fragments and what is not encrypted.
 
     Raises:
         UsageError: `USAGE`.
@@ -82,7 +82,7 @@ class Service:
         credentials: Mapping[str, str] | None = None,
         idempotent: bool = True,
     ) -> tuple[int, bytes]:
-        """Give status and body of an answer (untrusted); `path` is empty or begins with a slash, below the service's own.
+        """Return status and body of an answer (untrusted); `path` is empty or begins with a slash, below the service's own.
 
         Raises:
             RegistryError: there is no answer, or one that breaks a rule.

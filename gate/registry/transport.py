@@ -69,16 +69,16 @@ class Answer:
         self.status = response.status
 
     def header(self, name: str) -> str:
-        """Give a header's text, or ""."""
+        """Return a header's text, or ""."""
         return self._response.headers.get(name, "")
 
     @property
     def media_type(self) -> str:
-        """Give the content type without its parameters."""
+        """Return the content type without its parameters."""
         return self.header("Content-Type").partition(";")[0].strip()
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Return the connection up."""
         self._response.close()
         self._response.release_conn()
 
@@ -246,7 +246,7 @@ class Transport:
                 raise network_fault(error, target.origin, timed_out=late) from error
 
     def _connections_to(self, target: Target) -> Connections:
-        """Give the connections to the named host or to derived ones; each are made when they are first needed."""
+        """Return the connections to the named host or to derived ones; each are made when they are first needed."""
         with self._lock:
             if target.derived not in self._connections:
                 vouched = self.settings.token_hosts or self.settings.blob_hosts
@@ -262,7 +262,7 @@ class Transport:
         return None if target.derived else self.settings.client_certificate
 
     def _retry_after(self, text: str) -> float | None:
-        """Give the seconds of a `Retry-After`, which is a number or a date; None where it is neither."""
+        """Return the seconds of a `Retry-After`, which is a number or a date; None where it is neither."""
         if _LENGTH.fullmatch(text):
             return float(text)
         try:
@@ -275,7 +275,7 @@ class Transport:
 
 @contextmanager
 def _opened(body: bytes | Path | None) -> Iterator[tuple[bytes | BinaryIO | None, Mapping[str, str]]]:
-    """Give what is sent, and the header that says how long it is; a file is opened anew for each try."""
+    """Return what is sent, and the header that says how long it is; a file is opened anew for each try."""
     if isinstance(body, Path):
         with body.open("rb") as stream:
             yield stream, {"Content-Length": str(os.fstat(stream.fileno()).st_size)}

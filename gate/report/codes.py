@@ -16,18 +16,18 @@ _WORST_FIRST: Final = (4, 2, 3, 1, 0)
 
 
 def exit_code_of(error: GateError) -> int:
-    """Give the exit code of an error's reason; a code that nobody declared is a defect of the gate."""
+    """Return the exit code of an error's reason; a code that nobody declared is a defect of the gate."""
     declared = REASONS.get(error.code)
     return declared.exit_code if declared is not None else EXIT_CODES[ReasonClass.INTERNAL]
 
 
 def next_step(code: str, own: str) -> str:
-    """Give what to do next: what whoever found the problem says, else what is declared with its code."""
+    """Return what to do next: what whoever found the problem says, else what is declared with its code."""
     declared = REASONS.get(code)
     return own or (declared.next_step if declared is not None else "")
 
 
 def worst_exit_code(codes: Iterable[int]) -> int:
-    """Give the code that a request for several images ends with; 0 for none."""
+    """Return the code that a request for several images ends with; 0 for none."""
     given = set(codes)
     return next((code for code in _WORST_FIRST if code in given), 0)

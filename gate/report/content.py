@@ -140,14 +140,14 @@ class ImageReport:
 
     @property
     def decision(self) -> Decision:
-        """Give the decision; an error that is the image's own fault refuses it, any other left it unjudged."""
+        """Return the decision; an error that is the image's own fault refuses it, any other left it unjudged."""
         if self.checked is not None:
             return self.checked.verdict.decision
         return _EXIT_DECISIONS.get(self.exit_code, Decision.ERROR)
 
     @property
     def exit_code(self) -> int:
-        """Give the exit code that this image alone would end with."""
+        """Return the exit code that this image alone would end with."""
         if self.checked is not None:
             return self.checked.verdict.exit_code
         return 0 if self.error is None else exit_code_of(self.error)

@@ -30,25 +30,25 @@ _JSON_ESCAPE: Final = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|
 
 
 def visible(text: str, limit: int = MAX_LENGTH) -> str:
-    """Give one line of prose without anything that acts: letters of every script stay, `limit` is in characters."""
+    """Return one line of prose without anything that acts: letters of every script stay, `limit` is in characters."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     shown = "".join(_shown(character) for character in cut)
     return _break_commands(_STACKED.sub(lambda match: "".join(map(_coded, match[0])), shown))
 
 
 def identifier(text: str, limit: int = MAX_LENGTH) -> str:
-    """Give a name that two readers must not confuse (package, version, path, reference): ASCII, everything else coded."""
+    """Return a name that two readers must not confuse (package, version, path, reference): ASCII, everything else coded."""
     cut = text if len(text) <= limit else text[: limit - 3] + "..."
     return _break_commands("".join(item if " " <= item <= "~" else _coded(item) for item in cut))
 
 
 def guard_lines(rendered: str) -> str:
-    """Give the finished text without a line that begins as a command, however a table has wrapped it."""
+    """Return the finished text without a line that begins as a command, however a table has wrapped it."""
     return _LINE_COMMAND.sub(r"\1\\x3a", rendered)
 
 
 def harmless_json(document: str) -> str:
-    """Give an ASCII JSON text of the same value in which nothing begins a command; half pairs become U+FFFD.
+    """Return an ASCII JSON text of the same value in which nothing begins a command; half pairs become U+FFFD.
 
     `::` and `##` stand nowhere but within strings, where a character may be written by its number.
     """

@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 
 def render(content: Content, form: Format, style: Style) -> str:
-    """Give the content in this format, with a newline at its end; `style` is for a terminal and ignored by the others."""
+    """Return the content in this format, with a newline at its end; `style` is for a terminal and ignored by the others."""
     match content:
         case Document():
             return content.text

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def findings_of(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[JsonValue]:
-    """Give vulnerabilities, then secrets, of these severities (None: of all), in the verdict's order."""
+    """Return vulnerabilities, then secrets, of these severities (None: of all), in the verdict's order."""
     for found in verdict.findings:
         if severities is None or found.finding.severity in severities:
             yield _vulnerability(found)
@@ -36,7 +36,7 @@ def findings_of(verdict: Verdict, severities: frozenset[Severity] | None) -> Ite
 
 
 def waivers_of(verdict: Verdict) -> Iterator[JsonValue]:
-    """Give every waiver of the policy and what became of it."""
+    """Return every waiver of the policy and what became of it."""
     for used in verdict.waivers:
         waiver = used.waiver
         yield {
@@ -54,7 +54,7 @@ def waivers_of(verdict: Verdict) -> Iterator[JsonValue]:
 
 
 def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
-    """Give what the verdict rests on: subjects, tools, databases, signatures, trusted roots, and its own moment."""
+    """Return what the verdict rests on: subjects, tools, databases, signatures, trusted roots, and its own moment."""
     return {
         "evaluatedAt": format_time(verdict.evaluated_at),
         "demonstration": verdict.demonstration,
@@ -105,7 +105,7 @@ def evidence_of(verdict: Verdict) -> dict[str, JsonValue]:
 
 
 def _built_and_scanned(verdict: Verdict) -> dict[str, JsonValue]:
-    """Give the build level where one was proven, and the other job where one scanned."""
+    """Return the build level where one was proven, and the other job where one scanned."""
     fields: dict[str, JsonValue] = {"buildLevel": verdict.build_level} if verdict.build_level else {}
     origin = verdict.origin
     if origin is not None:
@@ -237,7 +237,7 @@ def _database(database: DatabaseIdentity) -> JsonValue:
 
 
 def _config(config: ImageConfig) -> JsonValue:
-    """Give the facts that reports show; never `env`, labels or history, in which secrets are found."""
+    """Return the facts that reports show; never `env`, labels or history, in which secrets are found."""
     return {
         "platform": str(config.platform),
         "created": format_time(config.created) if config.created is not None else None,

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def render_report(report: Report) -> str:
-    """Give the report as JSON with a newline at its end."""
+    """Return the report as JSON with a newline at its end."""
     images: list[JsonValue] = [_image(image, report) for image in report.images]
     return _document({"schemaVersion": SCHEMA_VERSION, "exitCode": report.exit_code, "images": images})
 
 
 def render_listing(listing: Listing) -> str:
-    """Give the rows under the listing's own name, each an object whose keys are the columns."""
+    """Return the rows under the listing's own name, each an object whose keys are the columns."""
     rows: list[JsonValue] = [
         {column: _cell(cell) for column, cell in zip(listing.columns, row, strict=True)} for row in listing.rows
     ]
@@ -42,7 +42,7 @@ def render_listing(listing: Listing) -> str:
 
 
 def report_schema() -> str:
-    """Give the published JSON Schema (2020-12) of `render_report`."""
+    """Return the published JSON Schema (2020-12) of `render_report`."""
     return resources.files("gate.report").joinpath("schemas/report.schema.json").read_text(encoding="utf-8")
 
 
@@ -55,7 +55,7 @@ def _cell(cell: str | int | datetime | None) -> JsonValue:
 
 
 def _image(image: ImageReport, report: Report) -> JsonValue:
-    """Give one image: the nine keys of the design, always, and `error` where it was not judged at all."""
+    """Return one image: the nine keys of the design, always, and `error` where it was not judged at all."""
     if image.checked is not None:
         return _checked(image.reference, image.checked, report)
     empty: dict[str, JsonValue] = {

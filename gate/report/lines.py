@@ -52,12 +52,12 @@ def render_lines(report: Report, style: Style) -> str:
 
 
 def render_bare(listing: Listing) -> str:
-    """Give the first value of each row, one a line."""
+    """Return the first value of each row, one a line."""
     return guard_lines("".join(f"{identifier(str(row[0]), limit=4096)}\n" for row in listing.rows))
 
 
 def render_row(listing: Listing, style: Style) -> str:
-    """Give a single row, or none, as lines: a digest or a path then stays whole, to be copied; notes follow."""
+    """Return a single row, or none, as lines: a digest or a path then stays whole, to be copied; notes follow."""
     width = max(map(len, listing.columns), default=0)
     cells = [
         _painted(f"{column:<{width}}  ", _GREY, style) + _row_cell(column, cell, listing, style)
@@ -73,7 +73,7 @@ def _row_cell(column: str, cell: Cell, listing: Listing, style: Style) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """Give a value as people read it."""
+    """Return a value as people read it."""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, datetime):
@@ -82,7 +82,7 @@ def cell_text(cell: Cell) -> str:
 
 
 def image_line(image: ImageReport, now: datetime, style: Style) -> str:
-    """Give the line of an image that was verified or not judged; of one that was checked, its decision alone."""
+    """Return the line of an image that was verified or not judged; of one that was checked, its decision alone."""
     details: tuple[str, ...] = ()
     if image.verified is not None:
         details = _details(image.verified, now)
@@ -105,7 +105,7 @@ def set_aside_lines(image: ImageReport) -> tuple[str, ...]:
 
 
 def headline(decision: Decision, reference: str, details: tuple[str, ...], style: Style) -> str:
-    """Give decision, reference (whole: it is copied from here) and details, which may be empty."""
+    """Return decision, reference (whole: it is copied from here) and details, which may be empty."""
     shown = _painted(decision.value.upper(), _COLORS[decision], style)
     return "  ".join([shown, identifier(reference, limit=4096), *(visible(detail) for detail in details if detail)])
 
@@ -125,10 +125,10 @@ def _details(found: VerifiedImage, now: datetime) -> tuple[str, ...]:
 
 
 def age(now: datetime, moment: datetime) -> str:
-    """Give how long ago a moment was; one in the future was not: `0s`."""
+    """Return how long ago a moment was; one in the future was not: `0s`."""
     return duration(now - moment)
 
 
 def duration(length: timedelta) -> str:
-    """Give a duration in its two largest units, `3d4h`; a negative one is `0s`."""
+    """Return a duration in its two largest units, `3d4h`; a negative one is `0s`."""
     return format_duration(length)

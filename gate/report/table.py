@@ -55,7 +55,7 @@ _DEMONSTRATION: Final = "DEMONSTRATION DATA: this verdict says nothing about rea
 
 
 def render_report(report: Report, style: Style) -> str:
-    """Give all images, in the order of the request, and how many there are of each decision."""
+    """Return all images, in the order of the request, and how many there are of each decision."""
 
     def draw(console: Console) -> None:
         for number, image in enumerate(report.images):
@@ -69,7 +69,7 @@ def render_report(report: Report, style: Style) -> str:
 
 
 def render_listing(listing: Listing, style: Style) -> str:
-    """Give several rows below their columns' names; the column `state` in its colour."""
+    """Return several rows below their columns' names; the column `state` in its colour."""
 
     def draw(console: Console) -> None:
         console.print(keep_whole(_rows(listing)))
@@ -187,7 +187,7 @@ def _tool_texts(verdict: Verdict) -> Iterable[str]:
 
 
 def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) -> None:
-    """Give what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
+    """Return what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
     groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     # A reference that is refused is why nothing else could be looked at.
     for check in sorted(verdict.checks, key=lambda check: check.id != "reference"):
@@ -206,7 +206,7 @@ def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) 
 
 
 def _groups(check: CheckResult, *, several: bool) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Give code, sentences and steps for each code of a check that is not waived."""
+    """Return code, sentences and steps for each code of a check that is not waived."""
     standing = [problem for problem in check.problems if not problem.waived_by]
     for code in check.codes:
         problems = [problem for problem in standing if problem.code == code]
@@ -223,7 +223,7 @@ def _sentence(problem: Problem, *, several: bool) -> str:
 
 
 def _checks(verdict: Verdict) -> Table:
-    """Give every check; those that were not asked on one line, because they say nothing of the image."""
+    """Return every check; those that were not asked on one line, because they say nothing of the image."""
     table = plain_table("outcome", "check", "message")
     asked = [check for check in verdict.checks if check.outcome is not Outcome.DISABLED]
     for check in sorted(asked, key=lambda check: (_OUTCOME_ORDER.index(check.outcome), check.id)):
@@ -254,7 +254,7 @@ def _totals(console: Console, report: Report) -> None:
 
 
 def _rows(listing: Listing) -> Table:
-    """Give several rows as a table: columns in which nothing stands are left out, digests are cut to what people compare."""
+    """Return several rows as a table: columns in which nothing stands are left out, digests are cut to what people compare."""
     used = [place for place in range(len(listing.columns)) if any(row[place] not in {None, ""} for row in listing.rows)]
     table = plain_table(*(listing.columns[place] for place in used))
     for row in listing.rows:

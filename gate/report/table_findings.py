@@ -38,18 +38,18 @@ _FINDING_COLUMNS: Final = ("package", "version", "severity", "vulnerability", "f
 
 
 def vulnerabilities(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Give what refuses the image, by package, the worst package first."""
+    """Return what refuses the image, by package, the worst package first."""
     return _findings_table(verdict, [row for row in verdict.findings if row.counts and _asked(row, severities)])
 
 
 def excused(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Give what does not count: waived, cleared by VEX, in grace; and all else that does not, where severities are asked for."""
+    """Return what does not count: waived, cleared by VEX, in grace; and all else that does not, where severities are asked for."""
     rows = [found for found in verdict.findings if not found.counts and _asked(found, severities)]
     return _findings_table(verdict, [row for row in rows if severities is not None or _has_excuse(row)])
 
 
 def left_out(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
-    """Give a sentence for findings that the tables leave out."""
+    """Return a sentence for findings that the tables leave out."""
     hidden = [found for found in _distinct(verdict.findings) if not _asked(found, severities)]
     if hidden:
         yield f"{_numbers(hidden)} not shown, because --severity does not name them"
@@ -124,7 +124,7 @@ def fingerprints(verdict: Verdict, severities: frozenset[Severity] | None) -> It
 
 
 def waivers(verdict: Verdict) -> Table | None:
-    """Give the waivers that were used, and those that are of no use here (unused, expired)."""
+    """Return the waivers that were used, and those that are of no use here (unused, expired)."""
     shown = [used for used in verdict.waivers if used.state != "elsewhere"]
     if not shown:
         return None
@@ -179,12 +179,12 @@ def _identity(row: JudgedFinding) -> tuple[object, ...]:
 
 
 def _distinct(rows: Iterable[JudgedFinding]) -> list[JudgedFinding]:
-    """Give each finding once where several children of an index have it and the same was decided of it."""
+    """Return each finding once where several children of an index have it and the same was decided of it."""
     return list({_identity(row): row for row in rows}.values())
 
 
 def _worst_first(rows: Sequence[JudgedFinding]) -> list[JudgedFinding]:
-    """Give the rows by package: the package with the highest severity first, within it the highest first."""
+    """Return the rows by package: the package with the highest severity first, within it the highest first."""
     worst: dict[tuple[str, str, str], int] = {}
     for row in rows:
         package = _package(row.finding)
@@ -202,7 +202,7 @@ def _package(finding: Finding) -> tuple[str, str, str]:
 
 
 def _in_several_places(rows: Sequence[JudgedFinding]) -> frozenset[tuple[str, str]]:
-    """Give name and version of packages that stand at more than one path: only there the path tells them apart."""
+    """Return name and version of packages that stand at more than one path: only there the path tells them apart."""
     packages = {_package(row.finding) for row in rows}
     counted = Counter(package[:2] for package in packages)
     return frozenset(package for package, count in counted.items() if count > 1)

@@ -34,7 +34,7 @@ _FAULT: Final = Fault(EvidenceError, _CODE, "the answer of the document's child"
 def validate_cyclonedx(
     document: Mapping[str, JsonValue], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
 ) -> str | Unobtained:
-    """Give where the document breaks the schema and by which rule, or nothing where it does not.
+    """Return where the document breaks the schema and by which rule, or nothing where it does not.
 
     `document` names its version in `specVersion`, which is one that `gate.codec.attested_document` accepts. `Unobtained`
     (`LIMIT_DOCUMENT`) where the child ended without an answer, or could not be started.

@@ -66,7 +66,7 @@ def prepare() -> None:
 
 
 def validate(version: str, document: dict[str, Any]) -> dict[str, str]:
-    """Give `place` and `rule` of the first violation."""
+    """Return `place` and `rule` of the first violation."""
     found = JsonStrictValidator(SchemaVersion.from_version(version)).validate_str(json.dumps(document))
     if found is None:
         return {"place": "", "rule": ""}

@@ -41,7 +41,7 @@ _USAGE_UNIT_BYTES = 1024 if _IS_LINUX else 1  # getrusage(2): kilobytes on Linux
 
 
 def process_table() -> dict[int, tuple[int, int]]:
-    """Give process id -> (parent, resident bytes) of all processes that /proc shows; empty where there is none."""
+    """Return process id -> (parent, resident bytes) of all processes that /proc shows; empty where there is none."""
     table = {}
     for entry in os.listdir(_PROC) if _PROC.is_dir() else ():  # noqa: PTH208  a Path a process costs more than its read
         if not entry.isdigit():
@@ -57,7 +57,7 @@ def process_table() -> dict[int, tuple[int, int]]:
 
 
 def descendants(root: int, table: dict[int, tuple[int, int]]) -> list[int]:
-    """Give the processes under `root`, without it, parents first."""
+    """Return the processes under `root`, without it, parents first."""
     children: dict[int, list[int]] = {}
     for process, (parent, _) in table.items():
         children.setdefault(parent, []).append(process)

@@ -88,26 +88,26 @@ class PrivateDirectories:
 
     @property
     def home(self) -> Path:
-        """Give the directory that the program takes for the user's home."""
+        """Return the directory that the program takes for the user's home."""
         return self.root / "home"
 
     @property
     def temporary(self) -> Path:
-        """Give the directory for temporary files."""
+        """Return the directory for temporary files."""
         return self.root / "tmp"
 
     @property
     def work(self) -> Path:
-        """Give the working directory."""
+        """Return the working directory."""
         return self.root / "work"
 
     @property
     def output(self) -> Path:
-        """Give the directory for the program's reports."""
+        """Return the directory for the program's reports."""
         return self.root / "out"
 
     def environment(self) -> dict[str, str]:
-        """Give the whole environment of a program, written name by name; nothing of the gate's own is in it (V09)."""
+        """Return the whole environment of a program, written name by name; nothing of the gate's own is in it (V09)."""
         home = str(self.home)
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), DEAD_PROXY)
         return {
@@ -300,7 +300,7 @@ class _Watch:
         return self._stopped is not None and time.monotonic() - self._ended > _FAREWELL_SECONDS
 
     def result(self) -> ChildResult:
-        """Give the result from the launcher's report; a launcher that reported no end was killed with its program."""
+        """Return the result from the launcher's report; a launcher that reported no end was killed with its program."""
         report = dict(
             line.split(" ", 1) for line in self._status.tail().decode("ascii", "replace").splitlines() if line
         )
@@ -326,7 +326,7 @@ class _Watch:
 
 
 def _table_of_ps() -> dict[int, tuple[int, int]]:
-    """Give the process table where there is no /proc (macOS), by ps: best effort, empty when it does not answer."""
+    """Return the process table where there is no /proc (macOS), by ps: best effort, empty when it does not answer."""
     try:
         answer = subprocess.run(
             ["/bin/ps", "-axo", "pid=,ppid=,rss="], capture_output=True, check=True, timeout=5, env={}

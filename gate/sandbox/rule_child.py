@@ -43,7 +43,7 @@ def describe(error: BaseException, expression: str) -> str:
 
 
 def evaluate(expression: str, facts: dict[str, Any], mode: str) -> dict[str, Any]:
-    """Give `value` (true, false or null) and `error` of one rule."""
+    """Return `value` (true, false or null) and `error` of one rule."""
     try:
         program = cel.compile(expression)
     except _ERRORS as error:

@@ -33,7 +33,7 @@ _FAULT: Final = Fault(EvidenceError, "POL_EVAL", "the answer of the rules' child
 def evaluate_rules(
     rules: Sequence[Rule], facts: Mapping[str, JsonValue], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
 ) -> tuple[RuleResult, ...] | Unobtained:
-    """Give the result of each rule, in their order, over the variables of `gate.codec.rule_facts`.
+    """Return the result of each rule, in their order, over the variables of `gate.codec.rule_facts`.
 
     `time_limit` is for all rules together. `Unobtained` (`POL_EVAL`) only where no child could be started.
     """
@@ -43,7 +43,7 @@ def evaluate_rules(
 def check_rules(
     rules: Sequence[Rule], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
 ) -> tuple[RuleResult, ...] | Unobtained:
-    """Give the rules that cannot be parsed, each with the reason; an empty tuple where all can."""
+    """Return the rules that cannot be parsed, each with the reason; an empty tuple where all can."""
     results = _run(rules, {}, "compile", time_limit)
     return results if isinstance(results, Unobtained) else tuple(result for result in results if result.error)
 
@@ -63,7 +63,7 @@ def _run(
 
 
 def _answers_of_child(request: bytes, count: int, time_limit: timedelta) -> tuple[bytes, str]:
-    """Give what the child wrote, and why a rule that it did not answer has no result."""
+    """Return what the child wrote, and why a rule that it did not answer has no result."""
     limits = TaskLimits(time=time_limit, memory_bytes=_MEMORY_BYTES, output_bytes=_LINE_BYTES * count)
     ended = run_task(_TASK, request, limits)
     if ended.exit_code is None:

@@ -106,7 +106,7 @@ def _trivy_covers(listed: CoverageList, distribution: Distribution) -> bool:
 
 
 def trivy_bucket(distribution: Distribution) -> str:
-    """Give the lower-case name of Trivy's bucket for a release; empty for a distribution that Trivy does not judge."""
+    """Return the lower-case name of Trivy's bucket for a release; empty for a distribution that Trivy does not judge."""
     known = _TRIVY_BUCKETS.get(distribution.id)
     return f"{known[0]} {known[1](distribution.version_id)}".strip() if known else ""
 
@@ -114,7 +114,7 @@ def trivy_bucket(distribution: Distribution) -> str:
 def advised_in_trivy(
     database: Path, distribution: Distribution | None, packages: Iterable[Package]
 ) -> tuple[Package, ...]:
-    """Give the packages that Trivy's database has advisories for in this release, under their own or their source's name.
+    """Return the packages that Trivy's database has advisories for in this release, under their own or their source's name.
 
     Raises:
         DatabaseError: `DB_MALFORMED` or `DB_MISSING`.
@@ -138,7 +138,7 @@ def _grype_covers(listed: CoverageList, distribution: Distribution) -> bool:
 
 
 def grype_spellings(distribution: Distribution, aliases: list[tuple[str, str]] | None = None) -> frozenset[str]:
-    """Give the spellings, as `grype_systems` has them, any of which covers this distribution.
+    """Return the spellings, as `grype_systems` has them, any of which covers this distribution.
 
     Where the image has a codename, Grype asks for it too, and a row with another one does not count; where it has none,
     any row of the version does. `aliases` are those of the database: the names that they lead to are among the answer.
@@ -153,7 +153,7 @@ def grype_spellings(distribution: Distribution, aliases: list[tuple[str, str]] |
 
 
 def coverage_list(database: Database, cache: Path | None) -> CoverageList:
-    """Give the list of a database, from `cache` (a private directory) or by reading the database.
+    """Return the list of a database, from `cache` (a private directory) or by reading the database.
 
     The database was verified by the caller. A cached list that is damaged is computed anew.
 
@@ -209,7 +209,7 @@ def _grype_list(path: Path) -> CoverageList:
 
 
 def grype_systems(path: Path) -> list[tuple[int, frozenset[str]]]:
-    """Give the operating systems with at least one affected package: row id, and how it may be asked for.
+    """Return the operating systems with at least one affected package: row id, and how it may be asked for.
 
     A spelling is `name major.minor codename`: by name (`redhat`) or release id (`rhel`), by codename, label, or neither.
     """
@@ -227,7 +227,7 @@ def _row_spellings(row: list[str]) -> frozenset[str]:
 
 
 def grype_aliases(path: Path) -> list[tuple[str, str]]:
-    """Give (name of a distribution, name whose rows Grype takes for it, in every version), lower-case, of a database."""
+    """Return (name of a distribution, name whose rows Grype takes for it, in every version), lower-case, of a database."""
     rows = query(
         path,
         "SELECT alias, replacement FROM operating_system_specifier_overrides"

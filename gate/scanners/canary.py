@@ -59,11 +59,11 @@ class CanaryPlan:
 
     @property
     def expected(self) -> frozenset[str]:
-        """Give the ids that must be found."""
+        """Return the ids that must be found."""
         return frozenset(package.vulnerability for package in self.planted)
 
     def found_in(self, findings: Iterable[ToolFinding]) -> frozenset[str]:
-        """Give the expected ids that findings name, under any alias, on the planted package."""
+        """Return the expected ids that findings name, under any alias, on the planted package."""
         seen = {
             (finding.package.key.type, _bare(finding.package.key.name), name)
             for finding in findings
@@ -77,7 +77,7 @@ class CanaryPlan:
 
 
 def _bare(name: str) -> str:
-    """Give a name without the group or scope that the two tools put in different places."""
+    """Return a name without the group or scope that the two tools put in different places."""
     return re.split(r"[:/]", name.lower())[-1]
 
 
@@ -90,7 +90,7 @@ def canary_of(
     target: ScanTarget,
     now: datetime,
 ) -> Canary | Unobtained:
-    """Give the canary for one release, from the cache of the last hour or by planting and scanning one.
+    """Return the canary for one release, from the cache of the last hour or by planting and scanning one.
 
     `key` is what makes another run the same: binary, database, flags. The scan's failure is `Unobtained` with its code.
     """

@@ -196,7 +196,7 @@ def _rpm(names: list[str]) -> bytes:
 
 
 def _rpm_header(name: str) -> bytes:
-    """Give a header of the tags that scanners read, as the RPM database holds it: counts, index entries, values."""
+    """Return a header of the tags that scanners read, as the RPM database holds it: counts, index entries, values."""
     version, release = OS_VERSIONS["rpm"].split("-")
     source = f"{name}-{version}-{release}.src.rpm"
     # Trivy looks up no advisory for a package of another vendor (v0.72.0 pkg/fanal/analyzer/pkg/rpm/rpm.go: osVendors).

@@ -52,7 +52,7 @@ def malformed(path: Path, seen: str, *, expected: str = "a database of the pinne
 
 
 def read_trivy_facts(database: Path, metadata: Path) -> DatabaseFacts:
-    """Give the facts of Trivy's vulnerability database; raises `DB_MALFORMED` or `DB_MISSING`."""
+    """Return the facts of Trivy's vulnerability database; raises `DB_MALFORMED` or `DB_MISSING`."""
     built_at, schema = _metadata(metadata, TRIVY_SCHEMA)
     with open_bolt(database) as root:
         if root.bucket(b"vulnerability") is None:  # Trivy itself panics without it
@@ -62,7 +62,7 @@ def read_trivy_facts(database: Path, metadata: Path) -> DatabaseFacts:
 
 
 def read_java_facts(database: Path, metadata: Path) -> DatabaseFacts:
-    """Give the facts of Trivy's Java database; raises `DB_MALFORMED` or `DB_MISSING`."""
+    """Return the facts of Trivy's Java database; raises `DB_MALFORMED` or `DB_MISSING`."""
     built_at, schema = _metadata(metadata, JAVA_SCHEMA)
     marks = query(database, "SELECT 1 FROM artifacts WHERE group_id = ? LIMIT 1", (DEMONSTRATION_MARK,))
     query(database, "SELECT sha1 FROM indices LIMIT 1")
@@ -70,7 +70,7 @@ def read_java_facts(database: Path, metadata: Path) -> DatabaseFacts:
 
 
 def read_grype_facts(database: Path) -> DatabaseFacts:
-    """Give the facts of Grype's database; raises `DB_MALFORMED` or `DB_MISSING`."""
+    """Return the facts of Grype's database; raises `DB_MALFORMED` or `DB_MISSING`."""
     rows = query(database, "SELECT build_timestamp, model, revision, addition FROM db_metadata")
     if len(rows) != 1 or rows[0][1] != GRYPE_MODEL:
         raise malformed(database, f"{len(rows)} rows of metadata", expected=f"one row, model {GRYPE_MODEL}")
@@ -81,7 +81,7 @@ def read_grype_facts(database: Path) -> DatabaseFacts:
 
 @contextmanager
 def open_bolt(path: Path) -> Iterator[Bucket]:
-    """Give the root of a BoltDB file as a memory map: of 800 MB only the pages that are asked for are read."""
+    """Return the root of a BoltDB file as a memory map: of 800 MB only the pages that are asked for are read."""
     with _opened(path) as file:
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -114,7 +114,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def query(database: Path, statement: str, values: Sequence[str | int] = ()) -> list[tuple[object, ...]]:
-    """Give all rows of one statement over a database that nothing writes to.
+    """Return all rows of one statement over a database that nothing writes to.
 
     Raises:
         DatabaseError: `DB_MISSING`, or `DB_MALFORMED` for a file that is no such database.

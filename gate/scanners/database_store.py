@@ -71,7 +71,7 @@ class Database:
 
     @property
     def main_file(self) -> Path:
-        """Give the file that holds the advisories."""
+        """Return the file that holds the advisories."""
         return self.directory / FILES[self.kind][0]
 
     def verify(self, memo: DigestMemo) -> None:
@@ -89,7 +89,7 @@ class DatabaseSet:
     grype: Database | Unobtained
 
     def of(self, kind: DatabaseKind) -> Database | Unobtained:
-        """Give the database of this kind, or why there is none."""
+        """Return the database of this kind, or why there is none."""
         match kind:
             case DatabaseKind.TRIVY:
                 return self.trivy
@@ -99,7 +99,7 @@ class DatabaseSet:
                 return self.grype
 
     def demand(self, kind: DatabaseKind) -> Database:
-        """Give the database of this kind; raises DatabaseError with the reason where there is none."""
+        """Return the database of this kind; raises DatabaseError with the reason where there is none."""
         found = self.of(kind)
         if isinstance(found, Unobtained):
             raise DatabaseError(
@@ -109,7 +109,7 @@ class DatabaseSet:
 
 
 def load_databases(directory: Path) -> DatabaseSet:
-    """Give the current databases under `directory`; what is missing or malformed is `Unobtained`, never an error here."""
+    """Return the current databases under `directory`; what is missing or malformed is `Unobtained`, never an error here."""
     return DatabaseSet(
         trivy=_loaded(directory, DatabaseKind.TRIVY),
         java=_loaded(directory, DatabaseKind.JAVA),
@@ -133,7 +133,7 @@ def _loaded(directory: Path, kind: DatabaseKind) -> Database | Unobtained:
 
 
 def read_current(directory: Path) -> dict[DatabaseKind, Digest]:
-    """Give kind -> entry of what is current; empty where nothing was imported yet; raises `DB_MALFORMED`."""
+    """Return kind -> entry of what is current; empty where nothing was imported yet; raises `DB_MALFORMED`."""
     view = _read_json(directory / "current.json")
     if view is None:
         return {}
@@ -141,7 +141,7 @@ def read_current(directory: Path) -> dict[DatabaseKind, Digest]:
 
 
 def load_entry(directory: Path, kind: DatabaseKind, entry: Digest) -> Database:
-    """Give one entry of the store, after comparing what was recorded at import with what the database says itself.
+    """Return one entry of the store, after comparing what was recorded at import with what the database says itself.
 
     Raises:
         DatabaseError: `DB_MISSING`, `DB_MALFORMED`, or `DB_DIGEST` where the two differ.
@@ -199,7 +199,7 @@ def read_facts(kind: DatabaseKind, place: Path) -> DatabaseFacts:
 
 
 def entry_directory(directory: Path, kind: DatabaseKind, entry: Digest) -> Path:
-    """Give the place of an entry."""
+    """Return the place of an entry."""
     return directory / "store" / kind.value / entry.hex
 
 
@@ -311,7 +311,7 @@ def set_current(directory: Path, databases: Iterable[Database]) -> None:
 
 
 def _current_or_nothing(directory: Path) -> dict[DatabaseKind, Digest]:
-    """Give what is current; a list that is damaged is written anew instead of standing in the way."""
+    """Return what is current; a list that is damaged is written anew instead of standing in the way."""
     try:
         return read_current(directory)
     except DatabaseError:

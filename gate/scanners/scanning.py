@@ -124,7 +124,7 @@ def failed(tool: PinnedTool, message: str, seen: str) -> ScannerError:
 
 
 def last_words(stderr: bytes) -> str:
-    """Give the last line that says something, without escape sequences and cut: foreign text for a message.
+    """Return the last line that says something, without escape sequences and cut: foreign text for a message.
 
     Warnings of both tools come after the cause, so a line that names an error or a fatal end is preferred.
     """
@@ -135,7 +135,7 @@ def last_words(stderr: bytes) -> str:
 
 
 def read_report(tool: PinnedTool, path: Path, limit_bytes: int) -> bytes:
-    """Give the bytes of a report file that the scanner wrote; raises `SCAN_FAILED` where there is none or too much."""
+    """Return the bytes of a report file that the scanner wrote; raises `SCAN_FAILED` where there is none or too much."""
     try:
         # The scanner could have put a link or a pipe there.
         descriptor = open_regular(path, follow=False)
@@ -165,7 +165,7 @@ def demand_target(
 
 
 def raw_report(name: str, media_type: str, content: bytes, settings: ScanSettings) -> RawReport:
-    """Give the record of a raw report, and keep its bytes where the settings say so."""
+    """Return the record of a raw report, and keep its bytes where the settings say so."""
     report = RawReport(name=name, media_type=media_type, digest=Digest.of(content), size=len(content))
     if settings.keep_raw is not None:
         settings.keep_raw(report, content)
@@ -173,7 +173,7 @@ def raw_report(name: str, media_type: str, content: bytes, settings: ScanSetting
 
 
 def link_layout(target: ScanTarget, directories: PrivateDirectories) -> str:
-    """Give the layout as a relative path for the working directory.
+    """Return the layout as a relative path for the working directory.
 
     Trivy cuts its argument at the first `@` or `:`, which the way to the user's cache may hold; a link's name does not.
     """

@@ -126,13 +126,13 @@ class PinnedTool:
 
 
 def this_platform() -> str:
-    """Give this machine as `os/arch` in Go's names."""
+    """Return this machine as `os/arch` in Go's names."""
     machine = platform.machine()
     return f"{'darwin' if sys.platform == 'darwin' else 'linux'}/{_ARCHITECTURES.get(machine, machine)}"
 
 
 def read_tool_lock(lock: Path | None = None) -> Mapping[str, ToolPin]:
-    """Give name -> pin of the lock that ships with the gate (trusted); raises InternalError where it is not whole."""
+    """Return name -> pin of the lock that ships with the gate (trusted); raises InternalError where it is not whole."""
     path = lock or data_path(LOCK_NAME)
     document = SAFE_LOADER(path.read_text(encoding="utf-8")).get_single_data()
     try:
@@ -192,7 +192,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def read_user_lock(path: Path) -> tuple[UserPin, ...]:
-    """Give the user's own pins; none where there is no such file.
+    """Return the user's own pins; none where there is no such file.
 
     Raises:
         ScannerError: `SCAN_BINARY`, it is malformed, somebody else's, or writable by others.
@@ -225,7 +225,7 @@ def _user_pin(entry: ObjectView) -> UserPin:
 
 
 def accepted_digests(pin: ToolPin, user_pins: tuple[UserPin, ...], machine: str) -> frozenset[Digest]:
-    """Give the digests that a program may have: shipped ones, and the user's for the very same version and platform."""
+    """Return the digests that a program may have: shipped ones, and the user's for the very same version and platform."""
     own = {
         found.digest
         for found in user_pins
@@ -235,7 +235,7 @@ def accepted_digests(pin: ToolPin, user_pins: tuple[UserPin, ...], machine: str)
 
 
 def locate_tool(name: str, places: ToolPlaces, memo: DigestMemo) -> PinnedTool:
-    """Give the first program of this name whose digest is pinned.
+    """Return the first program of this name whose digest is pinned.
 
     Raises:
         ScannerError: `SCAN_BINARY`, there is none; the message names the digests that were seen.
@@ -260,7 +260,7 @@ def locate_tool(name: str, places: ToolPlaces, memo: DigestMemo) -> PinnedTool:
 
 
 def _digest_of(path: Path, memo: DigestMemo) -> Digest | None:
-    """Give the digest of a regular file, or None where there is none that can be read."""
+    """Return the digest of a regular file, or None where there is none that can be read."""
     try:
         descriptor = open_regular(path)
     except OSError:

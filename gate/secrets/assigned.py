@@ -69,7 +69,7 @@ def find_assigned(block: bytes, where: Where, seen: Occurrences) -> Iterator[Hit
 
 
 def _opened(one: Assignment) -> str:
-    """Give what a value of a Kubernetes Secret's `data` says; it is always base64, of however short a text."""
+    """Return what a value of a Kubernetes Secret's `data` says; it is always base64, of however short a text."""
     plain = decoded(one.value)
     is_text = bool(plain) and all(0x20 <= byte < 0x7F for byte in plain.strip())
     return plain.strip().decode("ascii") if is_text and "data" in one.key_path else one.value

@@ -37,7 +37,7 @@ class Automaton:
         self._found: dict[int, list[int]] = {}
 
     def scan(self, block: bytes | memoryview) -> Mapping[int, Sequence[int]]:
-        """Give number → ascending ends of the matches in the block, for the patterns that occur."""
+        """Return number → ascending ends of the matches in the block, for the patterns that occur."""
         self._found = {}
         self._database.scan(block, match_event_handler=self._note)
         return self._found
@@ -64,7 +64,7 @@ class Trigger:
 
 
 def build_automaton(triggers: Sequence[Trigger], *, cache: Path | None = None) -> Automaton:
-    """Give the automaton of these patterns, from the folder `cache` if it is there.
+    """Return the automaton of these patterns, from the folder `cache` if it is there.
 
     Raises:
         PolicyError: `POL_REGEX`, a pattern is none that Hyperscan takes.
@@ -132,7 +132,7 @@ def _processor() -> str:
 
 
 def _read(place: Path) -> Any | None:  # noqa: ANN401
-    """Give a kept database; None where there is none, or it is not whole or could be another's."""
+    """Return a kept database; None where there is none, or it is not whole or could be another's."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

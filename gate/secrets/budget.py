@@ -35,7 +35,7 @@ class Budget:
 
     @property
     def spent_bytes(self) -> int:
-        """Give how much came out of containers so far, over all files."""
+        """Return how much came out of containers so far, over all files."""
         return _MAX_TOTAL_BYTES - self._total_left
 
     def begin_file(self, size_bytes: int) -> None:

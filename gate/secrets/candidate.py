@@ -38,5 +38,5 @@ class Candidate:
         return f"Candidate({self.end - self.start} bytes)"
 
     def around(self, before: int, after: int) -> bytes:
-        """Give the text near the match, the match included."""
+        """Return the text near the match, the match included."""
         return self.text[max(0, self.start - before) : self.end + after]

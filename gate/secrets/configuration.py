@@ -60,15 +60,15 @@ class ConfigurationSearch:
 
     @property
     def unopened(self) -> tuple[tuple[str, str], ...]:
-        """Give the places in which something could not be opened, with the reason; no word of what stands there."""
+        """Return the places in which something could not be opened, with the reason; no word of what stands there."""
         return tuple(self._unopened)
 
     def of_config(self, config: ImageConfig, annotations: StringMap) -> tuple[SecretFinding, ...]:
-        """Give the secrets of a configuration and of its manifest's annotations, each once a place, in order."""
+        """Return the secrets of a configuration and of its manifest's annotations, each once a place, in order."""
         return self._all(chain(_config_texts(config), _pairs(SecretPlace.ANNOTATION, annotations)))
 
     def of_other_fields(self, content: bytes, found: Iterable[SecretFinding]) -> tuple[SecretFinding, ...]:
-        """Give the secrets of all that a configuration holds besides what `of_config` reads and found.
+        """Return the secrets of all that a configuration holds besides what `of_config` reads and found.
 
         Older builders keep the build arguments there (`moby.buildkit.buildinfo.v1`), and nobody forbids other fields.
         """
@@ -84,11 +84,11 @@ class ConfigurationSearch:
         return tuple(_distinct(replace(one, line=None, offset=None) for one in told if one.fingerprint not in known))
 
     def of_annotations(self, annotations: Iterable[StringMap]) -> tuple[SecretFinding, ...]:
-        """Give the secrets of further annotations: those of an index and of descriptors."""
+        """Return the secrets of further annotations: those of an index and of descriptors."""
         return self._all(chain.from_iterable(_pairs(SecretPlace.ANNOTATION, pairs) for pairs in annotations))
 
     def of_statement(self, statement: AttachedStatement) -> tuple[SecretFinding, ...]:
-        """Give the secrets of what hangs on an image: provenance holds build arguments, an SBOM names of files.
+        """Return the secrets of what hangs on an image: provenance holds build arguments, an SBOM names of files.
 
         The location is the manifest that carries it, and the chain begins with its digest. Raises what its source raises.
         """
@@ -165,7 +165,7 @@ class ConfigurationSearch:
 
 
 def _other_fields(content: bytes) -> bytes:
-    """Give a configuration, which was parsed before, without what is searched field by field."""
+    """Return a configuration, which was parsed before, without what is searched field by field."""
     document = json.loads(content)
     rest = {key: value for key, value in document.items() if key not in _READ}
     if isinstance(document.get("config"), dict):

@@ -48,7 +48,7 @@ class SeekableBody(Protocol):
     """A body that can be read again: bytes in memory, or a file without a name."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Give the next bytes."""
+        """Return the next bytes."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Go to a place."""
@@ -244,7 +244,7 @@ def part_of(body: SeekableBody, start: int, size: int) -> Iterator[bytes]:
 
 
 def behind_zeros(body: SeekableBody, at: int) -> int:
-    """Give where something other than zeros stands again, or the end."""
+    """Return where something other than zeros stands again, or the end."""
     while True:
         body.seek(at)
         chunk = body.read(CHUNK_BYTES)

@@ -64,7 +64,7 @@ def _is_archive(body: SeekableBody, at: int) -> bool:
 
 
 def _words(body: SeekableBody, member: _Member) -> bytes:
-    """Give the name of an entry, and what a symbolic link leads to."""
+    """Return the name of an entry, and what a symbolic link leads to."""
     if member.mode & _TYPE != _SYMLINK:
         return member.name
     body.seek(member.start)

@@ -58,14 +58,14 @@ class Documentation:
         return False
 
     def _line_start(self, at: int) -> int | None:
-        """Give where the line of a place begins; None where it is longer than a comment is."""
+        """Return where the line of a place begins; None where it is longer than a comment is."""
         low = max(0, at - _MAX_LINE)
         found = self._text.rfind("\n", low, at)
         return found + 1 if found >= 0 or low == 0 else None
 
 
 def _docstrings(text: str) -> tuple[tuple[int, int], ...]:
-    """Give start and end of the strings in three quotes that follow a colon or stand before all code."""
+    """Return start and end of the strings in three quotes that follow a colon or stand before all code."""
     found = []
     code_end = 0
     before = ""

@@ -7,7 +7,7 @@ import binascii
 
 
 def decoded(text: str) -> bytes:
-    """Give the bytes of base64 or base64url with or without padding; empty where it is neither."""
+    """Return the bytes of base64 or base64url with or without padding; empty where it is neither."""
     plain = text.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

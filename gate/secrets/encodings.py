@@ -48,14 +48,14 @@ _MIN_WORD: Final = 4
 
 
 def telling_words(prefixes: Iterable[str]) -> tuple[str, ...]:
-    """Give the words that encoded text is looked for by: the common ones, and rules' own prefixes."""
+    """Return the words that encoded text is looked for by: the common ones, and rules' own prefixes."""
     spelled = (form for word in _WORDS for form in (word, word.upper(), word.capitalize()))
     own = (prefix for prefix in prefixes if len(prefix) >= _MIN_WORD)
     return tuple(dict.fromkeys((*spelled, *_EXACT_WORDS, *own)))
 
 
 def base64_phases(word: str) -> tuple[str, ...]:
-    """Give what base64 makes of a word at each of the three places in a group, without what its neighbours decide."""
+    """Return what base64 makes of a word at each of the three places in a group, without what its neighbours decide."""
     raw = word.encode()
     spelled = (base64.b64encode(bytes(phase) + raw + bytes(3)).decode("ascii") for phase in range(3))
     return tuple(text[(phase * 8 + 5) // 6 : (phase + len(raw)) * 8 // 6] for phase, text in enumerate(spelled))

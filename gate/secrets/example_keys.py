@@ -13,7 +13,7 @@ _LINE: Final = 64
 
 
 def pem_example(kind: str, source: random.Random) -> str:
-    """Give a PEM block of a kind.
+    """Return a PEM block of a kind.
 
     Raises:
         ValueError: there is no such kind.

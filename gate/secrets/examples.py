@@ -46,7 +46,7 @@ class ExampleMaker:
         self._random = random.Random(seed)  # noqa: S311 - examples must be the same in each run, and are no keys
 
     def fill(self, template: str) -> str:
-        """Give the example.
+        """Return the example.
 
         Raises:
             TemplateError: the template is not one of the documented kinds.
@@ -66,7 +66,7 @@ class ExampleMaker:
             raise TemplateError(f"the example {found[0]} cannot be made: {error}") from error
 
     def _characters(self, alphabet: str, count: int) -> str:
-        """Give text that does not repeat itself, so that no short example is a placeholder by chance."""
+        """Return text that does not repeat itself, so that no short example is a placeholder by chance."""
         while True:
             text = "".join(self._random.choice(alphabet) for _ in range(count))
             if count < 6 or len(set(text)) > min(len(alphabet), count) // 3:

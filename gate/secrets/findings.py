@@ -37,7 +37,7 @@ class Fingerprints:
         self.key_id = self._digits(_KEY_ID)
 
     def of(self, value: bytes) -> str:
-        """Give the fingerprint of a secret: 16 hexadecimal digits of HMAC-SHA-256."""
+        """Return the fingerprint of a secret: 16 hexadecimal digits of HMAC-SHA-256."""
         return self._digits(value)
 
     def _digits(self, value: bytes) -> str:
@@ -54,7 +54,7 @@ class Mask:
         self._values = tuple(sorted(values, key=lambda value: (-len(value), value)))
 
     def of(self, text: str) -> str:
-        """Give a text without secrets."""
+        """Return a text without secrets."""
         for value in self._values:
             if value in text:
                 text = text.replace(value, "***")
@@ -62,7 +62,7 @@ class Mask:
 
 
 def finding_of(hit: Hit, fingerprints: Fingerprints, place: SecretPlace, location: str, mask: Mask) -> SecretFinding:
-    """Give the finding; `location` and the chain are the author's words, and no secret stands in them behind the mask."""
+    """Return the finding; `location` and the chain are the author's words, and no secret stands in them behind the mask."""
     key_path = mask.of(hit.key_path)
     return SecretFinding(
         rule=hit.rule,

@@ -57,7 +57,7 @@ def open_git_pack(body: SeekableBody, where: Where, opened: Opened) -> None:
 
 
 def _object_header(body: SeekableBody, at: int) -> tuple[int, int]:
-    """Give type and start of the compressed data of the object at a place."""
+    """Return type and start of the compressed data of the object at a place."""
     body.seek(at)
     head = body.read(64)
     used = _varint(head, 0)
@@ -72,7 +72,7 @@ def _object_header(body: SeekableBody, at: int) -> tuple[int, int]:
 
 
 def _varint(head: bytes, at: int) -> int:
-    """Give where a number of seven bits a byte ends."""
+    """Return where a number of seven bits a byte ends."""
     while at < len(head):
         if head[at] < 0x80:
             return at + 1

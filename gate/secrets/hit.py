@@ -28,20 +28,20 @@ class Where:
 
     @property
     def path(self) -> str:
-        """Give the whole way as rules with `paths` see it."""
+        """Return the whole way as rules with `paths` see it."""
         return " → ".join((self.name, *self.chain))
 
     @property
     def innermost(self) -> str:
-        """Give the last name that is one of a file."""
+        """Return the last name that is one of a file."""
         return self.file or self.name
 
     def encoded(self, encoding: str) -> Where:
-        """Give the place of a text that stood here in an encoding."""
+        """Return the place of a text that stood here in an encoding."""
         return replace(self, chain=(*self.chain, encoding), depth=self.depth + 1)
 
     def member(self, name: str) -> Where:
-        """Give the place of a file in a container that stood here."""
+        """Return the place of a file in a container that stood here."""
         return Where(self.name, (*self.chain, name), name, self.depth + 1)
 
 
@@ -71,7 +71,7 @@ class Hit:
 
 
 def line_of(block: bytes, offset: int) -> int | None:
-    """Give the line of an offset, from 1; None where the text around it is none."""
+    """Return the line of an offset, from 1; None where the text around it is none."""
     if block.find(b"\0", max(0, offset - _NEAR), offset + _NEAR) >= 0:
         return None
     return block.count(b"\n", 0, offset) + 1

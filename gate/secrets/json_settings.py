@@ -45,7 +45,7 @@ def is_json(text: str) -> bool:
 
 
 def find_json(text: str, ends: Sequence[int]) -> list[Assignment] | None:
-    """Give what a document assigns to names of secrets; empty where no place looks so, None where it is no JSON."""
+    """Return what a document assigns to names of secrets; empty where no place looks so, None where it is no JSON."""
     if not any(_may_assign(text, end) for end in ends):
         return []
     try:
@@ -132,7 +132,7 @@ def _in_text(path: _Path, text: str) -> list[Assignment]:
 
 
 def _variable(item: object) -> tuple[str, object]:
-    """Give name and value of `NAME=value`, as containers' environments are listed; no name where it is none."""
+    """Return name and value of `NAME=value`, as containers' environments are listed; no name where it is none."""
     found = _VARIABLE.match(item) if isinstance(item, str) else None
     return (found[1], found[2]) if found else ("", item)
 

@@ -30,7 +30,7 @@ _MAX_GREETING: Final = 2
 
 
 def jwt_algorithm(token: str) -> str | None:
-    """Give `alg` of a JSON Web Token's header; None where the text is none."""
+    """Return `alg` of a JSON Web Token's header; None where the text is none."""
     algorithm = _object(token.partition(".")[0]).get("alg")
     return algorithm if isinstance(algorithm, str) else None
 

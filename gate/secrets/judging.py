@@ -51,7 +51,7 @@ Validator = Callable[[Candidate, str], Judgement]
 
 
 def judge(candidate: Candidate, validators: Iterable[ValidatorUse]) -> Judgement:
-    """Give what all validators come to: one that rejects decides, then one that doubts, then one that is certain."""
+    """Return what all validators come to: one that rejects decides, then one that doubts, then one that is certain."""
     if is_placeholder(_text(candidate)) or is_encrypted(_text(candidate)):
         return Judgement.REJECT
     said = Judgement.PLAIN
@@ -159,7 +159,7 @@ def _base64_json(candidate: Candidate, key: str) -> Judgement:
 
 
 def _loosely_decoded(candidate: Candidate) -> bytes:
-    """Give the bytes of base64 that may be cut: what does not fill a group of four is left away."""
+    """Return the bytes of base64 that may be cut: what does not fill a group of four is left away."""
     text = _text(candidate).rstrip("=")
     return decoded(text) or decoded(text[: len(text) - len(text) % 4])
 

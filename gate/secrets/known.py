@@ -35,7 +35,7 @@ class KnownSecrets:
 
     @property
     def digest(self) -> Digest:
-        """Give the digest of the list, whatever its order."""
+        """Return the digest of the list, whatever its order."""
         return Digest.of("\n".join(sorted(map(str, (*self.values, "", *self.files)))).encode())
 
     def holds(self, hit: Hit) -> bool:
@@ -45,7 +45,7 @@ class KnownSecrets:
 
 
 def value_digest(value: bytes) -> Digest:
-    """Give the digest under which a value is listed: of a PEM block its letters alone, of anything else all of it."""
+    """Return the digest under which a value is listed: of a PEM block its letters alone, of anything else all of it."""
     return Digest.of(_ARMOUR.sub(b"", value) if value.startswith(b"-----BEGIN") else value)
 
 

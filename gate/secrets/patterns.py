@@ -55,7 +55,7 @@ class Pattern:
 
 @lru_cache(maxsize=4096)
 def compile_pattern(text: str) -> Pattern:
-    """Give the pattern, compiled over bytes (Latin-1: one byte is one character).
+    """Return the pattern, compiled over bytes (Latin-1: one byte is one character).
 
     Raises:
         PatternRefusedError: RE2 does not take it, or it matches the empty text.

@@ -56,7 +56,7 @@ def der_key_kind(data: bytes) -> str | None:
 
 
 def _element(data: bytes, at: int) -> tuple[int, int, int] | None:
-    """Give tag, start and end of the content; None where it does not fit."""
+    """Return tag, start and end of the content; None where it does not fit."""
     if at + 2 > len(data):
         return None
     tag, size, start = data[at], data[at + 1], at + 2

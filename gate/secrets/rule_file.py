@@ -43,7 +43,7 @@ _SEVERITIES: Final = frozenset({Severity.UNKNOWN, Severity.NEGLIGIBLE})
 
 
 def parse_rule_file(data: bytes, *, name: str) -> tuple[Rule, ...]:
-    """Give the rules of one untrusted document, in its order; `name` is the file's name in messages.
+    """Return the rules of one untrusted document, in its order; `name` is the file's name in messages.
 
     Raises:
         PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`, `POL_EMPTY`.
@@ -59,7 +59,7 @@ def parse_rule_file(data: bytes, *, name: str) -> tuple[Rule, ...]:
 
 
 def check_distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Give the rules of several files as one, each id once.
+    """Return the rules of several files as one, each id once.
 
     Raises:
         PolicyError: `POL_DUPLICATE_KEY`.

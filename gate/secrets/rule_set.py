@@ -55,7 +55,7 @@ class RuleSet:
         return Occurrences(self, found) if found else _NOTHING
 
     def rule(self, number: int) -> tuple[Rule, Pattern, Pattern | None]:
-        """Give a rule, its pattern, and the pattern of the paths that it is for."""
+        """Return a rule, its pattern, and the pattern of the paths that it is for."""
         return self.rules[number], self._patterns[number], self._paths[number]
 
 
@@ -82,11 +82,11 @@ class Occurrences:
         return (one for number, one in enumerate(ENCODINGS, count) if number in self._ends)
 
     def settings(self) -> Sequence[int]:
-        """Give the places where something may be assigned to a name like one of a secret."""
+        """Return the places where something may be assigned to a name like one of a secret."""
         return self._places(0)
 
     def quoted(self) -> Sequence[int]:
-        """Give the places where a text in quotes is assigned to a name like one of a secret."""
+        """Return the places where a text in quotes is assigned to a name like one of a secret."""
         return self._places(1)
 
     def has_embedded(self) -> bool:

@@ -301,7 +301,7 @@ class FileSearch:
         self._spool.write(block[self._places[0] - self._base :])
 
     def _placed(self, hit: Hit) -> Hit:
-        """Give a hit its place in the file, where the window had its own."""
+        """Return a hit its place in the file, where the window had its own."""
         if not self._base:
             return hit
         return replace(

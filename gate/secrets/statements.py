@@ -43,7 +43,7 @@ class AttachedStatement:
 
 
 def payload_of(content: bytes) -> bytes | None:
-    """Give what a DSSE envelope or a Sigstore bundle holds; None where it is neither."""
+    """Return what a DSSE envelope or a Sigstore bundle holds; None where it is neither."""
     document = _parsed(content)
     envelope = document.get("dsseEnvelope", document) if isinstance(document, dict) else None
     payload = envelope.get("payload") if isinstance(envelope, dict) else None

@@ -164,7 +164,7 @@ def _lines_at(text: str, ends: Sequence[int]) -> Iterator[tuple[int, int, list[i
 
 
 def _keys_above(text: str, start: int, indent: int) -> list[str]:
-    """Give the keys under which a line stands: those of smaller indent, or the section's name."""
+    """Return the keys under which a line stands: those of smaller indent, or the section's name."""
     keys: list[str] = []
     for line in _lines_above(text, start):
         section = _SECTION.match(line) if line.lstrip().startswith("[") else None

@@ -175,7 +175,7 @@ def _has_keyword(rule: Rule, found: Found, block: bytes) -> bool:
 
 
 def _moved(hit: Hit, start: int, line: int) -> Hit:
-    """Give a hit in decoded text the place of the encoded text: that is where a person finds it."""
+    """Return a hit in decoded text the place of the encoded text: that is where a person finds it."""
     return Hit(
         rule=hit.rule, title=hit.title, severity=hit.severity, confidence=hit.confidence, value=hit.value,
         where=hit.where, offset=start, line=line, prefix=hit.prefix, key_path=hit.key_path,

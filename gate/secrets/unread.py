@@ -21,7 +21,7 @@ _WORDS: Final = {
 
 
 def unread(kind: Kind) -> Opener:
-    """Give what names a container of this kind."""
+    """Return what names a container of this kind."""
     what = _WORDS.get(kind, f"what is in the form of {kind.value}")
 
     def name_it(body: SeekableBody, where: Where, opened: Opened) -> None:  # noqa: ARG001 - nothing of it is read

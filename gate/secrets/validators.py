@@ -97,7 +97,7 @@ def has_base62_checksum(value: str) -> bool:
 
 
 def base62(number: int, width: int) -> str:
-    """Give a number in base 62, filled up with zeros."""
+    """Return a number in base 62, filled up with zeros."""
     return _in_base(number, width, BASE62)
 
 
@@ -118,7 +118,7 @@ def has_bech32_checksum(value: str) -> bool:
 
 
 def bech32_text(prefix: str, data: bytes) -> str:
-    """Give bytes as Bech32 with its checksum, in lower case."""
+    """Return bytes as Bech32 with its checksum, in lower case."""
     bits = int.from_bytes(data, "big") << -len(data) * 8 % 5
     count = (len(data) * 8 + 4) // 5
     groups = [bits >> 5 * place & 31 for place in reversed(range(count))]
@@ -290,6 +290,6 @@ def names_itself(name: str, value: str) -> bool:
 
 
 def entropy(value: str) -> float:
-    """Give Shannon's entropy of the characters, in bits a character."""
+    """Return Shannon's entropy of the characters, in bits a character."""
     size = len(value)
     return -sum(count / size * math.log2(count / size) for count in Counter(value).values()) if size else 0.0

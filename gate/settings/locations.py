@@ -39,7 +39,7 @@ def default_places(
     tools: Path | None = None,
     record: str | None = None,
 ) -> Places:
-    """Give the places for this environment (`XDG_CACHE_HOME`, `XDG_STATE_HOME`, `HOME`), each one replaced where given.
+    """Return the places for this environment (`XDG_CACHE_HOME`, `XDG_STATE_HOME`, `HOME`), each one replaced where given.
 
     Evidence stands beside a record that is a file; beside a database server it stands in the state folder.
 

@@ -31,11 +31,11 @@ class PolicyFolder:
 
     @classmethod
     def of(cls, policy: Path) -> PolicyFolder:
-        """Give the folder of a policy file; a link to the policy counts where it stands, not where it leads."""
+        """Return the folder of a policy file; a link to the policy counts where it stands, not where it leads."""
         return cls(policy.absolute().parent)
 
     def read(self, path: str) -> bytes:
-        """Give the bytes of a file, by its path relative to the folder.
+        """Return the bytes of a file, by its path relative to the folder.
 
         Raises:
             PolicyError: `POL_FILE`.
@@ -49,7 +49,7 @@ class PolicyFolder:
             raise _refusal(path, _reason(error)) from error
 
     def public_root(self) -> ShippedRoot:
-        """Give the trusted root of the public Sigstore instance, as the `sigstore` package of this installation ships it.
+        """Return the trusted root of the public Sigstore instance, as the `sigstore` package of this installation ships it.
 
         A policy that wants another one, such as what `gate trust update` fetched, names its file under `spec.trust`: then
         its digest stands in every verdict.
@@ -70,12 +70,12 @@ class PolicyFolder:
 
 
 def document_name(path: Path) -> str:
-    """Give a policy's or requirement's name for messages: its path, cut and printable."""
+    """Return a policy's or requirement's name for messages: its path, cut and printable."""
     return printable(str(path), 200)
 
 
 def read_document(path: Path) -> bytes:
-    """Give the bytes of the policy or requirement that the user named; links are followed wherever they lead.
+    """Return the bytes of the policy or requirement that the user named; links are followed wherever they lead.
 
     Raises:
         PolicyError: `POL_MALFORMED`, the file cannot be read.

@@ -61,7 +61,7 @@ def parse_aws_uri(uri: str) -> AwsKeyName:
 
 
 def open_aws_key(uri: str) -> ServiceSigner:
-    """Give the signer for an `awskms:` URI.
+    """Return the signer for an `awskms:` URI.
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_UNSUPPORTED`, `KEY_WEAK`.

@@ -55,7 +55,7 @@ _PLACE: Final = "Azure Key Vault"
 
 
 def parse_azure_uri(uri: str) -> tuple[str, str, str]:
-    """Give host, key and version ("": the latest) of an `azurekms:` URI; raises KeyFileError `KEY_URI`."""
+    """Return host, key and version ("": the latest) of an `azurekms:` URI; raises KeyFileError `KEY_URI`."""
     match = _URI.fullmatch(uri)
     if match is None:
         raise malformed_uri("azurekms", "azurekms://VAULT.vault.azure.net/KEY[/VERSION]", uri)
@@ -63,7 +63,7 @@ def parse_azure_uri(uri: str) -> tuple[str, str, str]:
 
 
 def open_azure_key(uri: str, credential: TokenCredential | None = None, **pipeline: Any) -> ServiceSigner:  # noqa: ANN401
-    """Give the signer for an `azurekms:` URI; `credential` and the SDK's `pipeline` settings are by default its own.
+    """Return the signer for an `azurekms:` URI; `credential` and the SDK's `pipeline` settings are by default its own.
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_UNSUPPORTED`, `KEY_WEAK`.
@@ -129,7 +129,7 @@ class AzureKey:
 
 
 def _pem(key: Any) -> bytes:  # noqa: ANN401 - JsonWebKey makes its attributes at run time
-    """Give the key as PEM from its JWK numbers."""
+    """Return the key as PEM from its JWK numbers."""
     # Enumerations, or plain text for what this version of the SDK does not know.
     kind, curve = (str(getattr(name, "value", name)) for name in (key.kty, key.crv))
     public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey

@@ -36,7 +36,7 @@ class FileSigner:
 
     @property
     def public_key(self) -> PublicKey:
-        """Give the public half."""
+        """Return the public half."""
         return self._public_key
 
     def sign(self, data: bytes) -> bytes:

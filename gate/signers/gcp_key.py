@@ -47,7 +47,7 @@ _ALGORITHM: Final = re.compile(r"EC_SIGN_P256_SHA256|EC_SIGN_P384_SHA384|RSA_SIG
 
 
 def parse_gcp_uri(uri: str) -> tuple[str, int]:
-    """Give resource name and version (0: not said) of a `gcpkms:` URI; raises KeyFileError `KEY_URI`."""
+    """Return resource name and version (0: not said) of a `gcpkms:` URI; raises KeyFileError `KEY_URI`."""
     match = _URI.fullmatch(uri)
     if match is None:
         raise malformed_uri(
@@ -57,7 +57,7 @@ def parse_gcp_uri(uri: str) -> tuple[str, int]:
 
 
 def open_gcp_key(uri: str) -> ServiceSigner:
-    """Give the signer for a `gcpkms:` URI.
+    """Return the signer for a `gcpkms:` URI.
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_UNSUPPORTED`, `KEY_WEAK`.
@@ -149,7 +149,7 @@ def _session(place: str) -> requests.Session:
 
 
 def _checked(endpoint: str) -> str:
-    """Give the endpoint with its last slash; a token is never sent over plain HTTP, except to literal loopback."""
+    """Return the endpoint with its last slash; a token is never sent over plain HTTP, except to literal loopback."""
     parts = urlsplit(endpoint)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return f"{endpoint.rstrip('/')}/"

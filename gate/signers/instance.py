@@ -49,7 +49,7 @@ class SigstoreAccess:
 
 
 def read_instance(instance: SigstoreFiles, now: datetime) -> tuple[TrustedRoot, SigningServices]:
-    """Give whom to trust, and whom to ask at this moment.
+    """Return whom to trust, and whom to ask at this moment.
 
     Raises:
         UsageError: `ROOT_MALFORMED`; KeyFileError: `KEY_URI` for an instance that cannot sign.

@@ -63,12 +63,12 @@ class SigstoreSigner:
 
     @property
     def public_key(self) -> PublicKey:
-        """Give the public half of the key that lives as long as this object."""
+        """Return the public half of the key that lives as long as this object."""
         return FileSigner(self._key).public_key
 
     @property
     def name(self) -> str:
-        """Give whom the token names, the same for every run of one identity: never more than a hint."""
+        """Return whom the token names, the same for every run of one identity: never more than a hint."""
         return f"{self._token.name} by {printable(self._token.issuer)}"
 
     @property
@@ -124,7 +124,7 @@ class SigstoreSigner:
 
 
 def open_sigstore(uri: str, access: SigstoreAccess) -> SigstoreSigner:
-    """Give the signer of `sigstore:[NAME][?token-file=PATH][&audience=TEXT]`; NAME is that of a trusted root (`public`).
+    """Return the signer of `sigstore:[NAME][?token-file=PATH][&audience=TEXT]`; NAME is that of a trusted root (`public`).
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_TOKEN`; as `SigstoreSigner` and `access.find`.

@@ -49,7 +49,7 @@ _EDWARDS_BYTES: Final = 32
 
 
 def open_pkcs11_key(uri: str, password: PasswordSource) -> ServiceSigner:
-    """Give the signer for a `pkcs11:` URI; `password` gives the PIN where the URI names no file for it.
+    """Return the signer for a `pkcs11:` URI; `password` gives the PIN where the URI names no file for it.
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_UNSUPPORTED`, `KEY_PASSWORD`, `KEY_WEAK`.
@@ -109,7 +109,7 @@ class Pkcs11Key:
             raise service_fault(_PLACE, type(error).__name__) from error
 
     def _only(self, kind: Any) -> Key:  # noqa: ANN401 - an enumeration of the extra
-        """Give the one object of this kind that fits the URI."""
+        """Return the one object of this kind that fits the URI."""
         from pkcs11 import Attribute  # noqa: PLC0415 - an extra
 
         wanted: dict[Attribute, Any] = {Attribute.CLASS: kind}
@@ -182,6 +182,6 @@ def _public_key(found: Any) -> ComputablePublicKey:  # noqa: ANN401 - attributes
 
 
 def _octets(value: bytes, size: int) -> bytes:
-    """Give the point inside a DER OCTET STRING; some modules leave the wrapping away (PKCS #11 v2.40 errata)."""
+    """Return the point inside a DER OCTET STRING; some modules leave the wrapping away (PKCS #11 v2.40 errata)."""
     head = bytes([4, size]) if size < 0x80 else bytes([4, 0x81, size])
     return value.removeprefix(head) if len(value) == len(head) + size else value

@@ -99,14 +99,14 @@ def _text(found: Mapping[str, bytes], name: str) -> str:
 
 
 def _pin_file(value: bytes) -> Path:
-    """Give the file of a `pin-source`, which is a path or a `file:` URI; programs (`|...`) are not started."""
+    """Return the file of a `pin-source`, which is a path or a `file:` URI; programs (`|...`) are not started."""
     text = value.removeprefix(b"file:").removeprefix(b"//") if value.startswith(b"file:///") else value
     text = text.removeprefix(b"file:")
     return _absolute(b"" if text.startswith(b"//") else text, "pin-source")
 
 
 def _absolute(value: bytes, name: str) -> Path:
-    """Give an absolute path: what a relative one names depends on a directory that others may fill."""
+    """Return an absolute path: what a relative one names depends on a directory that others may fill."""
     if not value.startswith(b"/") or b"\0" in value:
         raise _refused(f"{name} with an absolute path")
     return Path(value.decode("utf-8", "surrogateescape"))

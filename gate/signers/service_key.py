@@ -59,7 +59,7 @@ class KeyService(Protocol):
         """Fetch the public half; raises EvidenceError `KEY_SERVICE`, KeyFileError."""
 
     def sign(self, request: SignRequest) -> bytes:
-        """Give the signature (ECDSA: ASN.1 DER); raises EvidenceError `KEY_SERVICE`, KeyFileError."""
+        """Return the signature (ECDSA: ASN.1 DER); raises EvidenceError `KEY_SERVICE`, KeyFileError."""
 
 
 class ServiceSigner:
@@ -84,7 +84,7 @@ class ServiceSigner:
 
     @property
     def public_key(self) -> PublicKey:
-        """Give the public half, as it was fetched."""
+        """Return the public half, as it was fetched."""
         return self._public_key
 
     def sign(self, data: bytes) -> bytes:
@@ -105,7 +105,7 @@ class ServiceSigner:
 
 
 def sign_request(algorithm: KeyAlgorithm, data: bytes) -> SignRequest:
-    """Give what an adapter is asked for these bytes."""
+    """Return what an adapter is asked for these bytes."""
     chosen = _HASHES.get(algorithm)
     if chosen is None:
         return SignRequest(algorithm=algorithm, data=data, digest=b"", hash_name="")
@@ -115,7 +115,7 @@ def sign_request(algorithm: KeyAlgorithm, data: bytes) -> SignRequest:
 
 
 def der_signature(raw: bytes, place: str) -> bytes:
-    """Give ASN.1 DER for ECDSA's two numbers written one after the other (IEEE P1363), as JWS and PKCS #11 have them."""
+    """Return ASN.1 DER for ECDSA's two numbers written one after the other (IEEE P1363), as JWS and PKCS #11 have them."""
     if not raw or len(raw) % 2:
         raise service_fault(place, f"a signature of {len(raw)} bytes")
     half = len(raw) // 2

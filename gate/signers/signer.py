@@ -19,10 +19,10 @@ class Signer(Protocol):
 
     @property
     def public_key(self) -> PublicKey:
-        """Give the public half, as verifiers must know it."""
+        """Return the public half, as verifiers must know it."""
 
     def sign(self, data: bytes) -> bytes:
-        """Give a signature over the data, in the encoding that verifiers of this algorithm read (ECDSA: ASN.1 DER)."""
+        """Return a signature over the data, in the encoding that verifiers of this algorithm read (ECDSA: ASN.1 DER)."""
 
 
 @runtime_checkable
@@ -42,11 +42,11 @@ class EvidencedSigner(Signer, Protocol):
         """Say whether an authority says when."""
 
     def vouch(self, envelope: Envelope) -> SigningEvidence:
-        """Give the evidence of an envelope that this signer signed; raises EvidenceError where it cannot be had."""
+        """Return the evidence of an envelope that this signer signed; raises EvidenceError where it cannot be had."""
 
 
 def signer_name(signer: Signer) -> str:
-    """Give what stays the same between runs of one signer: the key's id, or the identity."""
+    """Return what stays the same between runs of one signer: the key's id, or the identity."""
     return signer.name if isinstance(signer, EvidencedSigner) else signer.public_key.key_id
 
 

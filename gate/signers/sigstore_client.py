@@ -49,7 +49,7 @@ class SigstoreClient:
         self._deadline = deadline
 
     def certify(self, key: ec.EllipticCurvePrivateKey, token: IdentityToken) -> bytes:
-        """Give a certificate (DER) of the token's identity for this key; raises EvidenceError `KEY_SIGSTORE`."""
+        """Return a certificate (DER) of the token's identity for this key; raises EvidenceError `KEY_SIGSTORE`."""
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         body = render_certificate_request(builder.sign(key, hashes.SHA256()))
         answer = self._post(
@@ -72,7 +72,7 @@ class SigstoreClient:
         return parse(self._post(log.url, path, render(envelope, certificate), doing="asking the log", headers=_JSON))
 
     def stamp(self, signature: bytes) -> tuple[bytes, ...]:
-        """Give a timestamp over the signature by every authority; raises EvidenceError `KEY_SIGSTORE`."""
+        """Return a timestamp over the signature by every authority; raises EvidenceError `KEY_SIGSTORE`."""
         if not self._services.timestamps:
             return ()
         # Loaded where timestamps are asked for alone.

@@ -51,12 +51,12 @@ class StampedSigner:
 
     @property
     def public_key(self) -> PublicKey:
-        """Give the public half."""
+        """Return the public half."""
         return self._signer.public_key
 
     @property
     def name(self) -> str:
-        """Give the key's id: a verdict with a timestamp is not given again for one without."""
+        """Return the key's id: a verdict with a timestamp is not given again for one without."""
         return f"{self.public_key.key_id} stamped"
 
     @property

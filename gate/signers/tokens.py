@@ -40,7 +40,7 @@ class TokenSource:
     audience: str = AUDIENCE
 
     def obtain(self, now: datetime) -> IdentityToken:
-        """Give a token that Sigstore will take at this moment.
+        """Return a token that Sigstore will take at this moment.
 
         Raises:
             KeyFileError: `KEY_TOKEN`.

@@ -74,7 +74,7 @@ def signer_for(
     *,
     offline: bool = False,
 ) -> Signer:
-    """Give the signer that a key URI names; `password` is asked only where the key is encrypted or the device wants a PIN.
+    """Return the signer that a key URI names; `password` is asked only where the key is encrypted or the device wants a PIN.
 
     `sigstore` gives how `sigstore:` identities are reached; without it they cannot sign. `offline` opens no connection: a
     key in a service cannot sign then.

@@ -39,7 +39,7 @@ _KINDS: Final = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"
 
 
 def parse_vault_uri(uri: str) -> str:
-    """Give the name of the key in a `hashivault:` URI; raises KeyFileError `KEY_URI`."""
+    """Return the name of the key in a `hashivault:` URI; raises KeyFileError `KEY_URI`."""
     match = _URI.fullmatch(uri)
     if match is None:
         raise malformed_uri("hashivault", "hashivault://KEY, the name of a key of the transit engine", uri)
@@ -47,7 +47,7 @@ def parse_vault_uri(uri: str) -> str:
 
 
 def open_vault_key(uri: str) -> ServiceSigner:
-    """Give the signer for a `hashivault:` URI.
+    """Return the signer for a `hashivault:` URI.
 
     Raises:
         KeyFileError: `KEY_URI`, `KEY_UNSUPPORTED`, `KEY_WEAK`.

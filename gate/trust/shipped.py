@@ -12,7 +12,7 @@ SIGNING_CONFIG: Final = "signing_config.v0.2.json"
 
 
 def shipped(name: str, url: str = PUBLIC_TUF) -> bytes | None:
-    """Give a file that the `sigstore` package carries for this repository; None where it carries none.
+    """Return a file that the `sigstore` package carries for this repository; None where it carries none.
 
     `name` is `root.json`, `trusted_root.json` or the signing configuration.
     """

@@ -63,7 +63,7 @@ class TrustFiles:
 
 
 def expect_trust_name(name: str) -> str:
-    """Give the name of a root; raises UsageError for what could not be the name of a file everywhere."""
+    """Return the name of a root; raises UsageError for what could not be the name of a file everywhere."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             "not a name of a trusted root", expected="lower-case letters, digits and dashes", seen=printable(name)
@@ -78,12 +78,12 @@ class TrustStore:
     folder: Path
 
     def names(self) -> tuple[str, ...]:
-        """Give every name, sorted; `public` is always among them."""
+        """Return every name, sorted; `public` is always among them."""
         found = (path.stem for path in (self.folder / "names").glob("*.json"))
         return tuple(sorted({PUBLIC, *filter(_NAME.fullmatch, found)}))
 
     def entry(self, name: str) -> TrustEntry:
-        """Give what a name points to; raises EvidenceError `ROOT_MISSING`, StorageError `STORE_CORRUPT`."""
+        """Return what a name points to; raises EvidenceError `ROOT_MISSING`, StorageError `STORE_CORRUPT`."""
         path = self.folder / "names" / f"{expect_trust_name(name)}.json"
         if path.exists():
             self._expect_private()
@@ -98,7 +98,7 @@ class TrustStore:
         )
 
     def load(self, name: str) -> TrustFiles:
-        """Give a root that may be used now, offline.
+        """Return a root that may be used now, offline.
 
         Raises:
             EvidenceError: `ROOT_MISSING`; `ROOT_DIGEST` where a file was changed; `ROOT_EXPIRED` and the other codes of TUF.
@@ -151,7 +151,7 @@ class TrustStore:
             raise _unusable(self.folder, f"mode {stat.S_IMODE(seen.st_mode):04o}, owner {seen.st_uid}")
 
     def tuf_folder(self, name: str) -> Path:
-        """Give where a name's TUF metadata is kept."""
+        """Return where a name's TUF metadata is kept."""
         return self.folder / "tuf" / expect_trust_name(name)
 
     def _shipped(self) -> TrustFiles:

@@ -64,7 +64,7 @@ class _Source(FetcherInterface):
     read: Callable[[str], bytes | None]
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        """Give a file, screened if it is metadata. The method is named by python-tuf's interface."""
+        """Return a file, screened if it is metadata. The method is named by python-tuf's interface."""
         path = url.removeprefix(self.base)
         content = self.read(path)
         if content is None:
@@ -105,7 +105,7 @@ def update_from(
 
 @contextmanager
 def _state_of(folder: Path, anchor: bytes, scratch: Path) -> Iterator[Path]:
-    """Give the folder in which the client keeps its state; that of another anchor takes the place of ours at the end."""
+    """Return the folder in which the client keeps its state; that of another anchor takes the place of ours at the end."""
     state = folder / _STATE
     kept = (folder / _ANCHOR).read_bytes() if (folder / _ANCHOR).is_file() else None
     if kept is None:
@@ -161,7 +161,7 @@ def verify_cached(folder: Path, targets: Mapping[str, bytes]) -> None:
 
 
 def _lookups(make: Callable[[], Updater], state: Path) -> Iterator[Updater]:
-    """Give a refreshed client for one target after the other: the same one, or a new one each where roles are delegated.
+    """Return a refreshed client for one target after the other: the same one, or a new one each where roles are delegated.
 
     python-tuf keeps a delegated role that it verified for one delegator, and does not verify it again for another one that
     names other keys; what is only in its folder it verifies for the delegator that leads there.
@@ -177,12 +177,12 @@ def _lookups(make: Callable[[], Updater], state: Path) -> Iterator[Updater]:
 
 
 def kept_anchor(folder: Path) -> bytes:
-    """Give the root metadata that a person trusted first; raises OSError where there is none."""
+    """Return the root metadata that a person trusted first; raises OSError where there is none."""
     return (folder / _ANCHOR).read_bytes()
 
 
 def expiry_of(folder: Path) -> datetime:
-    """Give when the cached metadata ends: the earliest end of its four roles. Raises as `verify_cached`."""
+    """Return when the cached metadata ends: the earliest end of its four roles. Raises as `verify_cached`."""
     with _own_errors():
         files = (folder / _METADATA / f"{role}.json" for role in _ROLES)
         return min(Metadata.from_bytes(path.read_bytes()).signed.expires for path in files)
@@ -236,7 +236,7 @@ def _screened(path: str, content: bytes) -> bytes:
 
 
 def _cached(folder: Path, path: str) -> bytes | None:
-    """Give what a repository would serve under this path: roots by their version, other roles as they stand.
+    """Return what a repository would serve under this path: roots by their version, other roles as they stand.
 
     A root that was kept although the rest of its update failed counts: what it revokes is not used offline either.
     """

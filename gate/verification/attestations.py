@@ -43,7 +43,7 @@ def demand_attestation(
     judge: Callable[[VerifiedStatement], T],
     missing: str = "ATT_TYPE_MISSING",
 ) -> T:
-    """Give what `judge` makes of the first attestation that meets every demand.
+    """Return what `judge` makes of the first attestation that meets every demand.
 
     `accepts` says whether a predicate type is one of those demanded, `wanted` says which in words; `missing` is the code
     where there is none of them.

@@ -126,7 +126,7 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, times: Sequence[date
 
 
 def _path(leaf: x509.Certificate, authority: CertificateAuthority) -> tuple[x509.Certificate, ...]:
-    """Give the authority's certificates from the leaf's issuer up to its last, or nothing where they do not link."""
+    """Return the authority's certificates from the leaf's issuer up to its last, or nothing where they do not link."""
     chain = trusted_chain(authority.certificates)
     for start in range(len(chain)):
         path = (leaf, *chain[start:])
@@ -216,7 +216,7 @@ def _is_promised(
 def _promised_bytes(
     promise: x509.certificate_transparency.SignedCertificateTimestamp, leaf: x509.Certificate, issuer: x509.Certificate
 ) -> bytes:
-    """Give what a log signs of a precertificate (RFC 6962, section 3.2)."""
+    """Return what a log signs of a precertificate (RFC 6962, section 3.2)."""
     issuer_key = key_of(issuer)
     fingerprint = issuer_key.fingerprint if issuer_key is not None else b""
     body = leaf.tbs_precertificate_bytes

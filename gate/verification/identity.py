@@ -74,7 +74,7 @@ def matches(matcher: Matcher, text: str) -> bool:
 
 
 def _subject(leaf: x509.Certificate) -> str:
-    """Give the one name that Fulcio writes: an address, a URI, or a user name."""
+    """Return the one name that Fulcio writes: an address, a URI, or a user name."""
     names = extension(leaf, x509.SubjectAlternativeName)
     found = tuple(names.value) if names is not None else ()
     if len(found) != 1:
@@ -96,7 +96,7 @@ def _issuer(claims: Mapping[int, str]) -> str:
 
 
 def _texts(leaf: x509.Certificate) -> dict[int, str]:
-    """Give the extensions that are known, by number; an empty one says nothing."""
+    """Return the extensions that are known, by number; an empty one says nothing."""
     raw = {
         item.oid.dotted_string: item.value.value
         for item in leaf.extensions
@@ -112,12 +112,12 @@ def _texts(leaf: x509.Certificate) -> dict[int, str]:
 
 
 def _decoded(data: bytes) -> str:
-    """Give text that keeps every byte, so that no two values become one; what is not ASCII is refused where compared."""
+    """Return text that keeps every byte, so that no two values become one; what is not ASCII is refused where compared."""
     return data.decode("latin-1")
 
 
 def _utf8_string(der: bytes) -> str:
-    """Give the text of one DER UTF8String that fills the bytes; lengths of two more bytes are enough for any of these."""
+    """Return the text of one DER UTF8String that fills the bytes; lengths of two more bytes are enough for any of these."""
     head = 2 if len(der) > 1 and der[1] < 0x80 else 2 + (der[1] & 0x7F if len(der) > 1 else 0)
     length = der[1] if head == 2 and len(der) > 1 else int.from_bytes(der[2:head], "big")
     shortest = head == 2 or (length >= 0x80 and der[2] != 0)

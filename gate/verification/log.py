@@ -99,7 +99,7 @@ def _promised_time(entry: LogEntry, log: TransparencyLog, now: datetime) -> date
 
 
 def _promised_bytes(entry: LogEntry) -> bytes:
-    """Give what the log signs: RFC 8785, which for these four fields is what `json` writes (formats 8.3)."""
+    """Return what the log signs: RFC 8785, which for these four fields is what `json` writes (formats 8.3)."""
     fields = {
         "body": encode_base64(entry.body),
         "integratedTime": entry.integrated_time,

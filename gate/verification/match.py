@@ -43,7 +43,7 @@ def match_signatures(
     *,
     expect_time: Callable[[], None] | None = None,
 ) -> tuple[VerifiedSignature, ...]:
-    """Give the signatures that satisfy the entry: one of `any_of`, and one by each of `all_of`.
+    """Return the signatures that satisfy the entry: one of `any_of`, and one by each of `all_of`.
 
     The caller has compared the entry's `images` with the repository. `expect_time` is called before each candidate and
     raises when no time is left.
@@ -101,7 +101,7 @@ class _Search:
         self._expect_time = expect_time
 
     def by_one_of(self, signers: Sequence[Signer]) -> VerifiedSignature:
-        """Give the first signature by one of these signers that meets every condition."""
+        """Return the first signature by one of these signers that meets every condition."""
         errors = list(self._broken)
         for bundle in self._bundles:
             if self._expect_time is not None:
@@ -154,7 +154,7 @@ class _Search:
 
 
 def _demand(signer: Signer, rule: SignatureRule) -> EvidenceDemand:
-    """Give what the signer's trusted root demands, with the counts of the rule where it gives them."""
+    """Return what the signer's trusted root demands, with the counts of the rule where it gives them."""
     demand = demanded_of(signer)
     return replace(
         demand,
@@ -204,7 +204,7 @@ def is_attestation(bundle: Bundle) -> bool:
 
 
 def _claimed_annotations(bundle: Bundle) -> StringMap:
-    """Give the annotations that a candidate claims, verified or not: only to choose between two refusals."""
+    """Return the annotations that a candidate claims, verified or not: only to choose between two refusals."""
     try:
         if isinstance(bundle.content, SimpleSigning):
             return parse_simple_signing(bundle.content.payload).annotations

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """Give the hash of a leaf's bytes."""
+    """Return the hash of a leaf's bytes."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Give the hash of an inner node."""
+    """Return the hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -60,7 +60,7 @@ def proves_consistency(
 
 
 def _joins(path: Sequence[bytes], node: int, last: int) -> tuple[bytes, bytes] | None:
-    """Give the two roots that the path leads to, or None where it is too long or too short."""
+    """Return the two roots that the path leads to, or None where it is too long or too short."""
     while node & 1:
         node, last = node >> 1, last >> 1
     older = newer = path[0]

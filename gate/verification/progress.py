@@ -63,5 +63,5 @@ _STEP: Final = {code: step for step, code in enumerate(_ORDER)}
 
 
 def furthest(errors: Iterable[GateError]) -> GateError | None:
-    """Give the error of the latest step; of equals the first. None where there is no error."""
+    """Return the error of the latest step; of equals the first. None where there is no error."""
     return max(errors, key=lambda error: _STEP.get(error.code, -1), default=None)

@@ -47,7 +47,7 @@ class VerifiedProvenance:
 
 
 def demand_provenance(attachments: Attachments, policy: ProvenancePolicy, now: datetime) -> VerifiedProvenance:
-    """Give the first provenance on this digest that meets every demand of the policy.
+    """Return the first provenance on this digest that meets every demand of the policy.
 
     Raises:
         AttestationError: `PROV_MISSING` without any, `PROV_MISMATCH` for another source, ref, build type, parameter or level.

@@ -96,7 +96,7 @@ class VerifiedStatement:
 
 
 def demanded_of(signer: Signer) -> EvidenceDemand:
-    """Give what must stand beside a signature by this signer where nothing else is said: of a key, nothing."""
+    """Return what must stand beside a signature by this signer where nothing else is said: of a key, nothing."""
     return signer.trust.demand if isinstance(signer, KeylessSigner) else EvidenceDemand(sct=False)
 
 
@@ -158,7 +158,7 @@ def verify_artifact(
 
 
 def signed_statement(bundle: Bundle) -> Statement:
-    """Give the statement in an envelope; the payload type is compared before the payload is parsed (attack A06).
+    """Return the statement in an envelope; the payload type is compared before the payload is parsed (attack A06).
 
     Raises:
         AttestationError: `ATT_PAYLOAD_TYPE`, or as `parse_statement`.

@@ -103,7 +103,7 @@ def verify_verdict(bundle: Bundle, rule: VerdictRule, now: datetime) -> Verified
 def verify_by_any(
     bundle: Bundle, signers: tuple[VerdictSigner, ...], now: datetime
 ) -> tuple[VerifiedStatement, tuple[VerdictSigner, ...]]:
-    """Give the statement and every signer by whom it verifies; raises the furthest error where none does.
+    """Return the statement and every signer by whom it verifies; raises the furthest error where none does.
 
     A log's promise alone is never enough for what the gate itself writes, whatever the format says (attack S11).
     """

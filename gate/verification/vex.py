@@ -40,7 +40,7 @@ class SignedVex:
 
 
 def signed_vex(attachments: Attachments | Unobtained | None, authors: Sequence[VexAuthor], now: datetime) -> SignedVex:
-    """Give the VEX documents on this digest that are signed by the policy's authors.
+    """Return the VEX documents on this digest that are signed by the policy's authors.
 
     Never raises: a document that does not verify hides nothing, so it can only be left out.
     """

@@ -66,7 +66,7 @@ class Vouchers:
 
     @property
     def times(self) -> tuple[datetime, ...]:
-        """Give every verified time, ascending."""
+        """Return every verified time, ascending."""
         promised = [entry.time for entry in self.entries if entry.time is not None]
         return tuple(sorted([*promised, *(stamp.at for stamp in self.timestamps)]))
 
@@ -146,7 +146,7 @@ def _expect_enough(seen: int, demanded: int, what: str) -> None:
 
 
 def _signed_bytes(bundle: Bundle, artifact: Artifact | None) -> tuple[bytes | None, bytes]:
-    """Give the bytes that the signature covers, or only their SHA-256 where no more is known."""
+    """Return the bytes that the signature covers, or only their SHA-256 where no more is known."""
     match bundle.content:
         case Envelope(payload_type=kind, payload=payload):
             return pre_authentication_encoding(kind, payload), b""

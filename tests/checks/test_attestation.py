@@ -38,7 +38,7 @@ def test_every_code_of_the_check_has_a_case() -> None:
 
 
 def statement(name: str = "zlib", days: int = 1) -> bytes:
-    """Give a statement with an SBOM of one component, made so many days ago."""
+    """Return a statement with an SBOM of one component, made so many days ago."""
     at = (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
     predicate: dict[str, Any] = {
         "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {"timestamp": at},

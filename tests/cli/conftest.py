@@ -23,7 +23,7 @@ class Run(Protocol):
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Give a runner whose results have standard output and standard error apart."""
+    """Return a runner whose results have standard output and standard error apart."""
     working = tmp_path / "work"
     working.mkdir()
     monkeypatch.chdir(working)
@@ -39,7 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def layout(run: Run) -> str:
-    """Give a reference to a small layout whose image runs as root: it is refused, with and without scanners."""
+    """Return a reference to a small layout whose image runs as root: it is refused, with and without scanners."""
     del run
     created = datetime(2026, 1, 1, tzinfo=UTC)
     write_layout(

@@ -18,7 +18,7 @@ POLICY = (
 
 @pytest.fixture
 def stage(run: Run) -> Run:
-    """Give a runner with keys and a policy for one environment in the working directory."""
+    """Return a runner with keys and a policy for one environment in the working directory."""
     assert run("keys", "generate", "keys", env={"GATE_KEY_PASSWORD": ""}).exit_code == 0
     policy("{verifierId: https://gate.example/ci, environments: [production], maxAge: 3d}")
     return run

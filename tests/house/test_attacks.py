@@ -27,7 +27,7 @@ ROW: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]\d\d)(?![A-Za-z0-9])")
 
 
 def told(path: Path) -> str:
-    """Give the words of a test file in which a row counts: its docstring, the names of its tests, the ids of their cases."""
+    """Return the words of a test file in which a row counts: its docstring, the names of its tests, the ids of their cases."""
     tree = parse(path)
     names = [
         node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
@@ -54,7 +54,7 @@ PINNED_ACTION: Final = re.compile(r"\./.*|[\w.-]+/[\w./-]+@[0-9a-f]{40}|docker:/
 
 
 def unpinned(text: str) -> list[str]:
-    """Give what a text takes by a name that somebody can move."""
+    """Return what a text takes by a name that somebody can move."""
     actions = [found["name"] for found in USES.finditer(text) if not PINNED_ACTION.fullmatch(found["name"])]
     stages = {found["stage"] for found in FROM.finditer(text)} | {"scratch"}
     bases = [

@@ -25,7 +25,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 def shown_commands(page: str) -> Iterator[list[str]]:
-    """Give the words of each command of the gate in the blocks of a page, without prompts and comments."""
+    """Return the words of each command of the gate in the blocks of a page, without prompts and comments."""
     for block in FENCE.findall(page):
         for line in block.replace("\\\n", " ").splitlines():
             words = line.removeprefix("$ ").strip()
@@ -56,7 +56,7 @@ def parse(words: Sequence[str]) -> None:
 
 
 def whole(word: str) -> str:
-    """Give a word of an example with the digest that its reader fills in, where a page shortens it."""
+    """Return a word of an example with the digest that its reader fills in, where a page shortens it."""
     return re.sub(r"sha256:(?:[0-9a-f]*\.\.\.|HEX|<[^>]*>)", DIGEST, word)
 
 

@@ -30,7 +30,7 @@ def kind_of(error: type[GateError]) -> ReasonClass:
 
 
 def raised_codes() -> list[tuple[str, str, str]]:
-    """Give place, error class and code of each error that is made with a literal code."""
+    """Return place, error class and code of each error that is made with a literal code."""
     return [
         (f"{relative(path)}:{call.lineno}", name, str(keyword.value.value))
         for path in python_files("gate")

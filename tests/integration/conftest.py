@@ -24,7 +24,7 @@ class Robot:
     """The account that the docker-registry of the tests knows."""
 
     def find(self, repository: Repository) -> Credential | None:
-        """Give the robot's name and password for every repository."""
+        """Return the robot's name and password for every repository."""
         del repository
         return Credential(username=USERNAME, password=PASSWORD)
 
@@ -39,7 +39,7 @@ class Shop:
     _pushed: dict[tuple[str, str, bool], str] = field(default_factory=dict)
 
     def reference(self, name: str, repository: str = "", *, signed: bool = True) -> str:
-        """Give the reference of an image by digest, pushed at the first asking, signed by the build unless told otherwise."""
+        """Return the reference of an image by digest, pushed at the first asking, signed by the build unless told otherwise."""
         key = (name, repository, signed)
         if key not in self._pushed:
             self._pushed[key] = self.installed.push(
@@ -50,28 +50,28 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(installed: Installation, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Give a registry with referrers, the same for all tests of a module."""
+    """Return a registry with referrers, the same for all tests of a module."""
     with run_olareg(tools.olareg, tmp_path_factory.mktemp("shop")) as registry:
         yield Shop(installed=installed, registry=registry, options=RegistryOptions())
 
 
 @pytest.fixture(scope="module")
 def fallback_shop(installed: Installation, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Give a registry without the referrers API that asks nobody who they are."""
+    """Return a registry without the referrers API that asks nobody who they are."""
     with run_olareg(tools.olareg, tmp_path_factory.mktemp("fallback"), referrers=False) as registry:
         yield Shop(installed=installed, registry=registry, options=RegistryOptions())
 
 
 @pytest.fixture(scope="module")
 def password_shop(installed: Installation, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Give Docker's own registry, which demands a password and has no referrers API."""
+    """Return Docker's own registry, which demands a password and has no referrers API."""
     with run_docker_registry(tools.docker_registry, tmp_path_factory.mktemp("password")) as registry:
         yield Shop(installed=installed, registry=registry, options=RegistryOptions(credentials=Robot()))
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Give the folder of a test's own record."""
+    """Return the folder of a test's own record."""
     folder = tmp_path / "own"
     folder.mkdir()
     return folder
@@ -98,11 +98,11 @@ def tell(
 
 @pytest.fixture(scope="module")
 def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDatabases:
-    """Give databases of demonstration for both scanners."""
+    """Return databases of demonstration for both scanners."""
     return build_databases(tmp_path_factory.mktemp("built"), BUILT, tools.grype)
 
 
 @pytest.fixture(scope="module")
 def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Give a bench for scans with these databases, the same for all tests of a module."""
+    """Return a bench for scans with these databases, the same for all tests of a module."""
     return make_bench(tools, built, tmp_path_factory.mktemp("bench"))

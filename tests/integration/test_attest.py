@@ -105,7 +105,7 @@ def test_what_the_scanning_job_refused_is_signed_as_failed(shop: Shop, own: Path
 
 @pytest.fixture
 def handed(shop: Shop, own: Path, tmp_path: Path) -> tuple[str, Path]:
-    """Give an image and the file of its scanning job, which a test then changes."""
+    """Return an image and the file of its scanning job, which a test then changes."""
     reference, file = shop.reference("clean", "shop/two-jobs"), tmp_path / "verdict.unsigned"
     scanned(shop, reference, own, file)
     return reference, file
@@ -143,7 +143,7 @@ def test_c03_a_file_of_the_scanning_job_that_was_changed_is_refused(
 
 
 def forged(content: bytes, change: Any) -> bytes:  # noqa: ANN401 - a function over any JSON
-    """Give the file as somebody writes it who knows its form: changed, and with the digest that fits."""
+    """Return the file as somebody writes it who knows its form: changed, and with the digest that fits."""
     head, body = content.split(b"\n", 1)
     value = json.loads(body)
     change(value)
@@ -252,7 +252,7 @@ def hanging(reference: str) -> list[Attachment]:
 
 @pytest.fixture
 def policies(installed: Installation, tmp_path: Path) -> tuple[Path, Path]:
-    """Give a policy that the image passes and one that it does not."""
+    """Return a policy that the image passes and one that it does not."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_bytes(shop_policy(installed, vulnerabilities=None, secrets=None, image={"user": "non-root"}))
     bad.write_bytes(shop_policy(installed, vulnerabilities=None, secrets=None, image={"ports": {"deny": ["8080"]}}))

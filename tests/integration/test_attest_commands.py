@@ -25,7 +25,7 @@ REFUSED: Final = 1
 
 @pytest.fixture
 def gate_says(shop: Shop, own: Path, tmp_path: Path) -> Gate:
-    """Give the command with the places of the installation, where it takes them."""
+    """Return the command with the places of the installation, where it takes them."""
 
     def say(*arguments: str, places: bool = False) -> CompletedProcess[str]:
         return run_gate(*arguments, *(places_of(shop.installed, own) if places else ()), cwd=tmp_path)

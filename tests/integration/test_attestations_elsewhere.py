@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
 @pytest.fixture(params=["shop", "fallback_shop"])
 def any_shop(request: pytest.FixtureRequest) -> Shop:
-    """Give a registry with referrers, and one without."""
+    """Return a registry with referrers, and one without."""
     given: Shop = request.getfixturevalue(request.param)
     return given
 

@@ -47,7 +47,7 @@ def provenance(builder: str = BUILDER, commit: str = COMMIT) -> dict[str, Any]:
 
 
 def documents(at: datetime) -> dict[str, dict[str, Any]]:
-    """Give a document for each of Cosign's words, made at this moment."""
+    """Return a document for each of Cosign's words, made at this moment."""
     time = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     component = {"type": "library", "name": "zlib", "version": "1.3"}
     return {
@@ -71,7 +71,7 @@ def documents(at: datetime) -> dict[str, dict[str, Any]]:
 
 
 def attested(shop: Shop, tools: Tools, folder: Path, name: str, *, form: str, without: str = "") -> str:
-    """Give a signed image on which the build has hung everything but one."""
+    """Return a signed image on which the build has hung everything but one."""
     reference = shop.reference("clean", f"shop/{name}")
     cosign = Cosign(tools.cosign, folder)
     key = shop.installed.private_key("build")

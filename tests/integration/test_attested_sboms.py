@@ -36,7 +36,7 @@ _ENVIRONMENT: Final = {"GRYPE_DB_AUTO_UPDATE": "false", "GRYPE_CHECK_FOR_APP_UPD
 
 @pytest.fixture(scope="module")
 def written(shop: Shop, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Give the documents that each tool writes of one image, and Trivy's in the older versions that the library writes."""
+    """Return the documents that each tool writes of one image, and Trivy's in the older versions that the library writes."""
     folder = tmp_path_factory.mktemp("sboms")
     layout = alone(shop.installed.copy(IMAGE, folder / "image"))
     flags = (

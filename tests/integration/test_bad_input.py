@@ -48,7 +48,7 @@ def large_index() -> bytes:
 
 
 def with_annotation(text: str) -> bytes:
-    """Give a manifest with one more member, written as it stands."""
+    """Return a manifest with one more member, written as it stands."""
     return small_image(b"").manifest[:-1] + b"," + text.encode() + b"}"
 
 

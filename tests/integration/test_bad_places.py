@@ -69,7 +69,7 @@ def test_a_place_that_cannot_be_written(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a file system of 1 MB, where this user may mount one."""
+    """Return a file system of 1 MB, where this user may mount one."""
     folder = tmp_path / "small"
     folder.mkdir()
     made = subprocess.run(
@@ -162,7 +162,7 @@ def test_a_cache_that_is_damaged_is_noticed_and_made_anew(installed: Installatio
 
 
 def without_scanners(installed: Installation, folder: Path) -> Path:
-    """Give a policy that asks for nothing but a user who is not root, so that a cold cache costs nothing."""
+    """Return a policy that asks for nothing but a user who is not root, so that a cold cache costs nothing."""
     policy = folder / "policy.yaml"
     sections = {"signature": None, "vulnerabilities": None, "secrets": None, "image": {"user": "non-root"}}
     policy.write_bytes(shop_policy(installed, **sections))

@@ -56,7 +56,7 @@ Path_ = tuple[str | int, ...]
 
 
 def _flipped(value: Any, place: int) -> Any:  # noqa: ANN401 - any JSON
-    """Give base64 of other bytes, or another text."""
+    """Return base64 of other bytes, or another text."""
     if not isinstance(value, str) or not value:
         return None
     try:
@@ -168,7 +168,7 @@ def _removed(fields: Any, path: Path_) -> Any:  # noqa: ANN401
 
 
 def mutations(fields: Any) -> Iterator[tuple[str, str, bytes]]:  # noqa: ANN401
-    """Give path, kind of change and bytes of every mutation."""
+    """Return path, kind of change and bytes of every mutation."""
     for path in _paths(fields):
         name = ".".join("#" if isinstance(step, int) else step for step in path)
         yield name, "removed", json.dumps(_removed(fields, path)).encode()

@@ -140,7 +140,7 @@ def test_d01_a_tag_is_refused_before_anything_is_fetched(shop: Shop, installed: 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Give a port on which nobody answers and every knock is heard."""
+    """Return a port on which nobody answers and every knock is heard."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         yield server

@@ -225,7 +225,7 @@ def opened(path: Path) -> bytes:
 
 
 def secret_values(name: str) -> list[str]:
-    """Give what must not be seen: the token, or the values of the planted file."""
+    """Return what must not be seen: the token, or the values of the planted file."""
     if name == "secret-deleted":
         return [line.partition("=")[2] for line in planted.dotenv(name).splitlines()]
     return [planted.github_token(name)]

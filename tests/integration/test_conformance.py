@@ -102,7 +102,7 @@ class Case:
         return Identity(subject=Matcher(text=subject), issuer=Matcher(text=issuer))
 
     def code(self, *, by_digest: bool = False, now: datetime = NOW) -> str:
-        """Give the code of the refusal, or ""."""
+        """Return the code of the refusal, or ""."""
         data = self.artifact.read_bytes()
         bundle = (self.folder / "bundle.sigstore.json").read_bytes()
         artifact = Digest.of(data) if by_digest else data

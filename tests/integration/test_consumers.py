@@ -136,7 +136,7 @@ def test_a_failed_verdict_is_written_in_no_other_form_and_leaves_no_older_pass(
 
 
 def _envelope_of(shop: Shop, reference: str, manifest: Digest | None) -> Envelope:
-    """Give the envelope in a referrer, as somebody who may read the repository gets it."""
+    """Return the envelope in a referrer, as somebody who may read the repository gets it."""
     assert manifest is not None
     with RegistryClient(shop.options, Deadline.after(timedelta(minutes=1))) as client:
         repository = parsed(reference).repository
@@ -172,7 +172,7 @@ def policy_controller(tools: Tools, tmp_path: Path) -> PolicyController:
 
 
 def required(shop: Shop, *, key: str = "gate", **changes: object) -> Requirement:
-    """Give what the production stage demands of every image."""
+    """Return what the production stage demands of every image."""
     pem = shop.installed.public_key_file(key).read_text(encoding="utf-8")
     verdict = {
         "signedBy": [{"key": {"pem": pem}, "verifierId": VERIFIER}],

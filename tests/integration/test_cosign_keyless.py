@@ -55,7 +55,7 @@ def bench(
 
 @pytest.fixture(params=FORMS)
 def signed(request: pytest.FixtureRequest, bench: KeylessBench) -> str:
-    """Give an image that Cosign signed in one form, once for all tests of a registry."""
+    """Return an image that Cosign signed in one form, once for all tests of a registry."""
     return signed_image(bench, request.param)
 
 
@@ -139,7 +139,7 @@ def strange_root(bench: KeylessBench) -> bytes:
 
 
 def ended_root(bench: KeylessBench) -> bytes:
-    """Give a root whose authority ended before this run."""
+    """Return a root whose authority ended before this run."""
     fields = bench.server.sigstore.trusted_root_fields()
     fields["certificateAuthorities"][0]["validFor"]["end"] = "2025-06-01T00:00:00Z"
     return json.dumps(fields).encode()

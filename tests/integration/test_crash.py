@@ -88,13 +88,13 @@ def rows(options: CheckOptions) -> tuple[Row, ...]:
 
 
 def recorded(options: CheckOptions) -> set[Digest]:
-    """Give the digests of the manifests that the record says are to be published."""
+    """Return the digests of the manifests that the record says are to be published."""
     intents = [json.loads(row.content) for row in rows(options) if row.kind == "intent"]
     return {Digest(item["manifest"]) for intent in intents for item in intent["publications"]}
 
 
 def attached(reference: str) -> set[Digest]:
-    """Give the digests of the manifests that hang on an image."""
+    """Return the digests of the manifests that hang on an image."""
     with RegistryClient(RegistryOptions(), Deadline.after(timedelta(minutes=1))) as client:
         source = open_source(parse_reference(reference), client)
         items = collect_attachments(source, source.root().digest).items
@@ -143,7 +143,7 @@ def test_a_run_that_is_killed_leaves_what_the_next_one_finishes(
 
 
 def leftovers(options: CheckOptions) -> list[str]:
-    """Give the folders of runs that are over; those of other tests that run now are locked."""
+    """Return the folders of runs that are over; those of other tests that run now are locked."""
     return [path.name for path in (options.places.cache / "scratch").glob("run-*") if not is_alive(path)]
 
 

@@ -302,7 +302,7 @@ def test_an_export_of_altered_or_missing_databases_is_refused(store: Path, tmp_p
 
 
 def rewritten(path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
-    """Give a tar with each member changed, or left out."""
+    """Return a tar with each member changed, or left out."""
     buffer = io.BytesIO()
     with tarfile.open(path) as source, tarfile.open(fileobj=buffer, mode="w") as target:
         for member in source:

@@ -37,7 +37,7 @@ def target_of(folder: Path, entries: list[Entry]) -> ScanTarget:
 
 
 def image(version: str, claimed: tuple[str, ...]) -> list[Entry]:
-    """Give a small Debian in which `coreutils` of a version claims files of languages."""
+    """Return a small Debian in which `coreutils` of a version claims files of languages."""
     status = DPKG.replace("Version: 9.1-1", f"Version: {version}")
     sums = "".join(f"{SUM}  {path}\n" for path in claimed)
     others = [entry for entry in debian_files() if entry.name != "var/lib/dpkg/status"]

@@ -41,7 +41,7 @@ OPENVEX: Final = "application/vnd.openvex+json"
 
 
 def unsigned_policy(installed: Installation, own: Path) -> Path:
-    """Give the shop's policy for images that nobody signed."""
+    """Return the shop's policy for images that nobody signed."""
     policy = own / "unsigned.yaml"
     policy.write_bytes(shop_policy(installed, signature=None))
     return policy
@@ -97,7 +97,7 @@ def test_d04_twin_the_other_image_under_the_asked_digest_is_refused(
 
 
 def vex(reference: str) -> dict[str, Any]:
-    """Give what an author of an image would like to be believed."""
+    """Return what an author of an image would like to be believed."""
     digest = reference.partition("@")[2]
     packages = [{"@id": f"pkg:npm/{name}"} for name in ("lodash@4.17.11", "minimist@1.2.5")]
     statements = [

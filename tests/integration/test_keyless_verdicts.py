@@ -87,7 +87,7 @@ spec:
 def bench(
     request: pytest.FixtureRequest, tools: Tools, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KeylessBench]:
-    """Give one place for all tests of a kind of registry; each test judges an image of its own."""
+    """Return one place for all tests of a kind of registry; each test judges an image of its own."""
     folder = tmp_path_factory.mktemp("keyless")
     with run_sigstore() as server, run_olareg(tools.olareg, folder / "registry", referrers=request.param) as registry:
         made = KeylessBench(program=tools.cosign, folder=folder, server=server, registry=registry.host)
@@ -120,7 +120,7 @@ def expect(done: subprocess.CompletedProcess[str], code: int) -> None:
 
 
 def key(bench: KeylessBench, log: int) -> str:
-    """Give the key URI of the instance with this log, with a token that is new."""
+    """Return the key URI of the instance with this log, with a token that is new."""
     (bench.folder / "token").write_text(bench.server.oidc.token(), encoding="ascii")
     return f"sigstore:log{log}?token-file=token"
 
@@ -323,7 +323,7 @@ def test_report_and_signed_evidence_say_which_root_judged(bench: KeylessBench, i
 
 
 def statement_of(item: Attachment) -> tuple[str, dict[str, Any]]:
-    """Give predicate type and predicate of an attachment."""
+    """Return predicate type and predicate of an attachment."""
     found = signed_statement(parse_attachment(item))
     return found.predicate_type, dict(found.view.object("predicate").fields)
 

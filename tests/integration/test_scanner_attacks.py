@@ -27,7 +27,7 @@ SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
 
 
 def grype_store(bench: Bench, built: BuiltDatabases, place: Path, statements: str) -> DatabaseSet:
-    """Give the bench's databases with Grype's as an attacker's mirror would serve it: whole, young, and changed."""
+    """Return the bench's databases with Grype's as an attacker's mirror would serve it: whole, young, and changed."""
     assert built.grype_cache is not None
     source = place / "vulnerability.db"
     source.write_bytes((built.grype_cache / "6/vulnerability.db").read_bytes())
@@ -75,7 +75,7 @@ ROCKY_ADVISORY: Final = (
 
 
 def rpm_database(vendors: dict[str, str]) -> bytes:
-    """Give an RPM database of these packages, each with its vendor."""
+    """Return an RPM database of these packages, each with its vendor."""
     with sqlite3.connect(":memory:") as database:
         database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)")
         for name, vendor in vendors.items():
@@ -126,7 +126,7 @@ HOSTILE: Final = {
 
 
 def told(report: ScanReport) -> tuple[set[tuple[str, str]], list[str], object]:
-    """Give what a report says of an image, without the layer and the path that an added file changes."""
+    """Return what a report says of an image, without the layer and the path that an added file changes."""
 
     def short(finding: ToolFinding) -> tuple[str, str]:
         return (finding.id, finding.package.name)

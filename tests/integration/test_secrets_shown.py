@@ -46,7 +46,7 @@ PROVENANCE = "https://slsa.dev/provenance/v0.2"
 
 
 def jar() -> bytes:
-    """Give an archive with a configuration that holds a token in base64."""
+    """Return an archive with a configuration that holds a token in base64."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         hidden = base64.b64encode(f'deploy with "{TOKEN}"\n'.encode()).decode()

@@ -41,7 +41,7 @@ SHOPS = ("shop", "fallback_shop", "password_shop")
 
 @pytest.fixture(params=SHOPS)
 def any_shop(request: pytest.FixtureRequest) -> Shop:
-    """Give each kind of registry: with referrers, without, and without and with a password."""
+    """Return each kind of registry: with referrers, without, and without and with a password."""
     given: Shop = request.getfixturevalue(request.param)
     return given
 
@@ -54,7 +54,7 @@ def cosign(tools: Tools, tmp_path: Path) -> Cosign:
 
 
 def later(days: float) -> Clock:
-    """Give a clock that goes on from some days ahead."""
+    """Return a clock that goes on from some days ahead."""
     return Clock(now=lambda: datetime.now(UTC) + timedelta(days=days))
 
 
@@ -69,7 +69,7 @@ def demand(shop: Shop, own: Path, **changes: object) -> VerifyOptions:
 
 
 def refusal(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> str:
-    """Give the code with which the deploy stage refuses."""
+    """Return the code with which the deploy stage refuses."""
     with pytest.raises(GateError) as refused:
         gate.verify(reference, options, clock=clock)
     return refused.value.code
@@ -81,7 +81,7 @@ def lets_in(reference: str, options: VerifyOptions, *, clock: Clock | None = Non
 
 
 def requirement(folder: Path, *images: object) -> Requirement:
-    """Give a requirement as its file says it."""
+    """Return a requirement as its file says it."""
     return parse_requirement(
         as_bytes(requirement_document(*images)), name="requirement.yaml", files=PolicyFolder(folder)
     )

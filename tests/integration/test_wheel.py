@@ -48,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gate(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the command in an environment that holds the wheel, its locked dependencies and nothing of the checkout."""
+    """Return the command in an environment that holds the wheel, its locked dependencies and nothing of the checkout."""
     cache = package_cache()
     environment = tmp_path_factory.mktemp("empty") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, capture_output=True)

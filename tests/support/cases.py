@@ -75,7 +75,7 @@ class Case:
 
     @property
     def expected(self) -> Expected:
-        """Give what the check must answer to the spoilt evidence."""
+        """Return what the check must answer to the spoilt evidence."""
         wanted = self.content["expect"]
         return Expected(
             outcome=Outcome(wanted["outcome"]),
@@ -90,19 +90,19 @@ class Case:
         return evidence or "twinPolicy" in self.content or "twinNow" in self.content
 
     def judge(self) -> CheckResult:
-        """Give the check's answer to the case."""
+        """Return the check's answer to the case."""
         return check_of(self.verdict(), self.check)
 
     def judge_twin(self) -> CheckResult:
-        """Give the check's answer to the twin."""
+        """Return the check's answer to the twin."""
         return check_of(self.twin_verdict(), self.check)
 
     def verdict(self) -> Verdict:
-        """Give the whole verdict on the case."""
+        """Return the whole verdict on the case."""
         return self._judge(self.content["policy"], self.content.get("evidence", {}), self.content.get("now", NOW))
 
     def twin_verdict(self) -> Verdict:
-        """Give the whole verdict on the twin, which differs in the attacked field alone."""
+        """Return the whole verdict on the twin, which differs in the attacked field alone."""
         policy = self.content.get("twinPolicy", self.content["policy"])
         changed = "twinPolicy" in self.content or "twinNow" in self.content
         evidence = self.content.get("twin", self.content.get("evidence", {}) if changed else {})
@@ -128,13 +128,13 @@ class Case:
 
 
 def with_documents(evidence: EvidenceSet, policy: Policy, now: datetime) -> EvidenceSet:
-    """Give the evidence with what the real child answers about the documents that the policy demands."""
+    """Return the evidence with what the real child answers about the documents that the policy demands."""
     deadline = Deadline.after(timedelta(minutes=5))
     return replace(evidence, documents=validate_documents(evidence.attachments, policy, now, deadline))
 
 
 def cases_of(check: str) -> list[Case]:
-    """Give the cases in a check's folder, sorted by name."""
+    """Return the cases in a check's folder, sorted by name."""
     folder = FIXTURES / check
     cases = []
     for path in sorted(folder.glob("*.yaml")):
@@ -157,22 +157,22 @@ def assert_case(case: Case) -> None:
 
 
 def codes_of(cases: list[Case]) -> frozenset[str]:
-    """Give the codes that the cases of a check assert."""
+    """Return the codes that the cases of a check assert."""
     return frozenset(code for case in cases for code in case.expected.codes)
 
 
 def codes_written_in(*files: str) -> frozenset[str]:
-    """Give the reason codes that stand in source files, so that a new one without a case is noticed."""
+    """Return the reason codes that stand in source files, so that a new one without a case is noticed."""
     return frozenset(code for name in files for code in _CODE.findall((ROOT / name).read_text(encoding="utf-8")))
 
 
 def check_of(made: Verdict, check: str) -> CheckResult:
-    """Give one check's answer."""
+    """Return one check's answer."""
     return next(result for result in made.checks if result.id == check)
 
 
 def laid_over(base: EvidenceSet, overlay: dict[str, Any], folder: Path = FIXTURES) -> EvidenceSet:
-    """Give the evidence with an overlay's changes."""
+    """Return the evidence with an overlay's changes."""
     if not overlay:
         return base
     plain = json.loads(encode_value(base))
@@ -272,7 +272,7 @@ def _threat_data(policy: Policy, files: MemoryFiles) -> ThreatData:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any YAML
-    """Give YAML's times as the texts that the policy and the kept evidence write."""
+    """Return YAML's times as the texts that the policy and the kept evidence write."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, list):

@@ -14,7 +14,7 @@ from tests.support.installation import PASSWORD, Installation
 
 
 def gate_command(*arguments: str) -> list[str]:
-    """Give the argv of the command in this environment."""
+    """Return the argv of the command in this environment."""
     # -P: a folder `gate` where it is started must not be taken for the package.
     return [sys.executable, "-P", "-m", "gate.cli.main", *arguments]
 
@@ -56,7 +56,7 @@ def _least(cwd: Path, *, measured: bool) -> dict[str, str]:
 
 
 def places_of(installed: Installation, own: Path) -> list[str]:
-    """Give the options that lead the command to the installation of the tests, with a record of its own."""
+    """Return the options that lead the command to the installation of the tests, with a record of its own."""
     return [
         f"--cache-dir={installed.root / 'cache'}",
         f"--tools-dir={installed.tools}",

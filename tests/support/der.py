@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
-    """Give one value with its tag and length."""
+    """Return one value with its tag and length."""
     body = b"".join(parts)
     if len(body) < 0x80:
         return bytes([tag, len(body)]) + body
@@ -19,7 +19,7 @@ def sequence(*parts: bytes) -> bytes:
 
 
 def set_of(*parts: bytes) -> bytes:
-    """Give a set in DER order: what stands in another order is refused by strict readers."""
+    """Return a set in DER order: what stands in another order is refused by strict readers."""
     return tlv(0x31, *sorted(parts))
 
 

@@ -63,7 +63,7 @@ FULL_SPEC: Final[dict[str, Any]] = {
 
 
 def package(kind: str, name: str, version: str, *, arch: str = "", path: str = "", namespace: str = "") -> Package:
-    """Give a package as a scanner names it, with its purl."""
+    """Return a package as a scanner names it, with its purl."""
     vendor = "debian" if kind == "deb" else namespace
     purl = f"pkg:{kind}/{vendor + '/' if vendor else ''}{name}@{version}" + (f"?arch={arch}" if arch else "")
     return Package(key=key_of(kind, namespace, name, version, arch, path), name=name, version=version, purl=purl)
@@ -79,12 +79,12 @@ OS_PACKAGES: Final = frozenset({("zlib1g", "1:1.2.13.dfsg-1", "amd64"), ("libc6"
 
 
 def found(tool: Tool, name: str, where: Package = ZLIB, severity: Severity = Severity.HIGH, **more: Any) -> ToolFinding:  # noqa: ANN401
-    """Give one vulnerability as a scanner reports it."""
+    """Return one vulnerability as a scanner reports it."""
     return ToolFinding(tool=tool, id=name, package=where, severity=severity, **more)
 
 
 def scan(tool: Tool, subject: SubjectEvidence, *findings: ToolFinding) -> ScanReport:
-    """Give a report on this subject that meets every demand of completeness."""
+    """Return a report on this subject that meets every demand of completeness."""
     name = tool.value
     manifest = subject.manifest
     assert isinstance(manifest, ImageManifest)
@@ -109,7 +109,7 @@ def scan(tool: Tool, subject: SubjectEvidence, *findings: ToolFinding) -> ScanRe
 
 
 def layer_facts() -> LayerFacts:
-    """Give what the gate reads of the layers."""
+    """Return what the gate reads of the layers."""
     return LayerFacts(
         layers=tuple(
             LayerSummary(
@@ -129,7 +129,7 @@ def layer_facts() -> LayerFacts:
 
 
 def subject_evidence(digest: Digest = IMAGE, platform: Platform = AMD64) -> SubjectEvidence:
-    """Give everything about one runnable image."""
+    """Return everything about one runnable image."""
     described = Descriptor(media_type=OCI_CONFIG, digest=Digest.of(b"config of " + str(digest).encode()), size=9)
     bare = SubjectEvidence(
         subject=Subject(media_type=OCI_MANIFEST, digest=digest, size=9, platform=platform),
@@ -156,7 +156,7 @@ def subject_evidence(digest: Digest = IMAGE, platform: Platform = AMD64) -> Subj
 
 @cache
 def good_evidence() -> EvidenceSet:
-    """Give the evidence of one image that passes `FULL_SPEC`."""
+    """Return the evidence of one image that passes `FULL_SPEC`."""
     return EvidenceSet(
         request=RequestFacts(reference=f"{REPOSITORY}@{IMAGE}", repository=REPOSITORY, digest=IMAGE),
         root=Descriptor(media_type=OCI_MANIFEST, digest=IMAGE, size=9),
@@ -167,7 +167,7 @@ def good_evidence() -> EvidenceSet:
 
 @cache
 def index_evidence() -> EvidenceSet:
-    """Give the evidence of an index of two platforms, with BuildKit's attestation, that passes `FULL_SPEC`."""
+    """Return the evidence of an index of two platforms, with BuildKit's attestation, that passes `FULL_SPEC`."""
     subjects = tuple(subject_evidence(Digest.of(str(one).encode()), one) for one in (AMD64, ARM64))
     children = tuple(
         Descriptor(media_type=OCI_MANIFEST, digest=one.subject.digest, size=9, platform=one.subject.platform)

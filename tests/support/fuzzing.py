@@ -121,12 +121,12 @@ CODECS: Final[Mapping[str, Codec]] = {
 
 
 def seeds(codec: str) -> list[Path]:
-    """Give the files of a codec's corpus."""
+    """Return the files of a codec's corpus."""
     return sorted(path for path in (CORPUS / codec).iterdir() if path.is_file())
 
 
 def examples(count: int) -> hypothesis.settings:
-    """Give the settings of a fuzz test: so many examples in CI, forty times as many in each round of `make fuzz`."""
+    """Return the settings of a fuzz test: so many examples in CI, forty times as many in each round of `make fuzz`."""
     rounds = 40 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 1
     unhurried = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
     return hypothesis.settings(max_examples=count * rounds, suppress_health_check=unhurried)
@@ -153,7 +153,7 @@ def run(codec: Codec, data: bytes, most_seconds: float = MOST_SECONDS) -> GateEr
 
 
 def mutations(*originals: bytes) -> st.SearchStrategy[bytes]:
-    """Give changed documents: bytes of any one, fields of those that are JSON."""
+    """Return changed documents: bytes of any one, fields of those that are JSON."""
     whole = st.sampled_from(originals)
     kinds = [st.builds(_spoiled, whole, st.lists(_edits(), min_size=1, max_size=4), whole)]
     fields = [value for value in map(_json, originals) if value is not None]

@@ -40,7 +40,7 @@ class Exchange:
         self.raw(self.head(status, lines) + (b"" if self.seen.method == "HEAD" else body))
 
     def head(self, status: int, headers: Mapping[str, str]) -> bytes:
-        """Give the bytes of a status line and headers."""
+        """Return the bytes of a status line and headers."""
         lines = [
             f"HTTP/1.1 {status} x",
             "Connection: close",
@@ -88,12 +88,12 @@ class HostileRegistry:
 
     @property
     def host(self) -> str:
-        """Give the host as it stands in references."""
+        """Return the host as it stands in references."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """Give the address up to and without `/v2/`."""
+        """Return the address up to and without `/v2/`."""
         return f"http://{self.host}"
 
     def on(self, method: str, path: str, script: Script) -> None:
@@ -113,7 +113,7 @@ class HostileRegistry:
         self.on(method, path, lambda exchange: exchange.reply(status, body, headers))
 
     def asked(self, method: str, path: str) -> list[Seen]:
-        """Give the requests of a method for a path."""
+        """Return the requests of a method for a path."""
         return [seen for seen in self.requests if (seen.method, seen.path.partition("?")[0]) == (method, path)]
 
 

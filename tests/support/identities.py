@@ -92,7 +92,7 @@ FORMS: Final[Mapping[str, Form]] = {
 
 
 def trust_in(vs: VirtualSigstore, demand: EvidenceDemand | None = None, **changes: Any) -> Trust:  # noqa: ANN401
-    """Give trust in this instance; `changes` replaces whole lists of the trusted root."""
+    """Return trust in this instance; `changes` replaces whole lists of the trusted root."""
     root = parse_trusted_root(vs.trusted_root(**changes))
     return Trust(name="company", root=root, demand=demand or EvidenceDemand(logs=1))
 
@@ -110,7 +110,7 @@ def signer_of(
     demand: EvidenceDemand | None = None,
     **changes: Any,  # noqa: ANN401
 ) -> KeylessSigner:
-    """Give who may sign: by default whom `vs.leaf()` names."""
+    """Return who may sign: by default whom `vs.leaf()` names."""
     return KeylessSigner(identity=who or identity(), trust=trust_in(vs, demand, **changes))
 
 
@@ -144,7 +144,7 @@ def answer(
     demand: EvidenceDemand | None = None,
     expected: Digest = IMAGE,
 ) -> str:
-    """Give the code of the refusal, or "" where the signature verifies."""
+    """Return the code of the refusal, or "" where the signature verifies."""
     try:
         verified(item, signer, now=now, demand=demand, expected=expected)
     except GateError as error:
@@ -153,7 +153,7 @@ def answer(
 
 
 def tag_layer(vs: VirtualSigstore, signing: Signing, body: bytes) -> Attachment:
-    """Give a `.sig` layer over `PAYLOAD` whose log entry has this body."""
+    """Return a `.sig` layer over `PAYLOAD` whose log entry has this body."""
     entry = vs.rekor1.append(body, LOGGED_AT)
     return Attachment(
         source=AttachmentSource.LEGACY_SIGNATURE,
@@ -174,7 +174,7 @@ def with_log_of(item: Attachment, other: Attachment) -> Attachment:
 
 
 def edited(item: Attachment, path: str, value: object) -> Attachment:
-    """Give the bundle with one value changed; `path` is dotted below `verificationMaterial`, None removes."""
+    """Return the bundle with one value changed; `path` is dotted below `verificationMaterial`, None removes."""
     fields = json.loads(item.content)
     at = fields["verificationMaterial"]
     *steps, last = path.split(".")

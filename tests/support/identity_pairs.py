@@ -89,7 +89,7 @@ def _witnesses(key: str, left: object, right: object, missing: object) -> dict[s
 
 
 def identity_pairs(missing: object) -> list[dict[str, Any]]:
-    """Give the fields of every pair; `missing` takes a key away."""
+    """Return the fields of every pair; `missing` takes a key away."""
     claims = [
         _keyless(f"claims.{claim}", CLAIMS[number], f"{CLAIMS[number]}x") for claim, number in CLAIM_NUMBERS.items()
     ]

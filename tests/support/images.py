@@ -20,7 +20,7 @@ class SmallImage:
 
     @property
     def digest(self) -> Digest:
-        """Give the manifest's digest."""
+        """Return the manifest's digest."""
         return Digest.of(self.manifest)
 
     @property
@@ -30,12 +30,12 @@ class SmallImage:
 
 
 def described(content: bytes, media_type: str, **more: JsonValue) -> dict[str, JsonValue]:
-    """Give the JSON of a descriptor of these bytes."""
+    """Return the JSON of a descriptor of these bytes."""
     return {"mediaType": media_type, "digest": Digest.of(content).text, "size": len(content), **more}
 
 
 def describe(content: bytes, media_type: str = TAR) -> Descriptor:
-    """Give the descriptor of these bytes."""
+    """Return the descriptor of these bytes."""
     return Descriptor(media_type=media_type, digest=Digest.of(content), size=len(content))
 
 
@@ -85,5 +85,5 @@ def index_of(*entries: dict[str, JsonValue]) -> bytes:
 
 
 def resized(descriptor: Descriptor, by: int) -> Descriptor:
-    """Give a descriptor that lies about the size."""
+    """Return a descriptor that lies about the size."""
     return replace(descriptor, size=descriptor.size + by)

@@ -59,7 +59,7 @@ class Installation:
 
     @property
     def policy(self) -> Path:
-        """Give the policy of the shop: everything that this release can ask, a signature by the build's key among it."""
+        """Return the policy of the shop: everything that this release can ask, a signature by the build's key among it."""
         return self.root / "policy.yaml"
 
     @property
@@ -71,7 +71,7 @@ class Installation:
         return self.root / "databases"
 
     def places(self, own: Path, *, cold: bool = False) -> Places:
-        """Give the places of a test whose record is below `own`; `cold` gives a cache of its own as well."""
+        """Return the places of a test whose record is below `own`; `cold` gives a cache of its own as well."""
         shared = own if cold else self.root
         return Places(
             cache=shared / "cache",
@@ -83,14 +83,14 @@ class Installation:
         )
 
     def options(self, own: Path, *, cold: bool = False, **changes: Any) -> CheckOptions:  # noqa: ANN401 - fields of the options
-        """Give options with the shop's policy and the gate's key; a change of `signer` to None only judges."""
+        """Return options with the shop's policy and the gate's key; a change of `signer` to None only judges."""
         options = CheckOptions(
             places=self.places(own, cold=cold), policy=self.policy, signer=self.signer(), timeout=timedelta(minutes=5)
         )
         return replace(options, **changes)
 
     def demands(self, own: Path, **changes: Any) -> VerifyOptions:  # noqa: ANN401 - fields of the options
-        """Give what the production stage demands of a verdict under the shop's policy."""
+        """Return what the production stage demands of a verdict under the shop's policy."""
         options = VerifyOptions(
             places=self.places(own),
             keys=(self.public_key(),),
@@ -100,7 +100,7 @@ class Installation:
         return replace(options, **changes)
 
     def layout(self, name: str) -> Path:
-        """Give the layout of an image, to read."""
+        """Return the layout of an image, to read."""
         return self.root / "images" / name
 
     def copy(self, name: str, target: Path) -> Path:
@@ -148,7 +148,7 @@ def _opened(path: str) -> Signer:
 
 
 def shop_policy(installed: Installation, **spec: object) -> bytes:
-    """Give the shop's policy with some sections replaced; None takes one away."""
+    """Return the shop's policy with some sections replaced; None takes one away."""
     sections: dict[str, object] = {
         "signature": [
             {
@@ -172,7 +172,7 @@ def shop_policy(installed: Installation, **spec: object) -> bytes:
 
 
 def installation(shared: Path, tools: Tools) -> Installation:
-    """Give the installation below a folder that all workers of this test run share; the first one makes it."""
+    """Return the installation below a folder that all workers of this test run share; the first one makes it."""
     root = shared / "gate-installation"
     root.mkdir(parents=True, exist_ok=True)
     with (root / "lock").open("wb") as lock:

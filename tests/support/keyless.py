@@ -141,7 +141,7 @@ class KeylessBench:
         root: bytes | None = None,
         demand: EvidenceDemand | None = None,
     ) -> KeylessSigner:
-        """Give the signer that a policy would name, with what a test changes of it."""
+        """Return the signer that a policy would name, with what a test changes of it."""
         parsed = parse_trusted_root(self.server.trusted_root() if root is None else root)
         identity = Identity(subject=Matcher(text=subject), issuer=Matcher(text=issuer), claims=claims)
         return KeylessSigner(
@@ -150,5 +150,5 @@ class KeylessBench:
 
 
 def rule_of(signer: KeylessSigner) -> SignatureRule:
-    """Give a rule that demands this signer of every image."""
+    """Return a rule that demands this signer of every image."""
     return SignatureRule(images=Glob("**"), any_of=(signer,))

@@ -24,7 +24,7 @@ ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 
 def compressed(tar: bytes, media_type: str) -> bytes:
-    """Give a tar as the media type says."""
+    """Return a tar as the media type says."""
     if media_type == GZIP:
         return gzip(tar)
     return zstandard.ZstdCompressor(write_checksum=True).compress(tar) if media_type == ZSTD else tar
@@ -87,7 +87,7 @@ def raw_header(
     tail: bytes = b"",
     checksum: int | None = None,
 ) -> bytes:
-    """Give one header block, every field as it is told."""
+    """Return one header block, every field as it is told."""
     numbers = (mode, b"0000000\0", b"0000000\0", size_field or b"%011o\0" % size, b"00000000000\0", b" " * 8)
     start = name.ljust(100, b"\0") + b"".join(numbers) + flag + link.ljust(100, b"\0") + magic + bytes(80)
     block = (start + prefix.ljust(155, b"\0") + tail).ljust(512, b"\0")
@@ -96,12 +96,12 @@ def raw_header(
 
 
 def raw_tar(*blocks: bytes, end: bytes = bytes(1024)) -> bytes:
-    """Give blocks, each padded, and the end."""
+    """Return blocks, each padded, and the end."""
     return b"".join(block + bytes(-len(block) % 512) for block in blocks) + end
 
 
 def rpm_header(tags: Mapping[int, str | int]) -> bytes:
-    """Give an rpm header blob as rpm writes it into its database, without region tag."""
+    """Return an rpm header blob as rpm writes it into its database, without region tag."""
     index, store = b"", b""
     for tag, value in tags.items():
         if isinstance(value, int):

@@ -15,7 +15,7 @@ MARK = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 def layout_files(entries: list[dict[str, JsonValue]], *blobs: bytes) -> dict[str, bytes]:
-    """Give the files of a layout by name."""
+    """Return the files of a layout by name."""
     files = {f"blobs/sha256/{Digest.of(blob).hex}": blob for blob in blobs}
     return {"oci-layout": MARK, "index.json": index_of(*entries), **files}
 

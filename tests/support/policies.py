@@ -55,7 +55,7 @@ FILES = MemoryFiles(
 
 
 def policy_document(**spec: object) -> dict[str, Any]:
-    """Give a policy with this spec, or with one that asks for vulnerabilities alone."""
+    """Return a policy with this spec, or with one that asks for vulnerabilities alone."""
     sections = spec or {"vulnerabilities": {}}
     return {"apiVersion": "gate/v1", "kind": "Policy", "metadata": {"name": "test"}, "spec": copy.deepcopy(sections)}
 
@@ -70,7 +70,7 @@ def requirement_document(*images: object) -> dict[str, Any]:
 
 
 def as_bytes(document: object) -> bytes:
-    """Give the document as JSON, which is YAML."""
+    """Return the document as JSON, which is YAML."""
     return json.dumps(document, indent=1).encode()
 
 
@@ -83,19 +83,19 @@ def requirement(document: object, files: MemoryFiles = FILES) -> Requirement:
 
 
 def refusal(document: object, files: MemoryFiles = FILES) -> GateError:
-    """Give the error with which the policy is refused."""
+    """Return the error with which the policy is refused."""
     with pytest.raises(GateError) as caught:
         policy(document, files)
     return caught.value
 
 
 def signature(**changes: object) -> dict[str, Any]:
-    """Give a policy with one entry of signers."""
+    """Return a policy with one entry of signers."""
     return policy_document(signature=[{"images": "**", "anyOf": [{"key": KEY_A}]} | changes])
 
 
 def waiver(**changes: object) -> dict[str, Any]:
-    """Give a whole waiver for a vulnerability; a change to None takes the field away."""
+    """Return a whole waiver for a vulnerability; a change to None takes the field away."""
     whole = {
         "id": "W-1",
         "check": "vulnerability",

@@ -71,7 +71,7 @@ Document = dict[str, Any]
 
 
 def load(document: Document) -> object:
-    """Give `loads`, or the code with which it is refused."""
+    """Return `loads`, or the code with which it is refused."""
     try:
         check_policy_dates(policy(document, FOLDER), NOW)
     except GateError as error:
@@ -107,7 +107,7 @@ def threats(loaded: Policy) -> ThreatData:
 
 
 def outcome(document: Document, evidence: EvidenceSet) -> object:
-    """Give the decision with every check's outcome and codes; a document that does not load has its code."""
+    """Return the decision with every check's outcome and codes; a document that does not load has its code."""
     made = load(document)
     if made != "loads":
         return made
@@ -116,29 +116,29 @@ def outcome(document: Document, evidence: EvidenceSet) -> object:
 
 
 def words(document: Document, evidence: EvidenceSet) -> object:
-    """Give what is written of waivers and problems in the record."""
+    """Return what is written of waivers and problems in the record."""
     verdict = judge(document, evidence)
     return encode_value(verdict.waivers), encode_value([check.problems for check in verdict.checks])
 
 
 def accepted(document: Document, evidence: EvidenceSet) -> object:
-    """Give what is written of accepted secrets."""
+    """Return what is written of accepted secrets."""
     return encode_value(judge(document, evidence).secrets)
 
 
 def notes(document: Document, evidence: EvidenceSet) -> object:
-    """Give what is noted beside the checks' answers."""
+    """Return what is noted beside the checks' answers."""
     return judge(document, evidence).notes
 
 
 def searched(document: Document, _: EvidenceSet) -> object:
-    """Give the rules that secrets are searched with."""
+    """Return the rules that secrets are searched with."""
     wanted = policy(document, FOLDER).secrets
     return [rule.id for rule in load_rule_set(wanted.rules if wanted is not None else (), None).rules]
 
 
 def statement(document: Document, evidence: EvidenceSet) -> object:
-    """Give what is signed, without the digest of the policy, which any byte changes."""
+    """Return what is signed, without the digest of the policy, which any byte changes."""
     loaded = policy(document, FOLDER)
     verdict = decide(with_documents(evidence, loaded, NOW), replace(loaded, digest=Digest.of(b"policy")), NOW)
     made = sign_verdict(verdict, REPOSITORY, loaded.attest, signer=GATE, started=NOW, finished=NOW)
@@ -148,12 +148,12 @@ def statement(document: Document, evidence: EvidenceSet) -> object:
 
 
 def described(document: Document, _: EvidenceSet) -> object:
-    """Give what people are told the policy is for; it decides nothing."""
+    """Return what people are told the policy is for; it decides nothing."""
     return policy(document, FOLDER).description
 
 
 def limits(document: Document, _: EvidenceSet) -> object:
-    """Give whether two layers of 5 MiB of zeros, each compressed to nothing, can be read within the limits."""
+    """Return whether two layers of 5 MiB of zeros, each compressed to nothing, can be read within the limits."""
     loaded = policy(document, FOLDER)
     blob = b"".join((b"zeros".ljust(100, b"\0"), b"0000644\0", b"0000000\0" * 2, b"00024000000\0", b"00000000000\0"))
     header = blob.ljust(148, b"\0") + b" " * 8 + b"0" + b"\0" * 100 + b"ustar\x0000"
@@ -173,7 +173,7 @@ def limited(loaded: Policy, tar: bytes) -> object:
 
 
 def numbers(document: Document, _: EvidenceSet) -> object:
-    """Give the limits that the reader of layers is given; its own tests show that it keeps to them."""
+    """Return the limits that the reader of layers is given; its own tests show that it keeps to them."""
     return policy(document, FOLDER).limits
 
 

@@ -35,7 +35,7 @@ class Pair:
     base: EvidenceSet = field(default_factory=good_evidence)
 
     def documents(self) -> tuple[Document, Document]:
-        """Give the two documents."""
+        """Return the two documents."""
         return self._with(self.left), self._with(self.right)
 
     def _with(self, value: Any) -> Document:  # noqa: ANN401 - any YAML
@@ -52,7 +52,7 @@ class Pair:
 
 
 def one(tool: str, name: str = "CVE-2026-1", severity: str = "high", **more: Any) -> Document:  # noqa: ANN401
-    """Give changes to the evidence: one finding of one scanner."""
+    """Return changes to the evidence: one finding of one scanner."""
     finding = {"id": name, "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64", "severity": severity, **more}
     return {"subjects": {0: {tool: {"findings": [finding]}}}}
 
@@ -127,7 +127,7 @@ def limit(key: str, left: float, right: float, effect: Effect = limits, **others
 
 
 def section(key: str, value: Any, evidence: Document | None = None) -> Pair:  # noqa: ANN401
-    """Give the pair that has the section, and does not have it."""
+    """Return the pair that has the section, and does not have it."""
     spec = {"references": {"registries": ["**"]}} if key != "references" else IMAGE_ANY
     place = f"spec.{key}"
     return Pair(key=place, place=place, spec=spec, left=MISSING, right=value, evidence=evidence or {})

@@ -101,7 +101,7 @@ def _program(name: str) -> Path:
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
-    """Give the user to run as: PostgreSQL refuses to be root."""
+    """Return the user to run as: PostgreSQL refuses to be root."""
     if os.geteuid() != 0:
         return None
     try:

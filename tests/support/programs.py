@@ -26,7 +26,7 @@ def absent(name: str, remedy: str) -> NoReturn:
 
 
 def built_program(name: str) -> Path:
-    """Give the path of a program of `tools.lock.yaml`."""
+    """Return the path of a program of `tools.lock.yaml`."""
     path = built_path(read_recipes()[name])
     if not path.exists():
         absent(name, f"run `.venv/bin/python -m tools.build {name}`")
@@ -34,7 +34,7 @@ def built_program(name: str) -> Path:
 
 
 def installed_program(name: str, remedy: str) -> Path:
-    """Give the path of a program on PATH."""
+    """Return the path of a program on PATH."""
     path = shutil.which(name)
     if path is None:
         absent(name, remedy)

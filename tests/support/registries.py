@@ -46,7 +46,7 @@ class RunningRegistry:
 
     @property
     def url(self) -> str:
-        """Give the address up to and without `/v2/`."""
+        """Return the address up to and without `/v2/`."""
         return f"{'https' if self.authority else 'http'}://{self.host}"
 
 
@@ -145,7 +145,7 @@ def _run(
 
 
 def free_port() -> int:
-    """Give a loopback port that nothing listens on at this moment."""
+    """Return a loopback port that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

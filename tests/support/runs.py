@@ -32,7 +32,7 @@ def attached(reference: str) -> int:
 
 
 def kinds(options: CheckOptions) -> list[str]:
-    """Give the kinds of the record's rows in their order."""
+    """Return the kinds of the record's rows in their order."""
     record = open_record(options.places.record, options.places.evidence)
     try:
         return [row.kind for row in tuple(record.rows())]

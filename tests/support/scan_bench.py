@@ -56,12 +56,12 @@ def make_bench(tools: Tools, built: BuiltDatabases, place: Path) -> Bench:
 
 
 def main_file(store: Path, name: str) -> Path:
-    """Give the file of the only database of a kind in a store."""
+    """Return the file of the only database of a kind in a store."""
     return next((store / "store" / name).glob(f"*/{FILES[DatabaseKind(name)][0]}"))
 
 
 def trivy_store(bench: Bench, tmp_path: Path, content: Tree) -> DatabaseSet:
-    """Give the bench's databases with another one of Trivy's."""
+    """Return the bench's databases with another one of Trivy's."""
     cache = copy_store(main_file(bench.store, "trivy").parent.parent, tmp_path / "cache")
     (cache / "db/trivy.db").write_bytes(bolt_file(content))
     fill = partial(copy_files, cache, kind=DatabaseKind.TRIVY)

@@ -52,7 +52,7 @@ Version: 1:1.2.13.dfsg-1
 
 
 def debian_files() -> list[Entry]:
-    """Give the release files and package database of a small Debian 12."""
+    """Return the release files and package database of a small Debian 12."""
     release = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nNAME="Debian GNU/Linux"\n'
     return [
         file("etc/os-release", release),
@@ -62,7 +62,7 @@ def debian_files() -> list[Entry]:
 
 
 def language_files() -> list[Entry]:
-    """Give a wheel, an npm package and a jar with known vulnerabilities."""
+    """Return a wheel, an npm package and a jar with known vulnerabilities."""
     return [
         file(
             "usr/lib/python3/dist-packages/Jinja2-2.10.dist-info/METADATA",
@@ -74,7 +74,7 @@ def language_files() -> list[Entry]:
 
 
 def log4j() -> bytes:
-    """Give a jar that says that it is log4j-core 2.14.1."""
+    """Return a jar that says that it is log4j-core 2.14.1."""
     buffer = io.BytesIO()
     maven = "META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties"
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -87,7 +87,7 @@ def log4j() -> bytes:
 
 
 def secret_files() -> list[Entry]:
-    """Give a private key, with a password in the line beside it."""
+    """Return a private key, with a password in the line beside it."""
     return [file("app/deploy.pem", KEY_FILE)]
 
 

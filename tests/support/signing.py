@@ -40,7 +40,7 @@ PASSED, FAILED = VerificationResult.PASSED, VerificationResult.FAILED
 
 
 def p256_signer(scalar: int) -> FileSigner:
-    """Give the signer whose P-256 private scalar is this number: a known key, the same at every run."""
+    """Return the signer whose P-256 private scalar is this number: a known key, the same at every run."""
     return FileSigner(ec.derive_private_key(scalar, ec.SECP256R1()))
 
 
@@ -50,36 +50,36 @@ STRANGER = p256_signer(3)
 
 
 def pem_of(key: PublicKey) -> bytes:
-    """Give a public key as a file."""
+    """Return a public key as a file."""
     return render_public_key(key)
 
 
 def bundle_attachment(content: bytes, media_type: str = BUNDLE_V03) -> Attachment:
-    """Give a bundle as it is found as a referrer."""
+    """Return a bundle as it is found as a referrer."""
     return Attachment(source=AttachmentSource.REFERRER, media_type=media_type, content=content)
 
 
 def attached(*items: Attachment, digest: Digest = IMAGE) -> Attachments:
-    """Give the attachments of a digest."""
+    """Return the attachments of a digest."""
     return Attachments(digest=digest, items=items)
 
 
 def image_bundle(
     signer: FileSigner = GATE, digest: Digest = IMAGE, annotations: dict[str, str] | None = None
 ) -> Attachment:
-    """Give an image signature of Cosign 3's form."""
+    """Return an image signature of Cosign 3's form."""
     return bundle_attachment(sign_statement(signer, render_cosign_statement(digest, annotations or {})).bundle)
 
 
 def image_tag_layer(
     signer: FileSigner = GATE, digest: Digest = IMAGE, annotations: dict[str, str] | None = None
 ) -> Attachment:
-    """Give an image signature of the legacy form."""
+    """Return an image signature of the legacy form."""
     return legacy_layer(render_simple_signing(REPOSITORY, digest, annotations or {}), signer)
 
 
 def legacy_layer(payload: bytes, signer: FileSigner = GATE, extra: dict[str, str] | None = None) -> Attachment:
-    """Give any signed payload as a layer of a `.sig` tag."""
+    """Return any signed payload as a layer of a `.sig` tag."""
     signature = base64.b64encode(signer.sign(payload)).decode()
     return Attachment(
         source=AttachmentSource.LEGACY_SIGNATURE,
@@ -97,7 +97,7 @@ def summary(
     repository: Repository = REPOSITORY,
     **changes: Any,  # noqa: ANN401 - any field of the summary
 ) -> VerificationSummary:
-    """Give a verdict that `demand()` accepts, with the fields that a test changes."""
+    """Return a verdict that `demand()` accepts, with the fields that a test changes."""
     made = VerificationSummary(
         subjects=tuple(NamedSubject(name=str(repository), digest=digest) for digest in subjects),
         verifier_id=VERIFIER,
@@ -113,17 +113,17 @@ def summary(
 
 
 def verdict(made: VerificationSummary | None = None, signer: FileSigner = GATE) -> Attachment:
-    """Give a signed verdict as a referrer."""
+    """Return a signed verdict as a referrer."""
     return signed(render_summary(made or summary()), signer)
 
 
 def signed(payload: bytes, signer: FileSigner = GATE) -> Attachment:
-    """Give any payload as a signed bundle."""
+    """Return any payload as a signed bundle."""
     return bundle_attachment(sign_statement(signer, payload).bundle)
 
 
 def altered_verdict(fields: dict[str, Any], signer: FileSigner = GATE) -> Attachment:
-    """Give a signed verdict whose predicate's fields are replaced; None removes a field."""
+    """Return a signed verdict whose predicate's fields are replaced; None removes a field."""
     statement = json.loads(render_summary(summary()))
     kept = statement["predicate"] | fields
     statement["predicate"] = {name: value for name, value in kept.items() if value is not None}
@@ -131,13 +131,13 @@ def altered_verdict(fields: dict[str, Any], signer: FileSigner = GATE) -> Attach
 
 
 def envelope(payload: bytes, payload_type: str, signer: FileSigner = GATE) -> Envelope:
-    """Give an envelope over exactly these bytes and this type."""
+    """Return an envelope over exactly these bytes and this type."""
     signature = signer.sign(pre_authentication_encoding(payload_type, payload))
     return Envelope(payload_type=payload_type, payload=payload, signature=signature)
 
 
 def rule(**changes: Any) -> VerdictRule:  # noqa: ANN401 - any field of the rule
-    """Give the rule that accepts `verdict()`, with the fields that a test changes."""
+    """Return the rule that accepts `verdict()`, with the fields that a test changes."""
     made = VerdictRule(
         signed_by=(VerdictSigner(signer=KeySigner(key=GATE.public_key), verifier_id=VERIFIER),),
         failed_by=(VerdictSigner(signer=KeySigner(key=FAIL_KEY.public_key)),),
@@ -147,12 +147,12 @@ def rule(**changes: Any) -> VerdictRule:  # noqa: ANN401 - any field of the rule
 
 
 def demand(asked: Digest = IMAGE, *, index: Digest | None = None, **changes: Any) -> VerdictDemand:  # noqa: ANN401
-    """Give the demand that `verdict()` meets, with the fields of its rule that a test changes."""
+    """Return the demand that `verdict()` meets, with the fields of its rule that a test changes."""
     return VerdictDemand(asked=asked, repository=REPOSITORY, rule=rule(**changes), index=index)
 
 
 def demand_verdict(attachments: Attachments, asked: VerdictDemand, now: datetime) -> VerifiedVerdict:
-    """Give the verdict that stands, or raise why none does."""
+    """Return the verdict that stands, or raise why none does."""
     judged = judge_verdicts(attachments, asked, now)
     if judged.refusal is not None:
         raise judged.refusal

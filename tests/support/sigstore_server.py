@@ -69,11 +69,11 @@ class SigstoreServer:
     replies: dict[str, Callable[[Asked], Reply]] = field(default_factory=dict)
 
     def trusted_root(self, **changes: Any) -> bytes:  # noqa: ANN401 - any list of the format
-        """Give the trusted root; the keys are those of `VirtualSigstore`, whatever the addresses are."""
+        """Return the trusted root; the keys are those of `VirtualSigstore`, whatever the addresses are."""
         return self.sigstore.trusted_root(**changes)
 
     def signing_config_fields(self, *, log: int = 1, timestamps: bool = True) -> JsonObject:
-        """Give the signing configuration with the log of this version."""
+        """Return the signing configuration with the log of this version."""
         rekor = self.urls[f"rekor{log}"]
         return {
             "mediaType": SIGNING_CONFIG,
@@ -86,11 +86,11 @@ class SigstoreServer:
         }
 
     def signing_config(self, *, log: int = 1, timestamps: bool = True) -> bytes:
-        """Give the signing configuration as a file's bytes."""
+        """Return the signing configuration as a file's bytes."""
         return json.dumps(self.signing_config_fields(log=log, timestamps=timestamps)).encode()
 
     def client_config(self, *, log: int = 1) -> bytes:
-        """Give trusted root and signing configuration in one file."""
+        """Return trusted root and signing configuration in one file."""
         fields = {
             "mediaType": CLIENT_CONFIG,
             "trustedRoot": json.loads(self.trusted_root()),
@@ -158,7 +158,7 @@ def _service(url: str, version: int) -> JsonObject:
 
 
 def _named(entries: JsonObject) -> Reply:
-    """Give a new entry as Rekor v1 does; Cosign looks it up by the ETag."""
+    """Return a new entry as Rekor v1 does; Cosign looks it up by the ETag."""
     name = next(iter(entries))
     headers = {"ETag": name, "Location": f"/api/v1/log/entries/{name}"}
     return Reply(body=json.dumps(entries).encode(), status=201, headers=headers)

@@ -51,7 +51,7 @@ class RefusedRequestError(Exception):
 
 
 def github_claims(**changes: str) -> dict[str, str]:
-    """Give the claims of a GitHub token whose certificate says what `VirtualSigstore.leaf` says by default."""
+    """Return the claims of a GitHub token whose certificate says what `VirtualSigstore.leaf` says by default."""
     said = {name: CLAIMS[numbers[0]] for name, numbers in GITHUB.items()}
     workflow = SUBJECT.removeprefix(_SERVER)
     said |= {"iss": ISSUER, "sub": "repo:shop/web:ref:refs/heads/main", "job_workflow_ref": workflow}
@@ -67,14 +67,14 @@ class VirtualOidc:
     key: ec.EllipticCurvePrivateKey
 
     def token(self, claims: Mapping[str, str] | None = None, *, at: datetime | None = None, **changes: Any) -> str:  # noqa: ANN401 - any claim
-        """Give a token with these claims (by default those of a GitHub workflow), for ten minutes from `at` or now."""
+        """Return a token with these claims (by default those of a GitHub workflow), for ten minutes from `at` or now."""
         issued = int((at or datetime.now(UTC)).timestamp())
         fixed = {"aud": AUDIENCE, "iat": issued, "nbf": issued, "exp": issued + 600}
         said = {"iss": self.url, **fixed, **(claims if claims is not None else github_claims()), **changes}
         return jwt.encode(said, self.key, algorithm="ES256", headers={"kid": "test"})
 
     def discovery(self) -> JsonObject:
-        """Give the discovery document (OpenID Connect Discovery 1.0)."""
+        """Return the discovery document (OpenID Connect Discovery 1.0)."""
         return {
             "issuer": self.url, "jwks_uri": f"{self.url}/keys", "token_endpoint": f"{self.url}/token",
             "authorization_endpoint": f"{self.url}/auth", "response_types_supported": ["code"],
@@ -82,12 +82,12 @@ class VirtualOidc:
         }  # fmt: skip
 
     def keys(self) -> JsonObject:
-        """Give the key set (RFC 7517)."""
+        """Return the key set (RFC 7517)."""
         public = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": "test", "alg": "ES256", "use": "sig"}]}
 
     def verify(self, token: str) -> dict[str, Any]:
-        """Give the claims of a token by this issuer's key and for Sigstore; every issuer's name is taken."""
+        """Return the claims of a token by this issuer's key and for Sigstore; every issuer's name is taken."""
         try:
             claims: dict[str, Any] = jwt.decode(token, self.key.public_key(), algorithms=["ES256"], audience=AUDIENCE)
         except jwt.PyJWTError as error:
@@ -247,7 +247,7 @@ def timestamp(authority: VirtualTimestamps, request: bytes) -> bytes:
 
 
 def _value(data: bytes) -> tuple[bytes, bytes]:
-    """Give the content of the first DER value, and what follows it."""
+    """Return the content of the first DER value, and what follows it."""
     length, start = data[1], 2
     if length & 0x80:
         start += length & 0x7F
@@ -266,6 +266,6 @@ def _dotted(encoded: bytes) -> str:
 
 
 def attacker_key() -> bytes:
-    """Give a key that a service hands out and nobody must use (attack T04)."""
+    """Return a key that a service hands out and nobody must use (attack T04)."""
     key = ec.derive_private_key(int(NOW.timestamp()), ec.SECP256R1()).public_key()
     return spki(key)

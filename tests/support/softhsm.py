@@ -35,7 +35,7 @@ class SoftHsm:
 
 
 def softhsm_module() -> Path:
-    """Give the module's path; a machine without it skips the test, or fails it in CI."""
+    """Return the module's path; a machine without it skips the test, or fails it in CI."""
     found = [Path(name) for name in _MODULES if Path(name).exists()]
     return found[0] if found else absent("softhsm2", "run `apt-get install softhsm2`")
 

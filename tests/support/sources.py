@@ -12,7 +12,7 @@ GATE = ROOT / "gate"
 
 
 def python_files(*parts: str) -> list[Path]:
-    """Give the Python files under these folders or files of the checkout, sorted."""
+    """Return the Python files under these folders or files of the checkout, sorted."""
     found: set[Path] = set()
     for part in parts:
         path = ROOT / part
@@ -21,18 +21,18 @@ def python_files(*parts: str) -> list[Path]:
 
 
 def tracked_files() -> list[Path]:
-    """Give every file that git tracks."""
+    """Return every file that git tracks."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def parse(path: Path) -> ast.Module:
-    """Give the syntax tree of a Python file."""
+    """Return the syntax tree of a Python file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Give each call with the last name of what is called: `now` for `datetime.now(UTC)`."""
+    """Return each call with the last name of what is called: `now` for `datetime.now(UTC)`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             match node.func:
@@ -43,5 +43,5 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def relative(path: Path) -> str:
-    """Give the path as it is written in the project: from its root, with forward slashes."""
+    """Return the path as it is written in the project: from its root, with forward slashes."""
     return path.relative_to(ROOT).as_posix()

@@ -27,7 +27,7 @@ ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 
 
 def signer(scalar: int) -> CryptoSigner:
-    """Give a known key, the same at every run."""
+    """Return a known key, the same at every run."""
     return CryptoSigner(ec.derive_private_key(scalar, ec.SECP256R1()))
 
 
@@ -45,7 +45,7 @@ class TufRepository:
 
     @property
     def anchor(self) -> bytes:
-        """Give the first root metadata, which a person gets by another way."""
+        """Return the first root metadata, which a person gets by another way."""
         return self.files["/1.root.json"].body
 
     def publish(self, *, root: bool = False) -> None:
@@ -84,11 +84,11 @@ class TufRepository:
         self.files[self.path(role)] = Served(self.sign(role, fields, others or []))
 
     def path(self, role: str) -> str:
-        """Give where the role's current metadata is served."""
+        """Return where the role's current metadata is served."""
         return "/timestamp.json" if role == "timestamp" else f"/{self.versions[role]}.{role}.json"
 
     def sign(self, role: str, fields: dict[str, Any], others: list[int]) -> bytes:
-        """Give metadata with these fields, signed by the role's keys and by others."""
+        """Return metadata with these fields, signed by the role's keys and by others."""
         signed = {
             "_type": role,
             "spec_version": "1.0.31",

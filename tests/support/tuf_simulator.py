@@ -185,7 +185,7 @@ class Client:
         return ""
 
     def version(self, role: str) -> int | None:
-        """Give the version of a role that is trusted, None where there is none."""
+        """Return the version of a role that is trusted, None where there is none."""
         path = self.folder / "state" / f"{role}.json"
         return Metadata.from_bytes(path.read_bytes()).signed.version if path.is_file() else None
 

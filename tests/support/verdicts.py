@@ -91,7 +91,7 @@ class Verified:
 
 
 def make_subject(digest: Digest = IMAGE, platform: Platform = AMD64) -> Subject:
-    """Give a judged image."""
+    """Return a judged image."""
     return Subject(media_type=OCI_MANIFEST, digest=digest, size=512, platform=platform)
 
 
@@ -106,7 +106,7 @@ def make_finding(
     path: str = "",
     title: str = "a heap overflow",
 ) -> Finding:
-    """Give a merged finding that these tools saw."""
+    """Return a merged finding that these tools saw."""
     package = Package(key=PackageKey("deb", "debian", name, version, "amd64", path), name=name, version=version)
     seen = tuple(
         ToolFinding(tool=tool, id=identity, package=package, severity=severity, fixed_versions=fixed, title=title)
@@ -134,7 +134,7 @@ def make_judged(
     vex: str = "",
     grace_until: datetime | None = None,
 ) -> JudgedFinding:
-    """Give a finding with what was decided of it."""
+    """Return a finding with what was decided of it."""
     return JudgedFinding(
         finding=finding or make_finding(),
         subject=subject,
@@ -148,7 +148,7 @@ def make_judged(
 
 
 def make_secret(location: str = "srv/.env", *, hidden: bool = False, counts: bool = True) -> JudgedSecret:
-    """Give a secret in a file."""
+    """Return a secret in a file."""
     secret = SecretFinding(
         rule="aws-access-key-id",
         title="AWS access key",
@@ -164,7 +164,7 @@ def make_secret(location: str = "srv/.env", *, hidden: bool = False, counts: boo
 
 
 def make_deep_secret() -> JudgedSecret:
-    """Give one that the gate found inside an archive with several names, which a later layer hides; every field is filled."""
+    """Return one that the gate found inside an archive with several names, which a later layer hides; every field is filled."""
     flat = make_secret("srv/app.jar", hidden=True)
     deep = replace(
         flat.secret,
@@ -182,7 +182,7 @@ def make_deep_secret() -> JudgedSecret:
 
 
 def make_waiver(identity: str = "W-12", *, state: str = "used", reason: str = "not reachable") -> UsedWaiver:
-    """Give a waiver and what became of it."""
+    """Return a waiver and what became of it."""
     waiver = Waiver(
         id=identity,
         check="vulnerability",
@@ -197,7 +197,7 @@ def make_waiver(identity: str = "W-12", *, state: str = "used", reason: str = "n
 
 
 def make_tool(name: str, *, demonstration: bool = False) -> ToolUse:
-    """Give a scanner as it ran."""
+    """Return a scanner as it ran."""
     database = DatabaseIdentity(
         name=name,
         digest=Digest.of(f"{name} database".encode()),
@@ -232,7 +232,7 @@ def make_verdict(
     notes: tuple[str, ...] = (),
     demonstration: bool = False,
 ) -> Verdict:
-    """Give a verdict over one image; everything that is not said is as an ordinary run would have it."""
+    """Return a verdict over one image; everything that is not said is as an ordinary run would have it."""
     fetched = root is not None
     return Verdict(
         request=request or RequestFacts(reference=REFERENCE, repository=REPOSITORY, digest=IMAGE),

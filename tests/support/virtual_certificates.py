@@ -26,7 +26,7 @@ _DETERMINISTIC: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 def private_key(scalar: int) -> ec.EllipticCurvePrivateKey:
-    """Give a known P-256 key, the same at every run."""
+    """Return a known P-256 key, the same at every run."""
     return ec.derive_private_key(scalar, ec.SECP256R1())
 
 
@@ -75,7 +75,7 @@ class Authority:
 def builder(
     subject: str, issuer: Authority | None, key: PublicKeyTypes, window: Window, *, serial: int | None = None
 ) -> x509.CertificateBuilder:
-    """Give a certificate without usages; its serial number comes from what it says, so that runs are the same."""
+    """Return a certificate without usages; its serial number comes from what it says, so that runs are the same."""
     seed = f"{subject}{window}".encode() + spki(key)
     made = (
         x509.CertificateBuilder()
@@ -94,7 +94,7 @@ def builder(
 
 
 def root(common_name: str, scalar: int, window: Window, *, path_length: int | None = None) -> Authority:
-    """Give a self-signed authority."""
+    """Return a self-signed authority."""
     key = private_key(scalar)
     built = _authority(builder(common_name, None, key.public_key(), window), path_length)
     return Authority(certificate=built.sign(key, hashes.SHA256(), ecdsa_deterministic=True), key=key)
@@ -111,7 +111,7 @@ def intermediate(
     cert_sign: bool = True,
     purpose: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CODE_SIGNING,
 ) -> Authority:
-    """Give an authority below another one."""
+    """Return an authority below another one."""
     key = private_key(scalar)
     built = builder(common_name, issuer, key.public_key(), window)
     built = _authority(built, path_length, is_authority=is_authority, cert_sign=cert_sign)
@@ -141,7 +141,7 @@ class VirtualCt:
         return hashlib.sha256(spki(self.key.public_key())).digest()
 
     def sct(self, tbs: bytes, issuer: PublicKeyTypes, at: datetime) -> bytes:
-        """Give a serialised SCT over a precertificate's TBS bytes (RFC 6962, section 3.2)."""
+        """Return a serialised SCT over a precertificate's TBS bytes (RFC 6962, section 3.2)."""
         milliseconds = int(at.timestamp() * 1000)
         entry = hashlib.sha256(spki(issuer)).digest() + len(tbs).to_bytes(3, "big") + tbs
         signed = struct.pack(">BBQH", 0, 0, milliseconds, 1) + entry + struct.pack(">H", 0)
@@ -150,7 +150,7 @@ class VirtualCt:
         return head + struct.pack(">BBH", 4, 3, len(signature)) + signature
 
     def entry(self, *, start: datetime, end: datetime | None = None) -> dict[str, object]:
-        """Give the log as a trusted root lists it."""
+        """Return the log as a trusted root lists it."""
         return log_entry(self.uri, self.key.public_key(), self.log_id, start, end)
 
 
@@ -181,7 +181,7 @@ class Leaf:
 def issue(
     leaf: Leaf, key: PublicKeyTypes, authority: Authority, ct: VirtualCt, *, ct_issuer: PublicKeyTypes | None = None
 ) -> bytes:
-    """Give the DER of a signing certificate with an SCT embedded (unless `leaf.logged` is off)."""
+    """Return the DER of a signing certificate with an SCT embedded (unless `leaf.logged` is off)."""
     built = builder("", authority, key, leaf.window)
     built = built.add_extension(
         usage(digital_signature=leaf.digital_signature, cert_sign=leaf.is_authority), critical=True
@@ -232,7 +232,7 @@ def b64(data: bytes) -> str:
 def authority_entry(
     uri: str, common_name: str, chain: tuple[bytes, ...], start: datetime, end: datetime | None
 ) -> dict[str, object]:
-    """Give a certificate or timestamp authority as a trusted root lists it."""
+    """Return a certificate or timestamp authority as a trusted root lists it."""
     return {
         "subject": {"organization": "virtual.sigstore", "commonName": common_name},
         "uri": uri,
@@ -249,7 +249,7 @@ def log_entry(
     end: datetime | None = None,
     details: str = "PKIX_ECDSA_P256_SHA_256",
 ) -> dict[str, object]:
-    """Give a log as a trusted root lists it."""
+    """Return a log as a trusted root lists it."""
     return {
         "baseUrl": uri,
         "hashAlgorithm": "SHA2_256",

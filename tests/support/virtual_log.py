@@ -30,7 +30,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:
-    """Give the Merkle tree hash by its definition (RFC 9162, section 2.1.1)."""
+    """Return the Merkle tree hash by its definition (RFC 9162, section 2.1.1)."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -40,7 +40,7 @@ def tree_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def inclusion_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Give the audit path by its definition (RFC 9162, section 2.1.3.1)."""
+    """Return the audit path by its definition (RFC 9162, section 2.1.3.1)."""
     if len(leaves) == 1:
         return []
     split = _split(len(leaves))
@@ -50,7 +50,7 @@ def inclusion_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def consistency_path(old: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Give the consistency proof by its definition (RFC 9162, section 2.1.4.1)."""
+    """Return the consistency proof by its definition (RFC 9162, section 2.1.4.1)."""
     return _subproof(old, leaves, complete=True)
 
 
@@ -68,7 +68,7 @@ def _split(count: int) -> int:
 
 
 def canonical(value: object) -> bytes:
-    """Give the JSON form that Rekor hashes and signs (RFC 8785, for the ASCII texts that stand here)."""
+    """Return the JSON form that Rekor hashes and signs (RFC 8785, for the ASCII texts that stand here)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -85,7 +85,7 @@ class Witness:
 
     @property
     def vkey(self) -> str:
-        """Give the public key in the form of C2SP signed-note."""
+        """Return the public key in the form of C2SP signed-note."""
         return f"{self.name}+{self.key_id.hex()}+{b64(bytes([4]) + self.key.public_key().public_bytes_raw())}"
 
     def line(self, text: str, at: datetime) -> str:
@@ -114,7 +114,7 @@ class VirtualLog:
 
     @property
     def log_id(self) -> bytes:
-        """Give the key id as Sigstore's formats name it (formats 8.5)."""
+        """Return the key id as Sigstore's formats name it (formats 8.5)."""
         public = self.key.public_key()
         named = self.host.encode() + b"\n"
         match public:
@@ -160,7 +160,7 @@ class VirtualLog:
         return entry
 
     def promise(self, body: bytes, index: int, seconds: int) -> bytes:
-        """Give a signed entry timestamp."""
+        """Return a signed entry timestamp."""
         signed = {"body": b64(body), "integratedTime": seconds, "logID": self.log_id.hex(), "logIndex": index}
         return self.sign(canonical(signed))
 
@@ -176,7 +176,7 @@ class VirtualLog:
     def checkpoint(
         self, at: datetime, *, origin: str | None = None, root: bytes | None = None, size: int | None = None
     ) -> str:
-        """Give the signed note over the tree as it stands."""
+        """Return the signed note over the tree as it stands."""
         head = b64(tree_root(self.leaves) if root is None else root)
         text = f"{origin or self.origin}\n{len(self.leaves) if size is None else size}\n{head}\n"
         if self.version == 1:
@@ -185,13 +185,13 @@ class VirtualLog:
         return text + "\n" + own + "".join(witness.line(text, at) for witness in self.witnesses)
 
     def listed(self, *, start: datetime, end: datetime | None = None, **changes: object) -> JsonObject:
-        """Give the log as a trusted root lists it."""
+        """Return the log as a trusted root lists it."""
         details = _details(self.key)
         made = log_entry(self.uri, self.key.public_key(), self.log_id, start, end, details)
         return {**made, **changes}
 
     def copy(self, **changes: Any) -> VirtualLog:  # noqa: ANN401 - any field
-        """Give another log with the same leaves so far."""
+        """Return another log with the same leaves so far."""
         return replace(self, **{"leaves": list(self.leaves), **changes})
 
 

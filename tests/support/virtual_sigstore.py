@@ -101,7 +101,7 @@ class Signing:
 
     @property
     def verifier_pem(self) -> bytes:
-        """Give the certificate or key as logs of version 1 keep it."""
+        """Return the certificate or key as logs of version 1 keep it."""
         return certificate_pem(self.certificate) if self.certificate is not None else public_pem(self.key)
 
     @property
@@ -110,7 +110,7 @@ class Signing:
         return pre_authentication_encoding(self.payload_type, self.payload)
 
     def fields(self) -> JsonObject:
-        """Give the bundle as JSON values."""
+        """Return the bundle as JSON values."""
         material: JsonObject = self._material()
         if self.entries:
             material["tlogEntries"] = list(self.entries)
@@ -137,7 +137,7 @@ class Signing:
         return json.dumps(self.fields()).encode()
 
     def attachment(self) -> Attachment:
-        """Give the bundle as it is found as a referrer."""
+        """Return the bundle as it is found as a referrer."""
         return bundle_attachment(self.bundle())
 
 
@@ -151,7 +151,7 @@ def envelope_fields(signing: Signing) -> JsonObject:
 
 
 def log_body_hashedrekord(signing: Signing, digest: bytes | None = None, *, version: int = 1) -> bytes:
-    """Give a `hashedrekord` 0.0.1 (`version` 1) or 0.0.2; the digest defaults to that of the artifact or PAE."""
+    """Return a `hashedrekord` 0.0.1 (`version` 1) or 0.0.2; the digest defaults to that of the artifact or PAE."""
     hashed = digest if digest is not None else signing.digest or hashlib.sha256(signing.signed_bytes).digest()
     if version == 1:
         spec: JsonObject = {
@@ -165,14 +165,14 @@ def log_body_hashedrekord(signing: Signing, digest: bytes | None = None, *, vers
 
 
 def verifier_fields(signing: Signing) -> JsonObject:
-    """Give the verifier as logs of version 2 keep it."""
+    """Return the verifier as logs of version 2 keep it."""
     if signing.certificate is not None:
         return {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": b64(signing.certificate)}}
     return {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "publicKey": {"rawBytes": b64(spki(signing.key.public_key()))}}
 
 
 def log_body_dsse(signing: Signing, *, version: int = 1, envelope: bytes = b"{}") -> bytes:
-    """Give a `dsse` 0.0.1 or 0.0.2; `envelope` are the uploaded bytes, whose hash version 1 keeps."""
+    """Return a `dsse` 0.0.1 or 0.0.2; `envelope` are the uploaded bytes, whose hash version 1 keeps."""
     assert signing.payload is not None
     payload_hash = hashlib.sha256(signing.payload).digest()
     if version == 1:
@@ -188,7 +188,7 @@ def log_body_dsse(signing: Signing, *, version: int = 1, envelope: bytes = b"{}"
 
 
 def log_body_intoto(signing: Signing, *, version: int = 2, envelope: bytes = b"{}") -> bytes:
-    """Give an `intoto` 0.0.2 or 0.0.1; `envelope` are the uploaded bytes."""
+    """Return an `intoto` 0.0.2 or 0.0.1; `envelope` are the uploaded bytes."""
     assert signing.payload is not None
     payload_hash = {"algorithm": "sha256", "value": hashlib.sha256(signing.payload).hexdigest()}
     whole = {"algorithm": "sha256", "value": hashlib.sha256(envelope).hexdigest()}
@@ -239,7 +239,7 @@ class VirtualSigstore:
         self.key = private_key(base + 30)
 
     def trusted_root_fields(self, **changes: Any) -> JsonObject:  # noqa: ANN401 - any list of the format
-        """Give the trusted root as JSON values; `changes` replaces whole lists by their name."""
+        """Return the trusted root as JSON values; `changes` replaces whole lists by their name."""
         tsa = [authority.entry() for authority in (self.tsa, self.other_tsa)]
         return {
             "mediaType": ROOT_TYPE,
@@ -253,7 +253,7 @@ class VirtualSigstore:
         return json.dumps(self.trusted_root_fields(**changes)).encode()
 
     def chain(self) -> tuple[bytes, ...]:
-        """Give the certificates above a signer's: intermediates first, root last."""
+        """Return the certificates above a signer's: intermediates first, root last."""
         return (self.intermediate.der, self.root.der)
 
     def authority_entry(
@@ -270,7 +270,7 @@ class VirtualSigstore:
     def issue(
         self, leaf: Leaf | None = None, key: SigningKey | None = None, *, authority: Authority | None = None
     ) -> bytes:
-        """Give a signing certificate by the intermediate, or by another authority."""
+        """Return a signing certificate by the intermediate, or by another authority."""
         public = (key or self.key).public_key()
         return certificates.issue(leaf or self.leaf(), public, authority or self.intermediate, self.ct)
 
@@ -318,7 +318,7 @@ class VirtualSigstore:
     def legacy_signature(
         self, payload: bytes, signing: Signing | None = None, *, at: datetime = SIGNED_AT + MINUTE, logged: bool = True
     ) -> Attachment:
-        """Give a `.sig` layer over Cosign's signed JSON with certificate, chain and log entry in its annotations."""
+        """Return a `.sig` layer over Cosign's signed JSON with certificate, chain and log entry in its annotations."""
         made = signing or self.sign_artifact(payload)
         entry = self.rekor1.append(log_body_hashedrekord(made), at) if logged else None
         annotations = {SIGNATURE: b64(made.signature), **self.legacy_evidence(made, entry)}
@@ -332,7 +332,7 @@ class VirtualSigstore:
     def legacy_attestation(
         self, signing: Signing, *, kind: str = "dsse", at: datetime = SIGNED_AT + MINUTE, stamped: bool = False
     ) -> Attachment:
-        """Give an `.att` layer; `kind` is `dsse`, `intoto` (0.0.1), `intoto2` (0.0.2) or "" for no entry."""
+        """Return an `.att` layer; `kind` is `dsse`, `intoto` (0.0.1), `intoto2` (0.0.2) or "" for no entry."""
         layer = json.dumps(envelope_fields(signing)).encode()
         bodies = {
             "dsse": lambda: log_body_dsse(signing, envelope=layer),
@@ -351,7 +351,7 @@ class VirtualSigstore:
         )
 
     def legacy_evidence(self, signing: Signing, entry: JsonObject | None) -> dict[str, str]:
-        """Give the annotations that hold certificate, chain and log entry."""
+        """Return the annotations that hold certificate, chain and log entry."""
         annotations: dict[str, str] = {}
         if signing.certificate is not None:
             annotations[CERTIFICATE] = certificate_pem(signing.certificate).decode()
@@ -362,7 +362,7 @@ class VirtualSigstore:
 
 
 def legacy_entry(entry: JsonObject) -> JsonObject:
-    """Give a log entry in the form of Cosign's annotation."""
+    """Return a log entry in the form of Cosign's annotation."""
     return {
         "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
         "Payload": {

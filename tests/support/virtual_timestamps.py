@@ -55,13 +55,13 @@ class VirtualTimestamps:
         )
 
     def chain(self) -> tuple[bytes, ...]:
-        """Give the DER certificates as a trusted root lists them: leaf first, root last."""
+        """Return the DER certificates as a trusted root lists them: leaf first, root last."""
         return tuple(c.public_bytes(serialization.Encoding.DER) for c in (self.leaf, self.root.certificate))
 
     def stamp(
         self, message: bytes, at: datetime, *, embed: bool = True, hash_name: str = "sha256", nonce: int | None = None
     ) -> bytes:
-        """Give a response over these bytes, as a client receives it."""
+        """Return a response over these bytes, as a client receives it."""
         return self.stamp_digest(
             hashlib.new(hash_name, message).digest(), at, embed=embed, hash_name=hash_name, nonce=nonce
         )
@@ -69,7 +69,7 @@ class VirtualTimestamps:
     def stamp_digest(
         self, digest: bytes, at: datetime, *, embed: bool = True, hash_name: str = "sha256", nonce: int | None = None
     ) -> bytes:
-        """Give a response over a digest: what an HTTP front does with `messageImprint` and `nonce` of a request."""
+        """Return a response over a digest: what an HTTP front does with `messageImprint` and `nonce` of a request."""
         self.serial += 1
         info = sequence(
             integer(1),
@@ -111,5 +111,5 @@ class VirtualTimestamps:
         return sequence(oid(_SIGNED_DATA), tlv(0xA0, data))
 
     def entry(self, *, start: datetime | None = None, end: datetime | None = None) -> dict[str, object]:
-        """Give the authority as a trusted root lists it; without `start` its certificates' own window."""
+        """Return the authority as a trusted root lists it; without `start` its certificates' own window."""
         return certificates.authority_entry(self.uri, self.name, self.chain(), start or self.start.astimezone(UTC), end)

@@ -67,7 +67,7 @@ def children(item: BuiltImage) -> list[Document]:
 
 
 def manifests(item: BuiltImage) -> list[Document]:
-    """Give the image manifests: the root, or the runnable children of an index."""
+    """Return the image manifests: the root, or the runnable children of an index."""
     listed = children(item)
     if not listed:
         return [document(item.layout, item.digest)]

@@ -39,7 +39,7 @@ def test_the_key_alone_turns_what_the_policy_comes_to(pair: Pair) -> None:
 
 
 def differences(left: Any, right: Any, path: list[str]) -> Iterator[list[str]]:  # noqa: ANN401 - any YAML
-    """Give the paths at which two documents differ."""
+    """Return the paths at which two documents differ."""
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted(left.keys() | right.keys()):
             yield from differences(left.get(key, MISSING), right.get(key, MISSING), [*path, str(key)])

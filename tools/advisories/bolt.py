@@ -36,7 +36,7 @@ _Element: TypeAlias = tuple[int, bytes, bytes]  # flags, key, value
 
 
 def bolt_file(root: Tree) -> bytes:
-    """Give the bytes of a file whose root bucket holds `root`: values are bytes, buckets are mappings.
+    """Return the bytes of a file whose root bucket holds `root`: values are bytes, buckets are mappings.
 
     Keys must not be empty. The same tree gives the same bytes, whatever the order of its keys.
     """
@@ -99,7 +99,7 @@ class _Pages:
 
 
 def leaf_page(number: int, elements: Sequence[_Element]) -> bytes:
-    """Give a leaf page without padding; `elements` are flags, key and value, ascending by key."""
+    """Return a leaf page without padding; `elements` are flags, key and value, ascending by key."""
     heads, data = [], []
     offset = LEAF_ELEMENT.size * len(elements)
     for flags, key, value in elements:
@@ -111,7 +111,7 @@ def leaf_page(number: int, elements: Sequence[_Element]) -> bytes:
 
 
 def branch_page(number: int, children: Sequence[tuple[bytes, int]]) -> bytes:
-    """Give a branch page without padding; `children` are first key and page number, ascending."""
+    """Return a branch page without padding; `children` are first key and page number, ascending."""
     heads, data = [], []
     offset = BRANCH_ELEMENT.size * len(children)
     for key, child in children:

@@ -51,7 +51,7 @@ _AFFECTED_KEYS: Final = {"in", "package", "ranges", "fixed", "state", "severity"
 
 @cache
 def load_advisories() -> tuple[Advisory, ...]:
-    """Give all advisories: curated ones, then those of PyPI, then the canary; always the same, in the same order."""
+    """Return all advisories: curated ones, then those of PyPI, then the canary; always the same, in the same order."""
     curated = tuple(_curated_rows())
     severities = {row.id: row.severities for row in curated}
     real = (row for row in curated if row.affected)
@@ -59,7 +59,7 @@ def load_advisories() -> tuple[Advisory, ...]:
 
 
 def canary() -> Advisory:
-    """Give the advisory of our own: it names a package that nobody publishes, in every release and every ecosystem."""
+    """Return the advisory of our own: it names a package that nobody publishes, in every release and every ecosystem."""
     fixed = (VersionRange(fixed=CANARY_FIXED),)
     languages = [
         Affected(ecosystem=ecosystem, package=name, ranges=fixed, state=FixState.FIXED)

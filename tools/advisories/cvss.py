@@ -22,7 +22,7 @@ _BASE_METRICS: Final = {"AV", "AC", "PR", "UI", "S", "C", "I", "A"}
 
 
 def base_score(vector: str) -> float:
-    """Give the base score, 0.0 to 10.0. Raises `ValueError` for anything but the eight base metrics of version 3."""
+    """Return the base score, 0.0 to 10.0. Raises `ValueError` for anything but the eight base metrics of version 3."""
     version, *parts = vector.split("/")
     metrics = dict(part.split(":", 1) for part in parts)
     if version not in {"CVSS:3.0", "CVSS:3.1"} or set(metrics) != _BASE_METRICS or len(parts) != len(metrics):
@@ -38,7 +38,7 @@ def base_score(vector: str) -> float:
 
 
 def severity_word(score: float) -> Word:
-    """Give the word of a score (section 5). Raises `ValueError` for 0.0, which none of our advisories has."""
+    """Return the word of a score (section 5). Raises `ValueError` for 0.0, which none of our advisories has."""
     for least, word in ((9.0, Word.CRITICAL), (7.0, Word.HIGH), (4.0, Word.MEDIUM), (0.1, Word.LOW)):
         if score >= least:
             return word

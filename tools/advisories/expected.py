@@ -67,7 +67,7 @@ class ExpectedFinding:
 
 
 def expected_findings(packages: Iterable[PlantedPackage]) -> tuple[ExpectedFinding, ...]:
-    """Give what both scanners must find in the packages, sorted."""
+    """Return what both scanners must find in the packages, sorted."""
     planted = tuple(packages)
     found = {
         finding
@@ -102,7 +102,7 @@ def _findings(scanner: Scanner, record: Record, package: PlantedPackage) -> Iter
 
 
 def _lookups(scanner: Scanner, package: PlantedPackage) -> set[tuple[str, str]]:
-    """Give the names and versions that are looked up: Trivy asks for the source package, Grype for both."""
+    """Return the names and versions that are looked up: Trivy asks for the source package, Grype for both."""
     source = (package.source or package.name, package.source_version or package.version)
     return {source} if scanner is Scanner.TRIVY else {source, (package.name, package.version)}
 

@@ -26,7 +26,7 @@ _NAMES: Final = b"\0.go.buildinfo\0.shstrtab\0"
 
 
 def go_binary(modules: Mapping[str, str], *, main: str = "gate.invalid/planted") -> bytes:
-    """Give the file for modules of this path and version (with `v`); it must be executable for Trivy to read it."""
+    """Return the file for modules of this path and version (with `v`); it must be executable for Trivy to read it."""
     info = _build_info(modules, main)
     start = _START
     names_start = start + len(info)

@@ -107,12 +107,12 @@ def write_grype_database(
 
 
 def sql_time(moment: datetime) -> str:
-    """Give a time as Grype's own database spells it."""
+    """Return a time as Grype's own database spells it."""
     return moment.strftime("%Y-%m-%d %H:%M:%S+00:00")
 
 
 def chmln(word: Word) -> str:
-    """Give Grype's spelling of a severity."""
+    """Return Grype's spelling of a severity."""
     return "negligible" if word is Word.UNIMPORTANT else word.value
 
 
@@ -207,7 +207,7 @@ def _vulnerability_blob(record: Record) -> dict[str, Any]:
 
 
 def grype_word(record: Record) -> Word | None:
-    """Give the word of the record's own source: the distribution's, GitHub's, or ours for the canary; never NVD's."""
+    """Return the word of the record's own source: the distribution's, GitHub's, or ours for the canary; never NVD's."""
     if record.affected.ecosystem.is_distribution:
         return record.affected.urgency
     own = record.severity(Source.OURS) or record.severity(Source.GHSA)

@@ -93,7 +93,7 @@ class VersionRange:
 
     @property
     def constraint(self) -> str:
-        """Give it in the form that both scanners read; empty means every version."""
+        """Return it in the form that both scanners read; empty means every version."""
         parts = [f">={self.introduced}"] if self.introduced else []
         parts += [f"<{self.fixed}"] if self.fixed else []
         parts += [f"<={self.last_affected}"] if self.last_affected else []
@@ -157,10 +157,10 @@ class Advisory:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Give the id and the aliases."""
+        """Return the id and the aliases."""
         return (self.id, *self.aliases)
 
     @property
     def cves(self) -> tuple[str, ...]:
-        """Give the CVE names among id and aliases, sorted."""
+        """Return the CVE names among id and aliases, sorted."""
         return tuple(sorted(name for name in self.names if name.startswith("CVE-")))

@@ -23,23 +23,23 @@ class Record:
 
     @property
     def fixed_versions(self) -> tuple[str, ...]:
-        """Give the repaired versions in the order of the ranges, each once."""
+        """Return the repaired versions in the order of the ranges, each once."""
         return tuple(dict.fromkeys(part.fixed for part in self.affected.ranges if part.fixed))
 
     @property
     def source(self) -> Source:
-        """Give who publishes it: the distribution for its packages, else the advisory's own source."""
+        """Return who publishes it: the distribution for its packages, else the advisory's own source."""
         ecosystem = self.affected.ecosystem
         return Source(ecosystem.value) if ecosystem.is_distribution else self.advisory.source
 
     def severity(self, source: Source) -> Severity | None:
-        """Give what the source says, or None; of several vectors the highest."""
+        """Return what the source says, or None; of several vectors the highest."""
         found = [severity for severity in self.advisory.severities if severity.source is source]
         return max(found, key=lambda severity: severity.score, default=None)
 
 
 def records(scanner: Scanner, advisories: Iterable[Advisory]) -> tuple[Record, ...]:
-    """Give all records of the scanner, merged, in the order of the advisories."""
+    """Return all records of the scanner, merged, in the order of the advisories."""
     merged: dict[tuple[object, ...], Record] = {}
     for record in _unmerged(scanner, advisories):
         affected = record.affected

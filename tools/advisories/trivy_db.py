@@ -41,7 +41,7 @@ _DISTRIBUTION_SOURCES: Final = {
 
 
 def trivy_database(records: Iterable[Record]) -> bytes:
-    """Give the bytes of `trivy.db` for records of Trivy's view."""
+    """Return the bytes of `trivy.db` for records of Trivy's view."""
     listed = tuple(records)
     buckets: dict[bytes, dict[bytes, dict[bytes, bytes]]] = {}
     sources: dict[str, Mapping[str, str]] = {
@@ -60,18 +60,18 @@ def trivy_database(records: Iterable[Record]) -> bytes:
 
 
 def metadata(built: datetime, *, schema: int = SCHEMA) -> bytes:
-    """Give `metadata.json`; it is the same for the Java database, whose schema is 1."""
+    """Return `metadata.json`; it is the same for the Java database, whose schema is 1."""
     times = {"NextUpdate": built + _VALID_FOR, "UpdatedAt": built, "DownloadedAt": built}
     return _json({"Version": schema, **{name: rfc3339(moment) for name, moment in times.items()}})
 
 
 def rfc3339(moment: datetime) -> str:
-    """Give the form that Trivy demands; with a blank in place of the `T` it drops the whole record."""
+    """Return the form that Trivy demands; with a blank in place of the `T` it drops the whole record."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _bucket(record: Record) -> tuple[str, Mapping[str, str]]:
-    """Give the name of the bucket, and what `data-source` says about it."""
+    """Return the name of the bucket, and what `data-source` says about it."""
     affected = record.affected
     if affected.ecosystem.is_distribution:
         name, url = _DISTRIBUTION_SOURCES[affected.ecosystem]

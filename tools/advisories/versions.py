@@ -56,7 +56,7 @@ def is_affected(ecosystem: Ecosystem, version: str, ranges: tuple[VersionRange, 
 
 
 def sort_versions(ecosystem: Ecosystem, versions: Iterable[str]) -> tuple[str, ...]:
-    """Give the versions ascending. Raises `ValueError` for a version of another form."""
+    """Return the versions ascending. Raises `ValueError` for a version of another form."""
     return tuple(sorted(versions, key=_KEYS[ecosystem]))
 
 

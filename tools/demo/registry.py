@@ -23,7 +23,7 @@ class RegistryStartError(Exception):
 
 @contextlib.contextmanager
 def running_registry(program: Path, folder: Path) -> Iterator[str]:
-    """Give `127.0.0.1:PORT` of a registry that stores below `folder`; raises RegistryStartError."""
+    """Return `127.0.0.1:PORT` of a registry that stores below `folder`; raises RegistryStartError."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "olareg.log"
     for _ in range(_ATTEMPTS):
@@ -41,7 +41,7 @@ def running_registry(program: Path, folder: Path) -> Iterator[str]:
 
 
 def attached_count(host: str, repository: str, digest: str) -> int:
-    """Give how many manifests name this digest as their subject, asked without the gate."""
+    """Return how many manifests name this digest as their subject, asked without the gate."""
     connection = http.client.HTTPConnection(host, timeout=10)
     with contextlib.closing(connection):
         connection.request("GET", f"/v2/{repository}/referrers/{digest}")

@@ -80,14 +80,14 @@ class Screen:
 
 
 def excerpt(output: str, most: int) -> tuple[list[str], int]:
-    """Give the lines that say what was decided and why, at most so many, and how many there are beside them."""
+    """Return the lines that say what was decided and why, at most so many, and how many there are beside them."""
     lines = output.rstrip("\n").splitlines()
     wanted = list(_telling(lines)) if any(_plain(line) in _WHY for line in lines) else lines
     return wanted[:most], len(lines) - len(wanted[:most])
 
 
 def _telling(lines: Sequence[str]) -> Iterable[str]:
-    """Give the first line of a report, and those of its sections that say why."""
+    """Return the first line of a report, and those of its sections that say why."""
     inside = False
     for number, line in enumerate(lines):
         inside = _plain(line) in _WHY or (inside and bool(_plain(line)))

@@ -47,11 +47,11 @@ class Shop:
     digests: Mapping[str, str]
 
     def repository(self, name: str) -> str:
-        """Give `shop/NAME`; the clean image is the shop's web."""
+        """Return `shop/NAME`; the clean image is the shop's web."""
         return f"shop/{'web' if name == 'clean' else name}"
 
     def reference(self, name: str) -> str:
-        """Give the reference of an image by digest."""
+        """Return the reference of an image by digest."""
         return f"{self.host}/{self.repository(name)}@{self.digests[name]}"
 
     def attached(self, name: str) -> int:
@@ -94,7 +94,7 @@ class Chapter:
 
 
 def chapters(shop: Shop) -> Iterator[Chapter]:
-    """Give the story in order. What a step's proof counts first is counted when its chapter is asked for."""
+    """Return the story in order. What a step's proof counts first is counted when its chapter is asked for."""
     refused = f"3  {len(REFUSED)} images that are refused, each for its own reason"
     deploy = "5  The deploy stage lets only passing digests through"
     demands = "6  What the deploy stage demands of a good verdict"

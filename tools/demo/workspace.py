@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def codes(self) -> frozenset[str]:
-        """Give the reason codes of all images of the report."""
+        """Return the reason codes of all images of the report."""
         found = set()
         for image in self.report.get("images", ()):
             found |= {code for check in image["checks"] for code in check["codes"]}
@@ -126,13 +126,13 @@ class Workspace:
 
 
 def scanners_dir() -> Path:
-    """Give where the demo's pinned scanners are kept between runs: outside the checkout, by what they are built from."""
+    """Return where the demo's pinned scanners are kept between runs: outside the checkout, by what they are built from."""
     recipes = read_recipes()
     digests = "".join(recipes[name].digest() for name in ("trivy", "grype"))
     return tools_dir().parent / "scanners" / hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 
 def built_programs(names: Sequence[str]) -> dict[str, Path]:
-    """Give the paths of pinned programs that are no scanners of the gate, built where they are not yet."""
+    """Return the paths of pinned programs that are no scanners of the gate, built where they are not yet."""
     recipes = read_recipes()
     return {name: build(recipes[name]) for name in names}

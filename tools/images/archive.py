@@ -73,7 +73,7 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Give the name as it stands in the archive: whiteouts with their prefix, directories without a slash."""
+        """Return the name as it stands in the archive: whiteouts with their prefix, directories without a slash."""
         if self.kind is Kind.OPAQUE:
             return f"{self.name.rstrip('/')}/.wh..wh..opq".lstrip("/")
         if self.kind is Kind.WHITEOUT:
@@ -83,37 +83,37 @@ class Entry:
 
 
 def file(name: str, data: bytes | str, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Entry:
-    """Give a regular file; text is written as UTF-8."""
+    """Return a regular file; text is written as UTF-8."""
     return Entry(name=name, data=_raw(data), mode=mode, uid=uid, gid=gid)
 
 
 def directory(name: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
-    """Give a directory."""
+    """Return a directory."""
     return Entry(name=name, kind=Kind.DIRECTORY, mode=mode, uid=uid, gid=gid)
 
 
 def symlink(name: str, target: str) -> Entry:
-    """Give a symbolic link; the target is not checked."""
+    """Return a symbolic link; the target is not checked."""
     return Entry(name=name, kind=Kind.SYMLINK, target=target, mode=0o777)
 
 
 def hardlink(name: str, target: str) -> Entry:
-    """Give a hard link to an archive path."""
+    """Return a hard link to an archive path."""
     return Entry(name=name, kind=Kind.HARDLINK, target=target)
 
 
 def whiteout(name: str) -> Entry:
-    """Give the whiteout that removes `name` from all lower layers."""
+    """Return the whiteout that removes `name` from all lower layers."""
     return Entry(name=name, kind=Kind.WHITEOUT)
 
 
 def opaque(name: str) -> Entry:
-    """Give the marker that removes all lower entries of the directory `name`."""
+    """Return the marker that removes all lower entries of the directory `name`."""
     return Entry(name=name, kind=Kind.OPAQUE)
 
 
 def tar(entries: Iterable[Entry], *, mtime: int = 0, sort: bool = True, end: bool = True) -> bytes:
-    """Give the tar archive of the entries.
+    """Return the tar archive of the entries.
 
     `sort` orders by path, so a directory comes before what it holds; a test that needs an order of its own, or a
     hard link before its file, turns it off. `end` False leaves out the two closing zero blocks.
@@ -124,14 +124,14 @@ def tar(entries: Iterable[Entry], *, mtime: int = 0, sort: bool = True, end: boo
 
 
 def gzip(data: bytes, *, level: int = 6) -> bytes:
-    """Give one gzip member without name, time or system, so that the machine leaves no mark in it."""
+    """Return one gzip member without name, time or system, so that the machine leaves no mark in it."""
     deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = deflate.compress(data) + deflate.flush()
     return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + body + struct.pack("<LL", zlib.crc32(data), len(data) % 2**32)
 
 
 def pax_record(key: str, value: bytes) -> bytes:
-    """Give `LEN key=value` with its newline, where LEN counts itself (POSIX pax, "pax Header Block")."""
+    """Return `LEN key=value` with its newline, where LEN counts itself (POSIX pax, "pax Header Block")."""
     rest = b" " + key.encode() + b"=" + value + b"\n"
     size = len(rest)
     while size != len(rest) + len(str(size)):

@@ -70,7 +70,7 @@ def debian_12(
     packages: Collection[str] | None = STATIC_PACKAGES,
     versions: Mapping[str, str] | None = None,
 ) -> list[Entry]:
-    """Give a Debian 12 root; `packages` None is all of a minbase, `versions` replace those of the recorded rows.
+    """Return a Debian 12 root; `packages` None is all of a minbase, `versions` replace those of the recorded rows.
 
     `libssl3`, which a minbase lacks, comes with its version in `versions`.
     """
@@ -87,7 +87,7 @@ def debian_12(
 
 
 def debian_11() -> list[Entry]:
-    """Give a root of a Debian whose support has ended (regular 2024-08-14, LTS 2026-08-31)."""
+    """Return a root of a Debian whose support has ended (regular 2024-08-14, LTS 2026-08-31)."""
     rows = [
         f"Package: {name}\nStatus: install ok installed\nPriority: required\nSection: admin\nInstalled-Size: 100\n"
         f"Maintainer: Debian Developers <debian-devel@lists.debian.org>\nArchitecture: {architecture}\n"
@@ -99,7 +99,7 @@ def debian_11() -> list[Entry]:
 
 
 def unknown_os() -> list[Entry]:
-    """Give a root with a Debian package database whose `os-release` names a distribution that nobody knows."""
+    """Return a root with a Debian package database whose `os-release` names a distribution that nobody knows."""
     names = {"etc/debian_version", "usr/lib/os-release", "etc/issue"}
     return [entry for entry in debian_12() if entry.name not in names] + [file("usr/lib/os-release", UNKNOWN_OS)]
 
@@ -177,7 +177,7 @@ _ALPINE: Final = (
 
 
 def alpine_3_22() -> list[Entry]:
-    """Give an Alpine 3.22 root; the database's rows own exactly the files that are here."""
+    """Return an Alpine 3.22 root; the database's rows own exactly the files that are here."""
     owned = {
         "alpine-baselayout-data": _accounts(),
         "alpine-release": [

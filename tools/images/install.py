@@ -18,7 +18,7 @@ JARS = "srv/app/lib"
 
 
 def wheel_entries(data: bytes, folder: str = SITE_PACKAGES) -> Iterator[Entry]:
-    """Give the files that pip unpacks from a wheel, with the `INSTALLER` that it adds."""
+    """Return the files that pip unpacks from a wheel, with the `INSTALLER` that it adds."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for item in archive.infolist():
             if not item.is_dir():
@@ -28,7 +28,7 @@ def wheel_entries(data: bytes, folder: str = SITE_PACKAGES) -> Iterator[Entry]:
 
 
 def npm_entries(data: bytes, name: str, folder: str = NODE_MODULES) -> Iterator[Entry]:
-    """Give the files of an npm tarball under `node_modules/<name>`, without its own first folder."""
+    """Return the files of an npm tarball under `node_modules/<name>`, without its own first folder."""
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         for member in archive:
             content = archive.extractfile(member)
@@ -37,12 +37,12 @@ def npm_entries(data: bytes, name: str, folder: str = NODE_MODULES) -> Iterator[
 
 
 def jar_entry(data: bytes, file_name: str, folder: str = JARS) -> Entry:
-    """Give the jar as one file."""
+    """Return the jar as one file."""
     return file(f"{folder}/{file_name}", data)
 
 
 def with_parents(entries: Iterable[Entry]) -> list[Entry]:
-    """Give the entries and the directories above them that are not among them."""
+    """Return the entries and the directories above them that are not among them."""
     listed = list(entries)
     known = {entry.path for entry in listed}
     wanted = {parent for entry in listed for parent in _parents(entry.path)}

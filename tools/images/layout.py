@@ -42,7 +42,7 @@ class Platform:
     variant: str = ""
 
     def document(self) -> dict[str, Json]:
-        """Give the JSON object of a descriptor's `platform`."""
+        """Return the JSON object of a descriptor's `platform`."""
         variant: dict[str, Json] = {"variant": self.variant} if self.variant else {}
         return {"architecture": self.architecture, "os": self.os, **variant}
 
@@ -69,7 +69,7 @@ class Blob:
     annotations: tuple[tuple[str, str], ...] = ()
 
     def descriptor(self, extra: Mapping[str, Json] | None = None) -> dict[str, Json]:
-        """Give the descriptor, with platform and annotations where they are set, `extra` laid over."""
+        """Return the descriptor, with platform and annotations where they are set, `extra` laid over."""
         document: dict[str, Json] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size_bytes}
         if self.platform:
             document["platform"] = self.platform.document()
@@ -117,22 +117,22 @@ class ImageConfig:
 
 
 def digest_of(data: bytes) -> str:
-    """Give `sha256:<hex>` of the bytes."""
+    """Return `sha256:<hex>` of the bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def rfc3339(moment: datetime) -> str:
-    """Give the moment in whole seconds of UTC, with `Z`."""
+    """Return the moment in whole seconds of UTC, with `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def blob(media_type: str, data: bytes, refers: Iterable[Blob] = ()) -> Blob:
-    """Give a blob with its true digest and size."""
+    """Return a blob with its true digest and size."""
     return Blob(media_type=media_type, digest=digest_of(data), size_bytes=len(data), data=data, refers=tuple(refers))
 
 
 def json_blob(media_type: str, document: Json, refers: Iterable[Blob] = ()) -> Blob:
-    """Give a blob of compact JSON whose keys stand in the order of the document."""
+    """Return a blob of compact JSON whose keys stand in the order of the document."""
     return blob(media_type, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), refers)
 
 
@@ -144,20 +144,20 @@ def layer(
     compression: Compression = Compression.GZIP,
     sort: bool = True,
 ) -> Layer:
-    """Give a layer of the entries; `mtime` (seconds since 1970) is that of entries without one of their own."""
+    """Return a layer of the entries; `mtime` (seconds since 1970) is that of entries without one of their own."""
     return layer_of_tar(tar(entries, mtime=mtime, sort=sort), created_by=created_by, compression=compression)
 
 
 def layer_of_tar(
     archive: bytes, *, created_by: str = "", compression: Compression = Compression.GZIP, level: int = 6
 ) -> Layer:
-    """Give a layer whose inflated content is `archive`, whatever that is."""
+    """Return a layer whose inflated content is `archive`, whatever that is."""
     content = blob(LAYER_TYPE + compression.value, _compressed(archive, compression, level))
     return Layer(blob=content, diff_id=digest_of(archive), created_by=created_by)
 
 
 def config_document(layers: Sequence[Layer], config: ImageConfig) -> dict[str, Json]:
-    """Give the configuration document of an image of these layers."""
+    """Return the configuration document of an image of these layers."""
     created = rfc3339(config.created)
     history: list[Json] = [{"created": created, "created_by": part.created_by} for part in layers]
     history += [{"created": created, "created_by": text, "empty_layer": True} for text in config.extra_history]
@@ -175,20 +175,20 @@ def config_document(layers: Sequence[Layer], config: ImageConfig) -> dict[str, J
 def image(
     layers: Sequence[Layer], config: ImageConfig, *, annotations: Mapping[str, str] | None = None, platform: bool = True
 ) -> Blob:
-    """Give the manifest of an image; `platform` says whether its descriptor names the platform."""
+    """Return the manifest of an image; `platform` says whether its descriptor names the platform."""
     made = image_of_document(layers, config_document(layers, config), annotations=annotations)
     return replace(made, platform=config.platform) if platform else made
 
 
 def image_of_document(layers: Sequence[Layer], config: Json, *, annotations: Mapping[str, str] | None = None) -> Blob:
-    """Give the manifest of an image with a configuration document as it is, true or not."""
+    """Return the manifest of an image with a configuration document as it is, true or not."""
     return manifest(json_blob(CONFIG_TYPE, config), [part.blob for part in layers], annotations=annotations)
 
 
 def manifest(
     config: Blob, layers: Sequence[Blob], *, annotations: Mapping[str, str] | None = None, **extra: Json
 ) -> Blob:
-    """Give an OCI manifest; `extra` are further members (`subject`, `artifactType`)."""
+    """Return an OCI manifest; `extra` are further members (`subject`, `artifactType`)."""
     document: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
@@ -201,7 +201,7 @@ def manifest(
 
 
 def index(children: Sequence[Blob], *, annotations: Mapping[str, str] | None = None) -> Blob:
-    """Give an OCI index of the children in this order."""
+    """Return an OCI index of the children in this order."""
     listed: list[Json] = [child.descriptor() for child in children]
     document: dict[str, Json] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": listed}
     if annotations:
@@ -210,7 +210,7 @@ def index(children: Sequence[Blob], *, annotations: Mapping[str, str] | None = N
 
 
 def attestation_child(subject: Blob, statements: Sequence[tuple[str, Json]]) -> Blob:
-    """Give the child in which BuildKit keeps unsigned statements about `subject`, a child of the same index.
+    """Return the child in which BuildKit keeps unsigned statements about `subject`, a child of the same index.
 
     `statements` are pairs of predicate type and in-toto statement, one layer each.
     """

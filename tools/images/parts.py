@@ -48,13 +48,13 @@ class Part:
 
 
 def default_cache() -> Path:
-    """Give the folder outside the checkout in which fetched parts are kept by digest."""
+    """Return the folder outside the checkout in which fetched parts are kept by digest."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "supply-chain-gate" / "parts"
 
 
 def read_part(part: Part, cache: Path) -> bytes:
-    """Give the part's bytes, hashed; fetch them once where they are neither recorded nor in the cache.
+    """Return the part's bytes, hashed; fetch them once where they are neither recorded nor in the cache.
 
     Raises PartError.
     """
@@ -71,7 +71,7 @@ def read_part(part: Part, cache: Path) -> bytes:
 
 
 def fetch_part(part: Part) -> bytes:
-    """Give the part's bytes from its registry, hashed; raise PartError."""
+    """Return the part's bytes from its registry, hashed; raise PartError."""
     with tempfile.TemporaryDirectory() as scratch:
         command = _command(part, Path(scratch))
         if shutil.which(command[0]) is None:

@@ -16,7 +16,7 @@ _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def github_token(label: str) -> str:
-    """Give a classic personal access token: 30 random characters and 6 of checksum."""
+    """Return a classic personal access token: 30 random characters and 6 of checksum."""
     body = _text(f"github {label}", _BASE62, 30)
     number, checksum = zlib.crc32(body.encode()), ""
     for _ in range(6):
@@ -26,12 +26,12 @@ def github_token(label: str) -> str:
 
 
 def aws_pair(label: str) -> tuple[str, str]:
-    """Give an access key id and the secret key that belongs to it."""
+    """Return an access key id and the secret key that belongs to it."""
     return "AK" + "IA" + _text(f"aws id {label}", _AWS_ID, 16), _text(f"aws key {label}", _BASE64, 40)
 
 
 def dotenv(label: str) -> str:
-    """Give an environment file with a token and a pair of keys."""
+    """Return an environment file with a token and a pair of keys."""
     key_id, key = aws_pair(label)
     return f"GITHUB_TOKEN={github_token(label)}\nAWS_ACCESS_KEY_ID={key_id}\nAWS_SECRET_ACCESS_KEY={key}\n"
 

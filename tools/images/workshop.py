@@ -26,27 +26,27 @@ class Workshop:
     parts: Path
 
     def layer(self, entries: Iterable[Entry], created_by: str) -> Layer:
-        """Give a layer of the entries and the directories above them."""
+        """Return a layer of the entries and the directories above them."""
         mtime = int(self.created.timestamp())
         return layer(with_parents(entries), mtime=mtime, created_by=f"{created_by} # buildkit")
 
     def wheels(self, *wheels: Part) -> Layer:
-        """Give a layer with the wheels installed."""
+        """Return a layer with the wheels installed."""
         entries = [entry for part in wheels for entry in wheel_entries(read_part(part, self.parts))]
         names = " ".join(f"{part.name}=={part.version}" for part in wheels)
         return self.layer(entries, f"RUN /bin/sh -c pip install {names}")
 
     def clean(self, platform: Platform = AMD64) -> tuple[Layer, ...]:
-        """Give the layers of an image with nothing wrong: what all the others are built on."""
+        """Return the layers of an image with nothing wrong: what all the others are built on."""
         base = self.layer(debian_12(platform), "ADD debian-12.tar /")
         return base, self.wheels(SIX, ITSDANGEROUS), self.application()
 
     def application(self) -> Layer:
-        """Give the layer of the shop's own program."""
+        """Return the layer of the shop's own program."""
         return self.layer([file("srv/app/main.py", 'print("shop")\n')], "COPY main.py /srv/app/")
 
     def config(self, name: str, platform: Platform = AMD64) -> ImageConfig:
-        """Give the configuration of an image with nothing wrong."""
+        """Return the configuration of an image with nothing wrong."""
         return ImageConfig(
             created=self.created,
             platform=platform,
@@ -60,7 +60,7 @@ class Workshop:
 
 
 def labels(name: str) -> tuple[tuple[str, str], ...]:
-    """Give the labels of an image; the revision is made up, the same for the same name."""
+    """Return the labels of an image; the revision is made up, the same for the same name."""
     revision = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
     return (
         ("org.opencontainers.image.revision", revision),

@@ -62,12 +62,12 @@ def write_corpus(folder: Path, part: Part, seed: str = SEED) -> tuple[Label, ...
 
 
 def read_labels(folder: Path) -> tuple[Label, ...]:
-    """Give the labels of a written part."""
+    """Return the labels of a written part."""
     return tuple(Label(**json.loads(line)) for line in (folder / LABELS).read_text("utf-8").splitlines())
 
 
 def part_of(*names: str) -> Part:
-    """Give the part that a combination belongs to: half of them each, whatever the seed."""
+    """Return the part that a combination belongs to: half of them each, whatever the seed."""
     return (Part.DEVELOP, Part.MEASURED)[sha256("/".join(names).encode()).digest()[0] & 1]
 
 

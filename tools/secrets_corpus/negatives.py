@@ -77,5 +77,5 @@ class NegativeFile:
 
 
 def read_negative_files(path: Path = FILES) -> tuple[NegativeFile, ...]:
-    """Give the whole files, in their order."""
+    """Return the whole files, in their order."""
     return tuple(NegativeFile(**one) for one in yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -81,7 +81,7 @@ def _builder_id(node: Node) -> str:
 
 
 def _one_or_more(node: Node) -> tuple[Node, ...]:
-    """Give the values of a list that is not empty, or the one value that stands in its place."""
+    """Return the values of a list that is not empty, or the one value that stands in its place."""
     return node.items(most=100, empty_code="POL_MALFORMED") if node.kind == "sequence" else (node,)
 
 

@@ -37,7 +37,7 @@ class PolicyFiles(Protocol):
     """Whoever can read files of the policy's folder."""
 
     def read(self, path: str) -> bytes:
-        """Give the bytes of a file, bounded; `path` is relative, with forward slashes, and has no `..`.
+        """Return the bytes of a file, bounded; `path` is relative, with forward slashes, and has no `..`.
 
         Raises:
             PolicyError: `POL_FILE`, the file is not there, is no plain file, is too large or lies outside the folder.
@@ -45,7 +45,7 @@ class PolicyFiles(Protocol):
         ...
 
     def public_root(self) -> ShippedRoot:
-        """Give the trusted root of the public Sigstore instance, which stands in no policy's folder.
+        """Return the trusted root of the public Sigstore instance, which stands in no policy's folder.
 
         Raises:
             EvidenceError: `ROOT_*`, it is not to be had.
@@ -74,7 +74,7 @@ class FileReader:
     trusts: dict[str, Trust] = field(default_factory=dict)
 
     def trust(self, name: Node | None, signer: Node) -> Trust:
-        """Give the trusted root that a signer names; the public one where it names none.
+        """Return the trusted root that a signer names; the public one where it names none.
 
         Raises:
             PolicyError: `POL_MALFORMED`, the document has no root of this name.

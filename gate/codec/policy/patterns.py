@@ -83,7 +83,7 @@ def read_name(node: Node) -> str:
 
 
 def read_trust_name(text: str, node: Node) -> str:
-    """Give the name of a trusted root, a key of its mapping; in the form of `read_name`."""
+    """Return the name of a trusted root, a key of its mapping; in the form of `read_name`."""
     if not _NAME.fullmatch(text):
         raise node.refuse("is not a name", expected="1 to 64 of a-z 0-9 . _ -", seen=text)
     return text
@@ -127,7 +127,7 @@ def read_purl_pattern(node: Node) -> str:
 
 
 def distinct(node: Node, items: Iterable[H], what: str) -> tuple[H, ...]:
-    """Give the items as a tuple; two equal ones are refused, because the second says nothing or hides a slip."""
+    """Return the items as a tuple; two equal ones are refused, because the second says nothing or hides a slip."""
     seen: list[H] = []
     for item in items:
         if item in seen:

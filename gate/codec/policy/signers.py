@@ -82,7 +82,7 @@ def _signers(node: Node, files: FileReader) -> tuple[Signer, ...]:
 
 
 def _named(signer: Signer) -> str:
-    """Give what makes two signers one: a key is the same key whatever its window says."""
+    """Return what makes two signers one: a key is the same key whatever its window says."""
     return signer.key.key_id if isinstance(signer, KeySigner) else str(signer)
 
 

@@ -47,7 +47,7 @@ def read_trust(node: Node, files: FileReader) -> dict[str, Trust]:
 
 
 def public_trust(shipped: ShippedRoot) -> Trust:
-    """Give the trust that is there without being written."""
+    """Return the trust that is there without being written."""
     root = _parsed(shipped.content)
     return Trust(name=PUBLIC, root=root, source=TrustSource.SHIPPED, place=shipped.package)
 

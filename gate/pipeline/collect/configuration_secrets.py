@@ -38,7 +38,7 @@ def collect_configuration_secrets(
     statements: Iterable[AttachedStatement] = (),
     check_deadline: Callable[[], None] = lambda: None,
 ) -> SecretEvidence:
-    """Give what a search of one image's configuration and annotations found.
+    """Return what a search of one image's configuration and annotations found.
 
     `content` is the configuration as bytes, whose other fields are searched too. `annotations` are the manifest's own; `others`
     those of its descriptors, and of an index that lists it. `statements` are what the builder and others attached; those over a

@@ -63,7 +63,7 @@ class Workshop:
 
     @property
     def fingerprints(self) -> Fingerprints:
-        """Give the fingerprints under the key of this run."""
+        """Return the fingerprints under the key of this run."""
         return Fingerprints(self.fingerprint_key)
 
 
@@ -107,19 +107,19 @@ def open_workshop(
 
 
 def image_store(places: Places) -> BlobStore:
-    """Give the store of blobs, as every run and `gate cache` use it."""
+    """Return the store of blobs, as every run and `gate cache` use it."""
     return BlobStore(places.cache / "images")
 
 
 def tool_places(places: Places) -> ToolPlaces:
-    """Give where scanners are looked for: the tools directory, then PATH; and where the user's own pins stand."""
+    """Return where scanners are looked for: the tools directory, then PATH; and where the user's own pins stand."""
     tools = places.tools or places.state / "tools"
     search = tuple(Path(part) for part in os.get_exec_path() if Path(part).is_absolute())
     return ToolPlaces(tools_dir=tools, user_lock=tools / "tools.lock.json", search_path=search)
 
 
 def attempt(obtain: Callable[[], T]) -> T | Unobtained:
-    """Give what was obtained, or why it was not: what the gate raises on purpose becomes evidence, anything else is a defect."""
+    """Return what was obtained, or why it was not: what the gate raises on purpose becomes evidence, anything else is a defect."""
     try:
         return obtain()
     except GateError as error:
@@ -135,7 +135,7 @@ def _keep(evidence: EvidenceStore, content: bytes) -> None:
 
 
 def fingerprint_key(places: Places) -> bytes:
-    """Give the key for fingerprints of secrets: the organisation's where it is named, else this installation's.
+    """Return the key for fingerprints of secrets: the organisation's where it is named, else this installation's.
 
     Raises:
         StorageError: `STORE_UNAVAILABLE`.
@@ -146,7 +146,7 @@ def fingerprint_key(places: Places) -> bytes:
 
 
 def _shared_key(path: Path) -> bytes:
-    """Give an organisation's key, from a file that others may read as their rights say: where it lies is their choice."""
+    """Return an organisation's key, from a file that others may read as their rights say: where it lies is their choice."""
     key = read_named(path, "the key of fingerprints", limit_bytes=_MAX_KEY_BYTES)
     if not MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
         expected = f"a file of {MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes"
@@ -157,7 +157,7 @@ def _shared_key(path: Path) -> bytes:
 
 
 def _own_key(path: Path) -> bytes:
-    """Give the installation's key, made at the first use.
+    """Return the installation's key, made at the first use.
 
     A plain hash of a short password is the password; under a key that stays here it is not.
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def validate_documents(
     attachments: Attachments | Unobtained | None, policy: Policy, now: datetime, deadline: Deadline
 ) -> tuple[DocumentAnswer, ...]:
-    """Give an answer about each document on which the check will look, in the order in which it does.
+    """Return an answer about each document on which the check will look, in the order in which it does.
 
     All documents of an image share one span of time, which ends at the deadline of the run at the latest.
     """

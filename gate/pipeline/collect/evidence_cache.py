@@ -32,7 +32,7 @@ class RawEvidence(Protocol):
     """Where raw reports are kept by digest."""
 
     def get(self, digest: Digest) -> bytes:
-        """Give the bytes, whole; raises StorageError."""
+        """Return the bytes, whole; raises StorageError."""
 
 
 @dataclass(frozen=True, slots=True)

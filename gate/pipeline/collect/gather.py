@@ -99,7 +99,7 @@ def _subjects(
 
 
 def _kept(source: ImageSource, workshop: Workshop, blob: Descriptor) -> Iterator[bytes]:
-    """Give a blob from the store, in which it is kept, so that it is there offline as the layers are."""
+    """Return a blob from the store, in which it is kept, so that it is there offline as the layers are."""
     if not workshop.store.contains(blob):
         workshop.store.put(blob, source.blob(blob))
     return workshop.store.chunks(blob)
@@ -146,7 +146,7 @@ def _own_packages(subject: SubjectEvidence) -> list[PackageKey]:
 
 
 def _provenance_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[ProvenanceFact, ...]:
-    """Give the provenance that meets the policy, for rules to speak of; none where there is none, or none is demanded."""
+    """Return the provenance that meets the policy, for rules to speak of; none where there is none, or none is demanded."""
     if not isinstance(evidence.attachments, Attachments) or policy.provenance is None:
         return ()
     try:
@@ -157,7 +157,7 @@ def _provenance_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop)
 
 
 def _signature_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[SignatureFact, ...]:
-    """Give the signatures that verify under the policy's keys, for rules to speak of; none where none does."""
+    """Return the signatures that verify under the policy's keys, for rules to speak of; none where none does."""
     if not isinstance(evidence.attachments, Attachments):
         return ()
     facts: list[SignatureFact] = []

@@ -31,7 +31,7 @@ def find_hidden(
     *,
     check_deadline: Callable[[], None],
 ) -> frozenset[Place]:
-    """Give those (path, layer digest) whose path the final file system has from another layer, or not at all.
+    """Return those (path, layer digest) whose path the final file system has from another layer, or not at all.
 
     Raises:
         ImageError, RegistryError: as `collect_layers`.

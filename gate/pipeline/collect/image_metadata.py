@@ -34,7 +34,7 @@ OpenBlob = Callable[[Descriptor], Iterator[bytes]]
 def surroundings_of(
     family: Family, child: Descriptor, open_blob: OpenBlob, attachments: Attachments | Unobtained | None = None
 ) -> Surroundings:
-    """Give what stands around one image of a family; `open_blob` gives the bytes of a statement when it is its turn.
+    """Return what stands around one image of a family; `open_blob` gives the bytes of a statement when it is its turn.
 
     `attachments` hang on what was asked for, and belong to its first image; they are searched where somebody fetched them.
     """

@@ -75,7 +75,7 @@ class LayerSecrets:
 
     @property
     def unfolded_bytes(self) -> int:
-        """Give how much came out of archives and encodings so far."""
+        """Return how much came out of archives and encodings so far."""
         return self._budget.spent_bytes
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
@@ -133,7 +133,7 @@ class LayerSecrets:
 
     @property
     def evidence(self) -> SecretEvidence:
-        """Give what was found in all layers, after the last one."""
+        """Return what was found in all layers, after the last one."""
         if self._evidence is None:
             raise InternalError("the layers were not read to their end")
         return self._evidence
@@ -163,7 +163,7 @@ class LayerSecrets:
             self._hits[number] = (file, replace(hit, where=where, line=None, offset=0))
 
     def _state(self, file: _File, view: MergedView, mask: Mask) -> tuple[tuple[str, ...], bool]:
-        """Give the names of a file, once for all that was found in it, and whether no name shows it any more."""
+        """Return the names of a file, once for all that was found in it, and whether no name shows it any more."""
         names = (file, *self._aliases.get(file, ()))
         paths = tuple(dict.fromkeys(mask.of(_text(path)) for path, _ in names[:MAX_NAMES]))
         return paths, not any(_is_live(view, path, layer) for path, layer in names)
@@ -209,7 +209,7 @@ class _Places:
         self._places.append((file, what))
 
     def at(self, offset: int) -> tuple[_File, str]:
-        """Give whose words stand at a place."""
+        """Return whose words stand at a place."""
         return self._places[max(0, bisect.bisect_right(self._starts, offset) - 1)]
 
 

@@ -49,7 +49,7 @@ class Family:
     attestations: tuple[BuildAttestation, ...] = ()
 
     def attached_to(self, child: Descriptor) -> tuple[BuildAttestation, ...]:
-        """Give what a build attached to a judged image; the first one also has what speaks of none of the images.
+        """Return what a build attached to a judged image; the first one also has what speaks of none of the images.
 
         What speaks of an image that nobody asked for is as little a subject as that image.
         """
@@ -62,7 +62,7 @@ class Family:
 
 
 def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platform, ...]) -> Family:
-    """Give the images to judge; `wanted` empty means every platform.
+    """Return the images to judge; `wanted` empty means every platform.
 
     Raises:
         ImageError: the index is malformed, ambiguous, nested or too large. That no child is of a wanted platform is no error

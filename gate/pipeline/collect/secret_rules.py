@@ -36,24 +36,24 @@ class SecretMaterial:
 
     @cached_property
     def digest(self) -> Digest:
-        """Give the digest over all files, each by name and digest."""
+        """Return the digest over all files, each by name and digest."""
         shipped = ((path.name, path.read_bytes()) for path in sorted(data_path(FOLDER).glob("*.yaml")))
         files = (*shipped, *((file.path, file.content) for file in self._own))
         return Digest.of("\n".join(f"{name} {Digest.of(content)}" for name, content in files).encode())
 
     @cached_property
     def rules(self) -> RuleSet:
-        """Give the shipped rules and the policy's."""
+        """Return the shipped rules and the policy's."""
         return load_rule_set(self._own, self._cache_folder)
 
     @property
     def known(self) -> KnownSecrets:
-        """Give the list of what is public."""
+        """Return the list of what is public."""
         return shipped_known()
 
 
 def load_rule_set(own: Iterable[SecretRuleFile], cache_folder: Path | None) -> RuleSet:
-    """Give the shipped rules and those of a policy; `cache_folder` keeps the compiled automaton.
+    """Return the shipped rules and those of a policy; `cache_folder` keeps the compiled automaton.
 
     Raises:
         PolicyError: `POL_MALFORMED`, `POL_UNKNOWN_KEY`, `POL_DUPLICATE_KEY`, `POL_REGEX`, in a file of the policy, or an
@@ -71,7 +71,7 @@ def load_rule_set(own: Iterable[SecretRuleFile], cache_folder: Path | None) -> R
 
 @cache
 def shipped_rules() -> tuple[Rule, ...]:
-    """Give the rules that ship with the gate, in the order of their files' names."""
+    """Return the rules that ship with the gate, in the order of their files' names."""
     from gate.secrets.rule_file import parse_rule_file  # noqa: PLC0415
 
     files = sorted(path for path in data_path(FOLDER).glob("*.yaml") if path.name != _KNOWN)
@@ -80,7 +80,7 @@ def shipped_rules() -> tuple[Rule, ...]:
 
 @cache
 def shipped_known() -> KnownSecrets:
-    """Give the list of public secrets that ships with the gate."""
+    """Return the list of public secrets that ships with the gate."""
     from gate.secrets.known import parse_known  # noqa: PLC0415
 
     return parse_known(data_path(f"{FOLDER}/{_KNOWN}").read_bytes(), name=_KNOWN)

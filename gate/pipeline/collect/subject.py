@@ -142,7 +142,7 @@ def _pull_and_read(
 
 
 def _lay_out(image: ReadImage, workshop: Workshop) -> Path:
-    """Give the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
+    """Return the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="layout-", dir=workshop.scratch))
     except OSError as error:
@@ -190,7 +190,7 @@ def _without_layers(evidence: SubjectEvidence, why: Unobtained) -> SubjectEviden
 def _joined(
     config: SecretEvidence | Unobtained | None, layers: SecretEvidence | None
 ) -> SecretEvidence | Unobtained | None:
-    """Give the secrets of configuration and layers as one; what could not be looked for stays so."""
+    """Return the secrets of configuration and layers as one; what could not be looked for stays so."""
     if not isinstance(config, SecretEvidence) or layers is None:
         return config
     return replace(layers, findings=(*config.findings, *layers.findings), unopened=(*config.unopened, *layers.unopened))

@@ -127,7 +127,7 @@ def _attach(
 
 
 def _existing(source: AttachmentReader, tag: str) -> LegacyManifest | None:
-    """Give what the tag names now, so that attestations of others stay."""
+    """Return what the tag names now, so that attestations of others stay."""
     found = source.tagged(tag)
     if found is None:
         return None

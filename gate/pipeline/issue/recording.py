@@ -44,7 +44,7 @@ class Intent:
 
 
 def subject_of(request: RequestFacts, digest: Digest | None) -> str:
-    """Give the key under which rows about one image are found; the reference as asked where there is no digest."""
+    """Return the key under which rows about one image are found; the reference as asked where there is no digest."""
     name = str(request.repository) if request.repository is not None else request.reference
     return f"{name}@{digest}" if digest is not None else request.reference[:300]
 
@@ -187,12 +187,12 @@ def record_superseded(record: Record, row: Row, reason: str, now: datetime) -> N
 
 
 def read_verdict(record: Record, row: Row) -> Verdict:
-    """Give the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
+    """Return the verdict of a row, whole; raises StorageError `STORE_CORRUPT`, or `CACHE_CORRUPT` from another release."""
     return decode_value(Verdict, record.evidence.get(row.view().object("evidence").digest("verdict")))
 
 
 def read_summary(record: Record, row: Row) -> bytes | None:
-    """Give the bundle of the summary that was signed for a verdict, None for an unsigned one; raises StorageError."""
+    """Return the bundle of the summary that was signed for a verdict, None for an unsigned one; raises StorageError."""
     evidence = row.view().object("evidence")
     return record.evidence.get(evidence.digest("summary")) if "summary" in evidence else None
 

@@ -66,7 +66,7 @@ def inputs_of(
     attached: Attachments | Unobtained | None,
     target: str,
 ) -> str:
-    """Give the key over everything that a verdict depends on, or nothing where no key can cover it."""
+    """Return the key over everything that a verdict depends on, or nothing where no key can cover it."""
     if loaded.obstacle:
         return ""
     databases = (workshop.databases.trivy, workshop.databases.java, workshop.databases.grype)

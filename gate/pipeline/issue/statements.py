@@ -50,7 +50,7 @@ class Publication:
 
     @property
     def digest(self) -> Digest:
-        """Give the digest of the manifest."""
+        """Return the digest of the manifest."""
         return Digest.of(self.manifest)
 
 

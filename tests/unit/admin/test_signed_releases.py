@@ -97,7 +97,7 @@ class Release:
 
 
 def answered(entry: dict[str, Any]) -> dict[str, Any]:
-    """Give a log entry as Rekor v1 answers it."""
+    """Return a log entry as Rekor v1 answers it."""
     proof = entry["inclusionProof"]
     return {
         "1" * 80: {

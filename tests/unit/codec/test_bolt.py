@@ -37,7 +37,7 @@ def _contents(bucket: Bucket) -> dict[bytes, object]:
 
 
 def _file(*pages: bytes, root: int = 3) -> bytes:
-    """Give a file of these pages from number 3 on, with true meta pages."""
+    """Return a file of these pages from number 3 on, with true meta pages."""
     count = 3 + len(pages)
     fields = META.pack(0xED0CDAED, 2, PAGE_BYTES, 0, root, 0, 2, count, 1, 0)[:-8]
     meta = PAGE_HEADER.pack(1, META_PAGE, 0, 0) + fields + struct.pack("<Q", fnv1a_64(fields))

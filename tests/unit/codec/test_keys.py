@@ -97,7 +97,7 @@ def test_s28_a_weak_or_foreign_key_is_refused(key: PrivateKeyTypes) -> None:
 
 
 def of_unknown_kind(pem: bytes) -> bytes:
-    """Give the key with one digit of its algorithm's object identifier changed: ecPublicKey to one that nobody uses."""
+    """Return the key with one digit of its algorithm's object identifier changed: ecPublicKey to one that nobody uses."""
     label, body = pem.splitlines()[0], base64.b64decode(b"".join(pem.splitlines()[1:-1]))
     changed = body.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209"))
     assert changed != body

@@ -31,7 +31,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def objects(node: Mapping[str, Any], root: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, frozenset[str]]]:
-    """Give path → keys of every closed object of the schema, in the words of `gate.codec.policy.keys`."""
+    """Return path → keys of every closed object of the schema, in the words of `gate.codec.policy.keys`."""
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[-1]
         yield from objects(root["$defs"][name], root, name if name in SHARED else path)
@@ -227,7 +227,7 @@ BEYOND_A_SCHEMA = re.compile(
 
 
 def changes(document: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON value
-    """Give the document with each value in turn replaced, taken away, and with an unknown key beside it."""
+    """Return the document with each value in turn replaced, taken away, and with an unknown key beside it."""
     for path in _paths(document):
         for wrong in WRONG:
             yield f".{'.'.join(map(str, path))} = {wrong!r}", _with(document, path, wrong)

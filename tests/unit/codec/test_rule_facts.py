@@ -127,7 +127,7 @@ def test_provenance_says_what_was_built_from_where() -> None:
 
 
 def shape(value: JsonValue, free: frozenset[str] = frozenset({"env", "labels", "annotations"})) -> object:
-    """Give the value with every list and free mapping emptied: what is always there."""
+    """Return the value with every list and free mapping emptied: what is always there."""
     if isinstance(value, dict):
         return {key: {} if key in free else shape(item) for key, item in value.items()}
     return [] if isinstance(value, list) else type(value).__name__

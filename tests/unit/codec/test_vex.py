@@ -60,7 +60,7 @@ def parse(document: object, **options: Any) -> VexDocument:  # noqa: ANN401 - pa
 
 
 def changed(document: dict[str, Any], **fields: object) -> dict[str, Any]:
-    """Give the document with fields of its first statement or vulnerability changed; None takes one away."""
+    """Return the document with fields of its first statement or vulnerability changed; None takes one away."""
     result = copy.deepcopy(document)
     entry = result["statements" if "statements" in result else "vulnerabilities"][0]
     entry.update(fields)

@@ -26,7 +26,7 @@ def asking(**vulnerabilities: Any) -> Policy:  # noqa: ANN401 - any YAML
 
 
 def evidence(*, where: Any = REQUESTS, layers: Any = None, **reports: dict[str, Any]) -> EvidenceSet:  # noqa: ANN401
-    """Give the good evidence, in which Trivy sees a vulnerability of `where`; each report with changes."""
+    """Return the good evidence, in which Trivy sees a vulnerability of `where`; each report with changes."""
     base = good_evidence()
     subject = base.subjects[0]
     assert isinstance(subject.trivy, ScanReport)

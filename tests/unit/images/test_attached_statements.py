@@ -40,7 +40,7 @@ def statement(predicate_type: str, predicate: Any) -> bytes:  # noqa: ANN401 - a
 
 
 def v02(args: dict[str, str]) -> bytes:
-    """Give provenance as BuildKit writes it in its `max` mode, with the arguments of the build."""
+    """Return provenance as BuildKit writes it in its `max` mode, with the arguments of the build."""
     return statement(
         V02,
         {
@@ -66,7 +66,7 @@ def v1(args: dict[str, str]) -> bytes:
 
 
 def command(text: str, *environment: str) -> bytes:
-    """Give provenance with a command that ran, as the definition of the build tells of it."""
+    """Return provenance with a command that ran, as the definition of the build tells of it."""
     operation = {
         "exec": {"meta": {"args": ["/bin/sh", "-c", text], "env": ["PATH=/usr/bin", *environment], "cwd": "/"}}
     }

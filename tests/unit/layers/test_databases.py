@@ -60,7 +60,7 @@ def rpmdb(*blobs: bytes, wal: bool = False) -> bytes:
 
 
 def bdb(*blobs: bytes, order: str = "<", page_bytes: int = 512) -> bytes:
-    """Give a Berkeley DB hash of one bucket, each value on overflow pages of its own."""
+    """Return a Berkeley DB hash of one bucket, each value on overflow pages of its own."""
     room = page_bytes - 26
     overflow: list[bytes] = []
     entries: list[bytes] = []
@@ -84,7 +84,7 @@ def bdb(*blobs: bytes, order: str = "<", page_bytes: int = 512) -> bytes:
 
 
 def ndb(*blobs: bytes) -> bytes:
-    """Give an ndb database of one page of slots."""
+    """Return an ndb database of one page of slots."""
     slots, store = b"", b""
     for number, blob in enumerate(blobs, start=1):
         slots += struct.pack("<4sIII", b"Slot", number, 256 + len(store) // 16, 1)

@@ -299,7 +299,7 @@ STEPS = st.lists(st.tuples(KINDS, st.sampled_from(NAMES)), max_size=4, unique_by
 
 
 def model(layers: list[list[tuple[str, str]]]) -> set[str] | None:
-    """Give the files by the text of the OCI specification, over plain sets; None where a layer contradicts itself."""
+    """Return the files by the text of the OCI specification, over plain sets; None where a layer contradicts itself."""
     files: set[str] = set()
     for steps in layers:
         written = {name for kind, name in steps if kind in {"file", "directory"}}

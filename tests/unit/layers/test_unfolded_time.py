@@ -12,7 +12,7 @@ from gate.model.limits import GIB, LayerLimits
 
 
 def meter() -> LayerMeter:
-    """Give a meter whose clock goes on by one second at each look, and which grants one second a GiB."""
+    """Return a meter whose clock goes on by one second at each look, and which grants one second a GiB."""
     seconds = count()
     made = LayerMeter(LayerLimits(seconds_per_gib=1.0), lambda: float(next(seconds)), lambda: None)
     made.begin_layer()

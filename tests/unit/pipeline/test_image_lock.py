@@ -17,7 +17,7 @@ LONG = timedelta(minutes=1)
 
 
 def hurried(seconds: float) -> Deadline:
-    """Give a deadline on a clock that only waiting moves."""
+    """Return a deadline on a clock that only waiting moves."""
     passed = [0.0]
     clock = Clock(monotonic=lambda: passed[0], sleep=lambda pause: passed.__setitem__(0, passed[0] + pause))
     return Deadline.after(timedelta(seconds=seconds), clock)

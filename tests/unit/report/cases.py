@@ -40,13 +40,13 @@ HOSTILE = (
 
 
 def failing(check: str, *problems: Problem) -> tuple[CheckResult, ...]:
-    """Give all checks, one of which fails with these problems."""
+    """Return all checks, one of which fails with these problems."""
     failed = CheckResult(id=check, outcome=Outcome.FAIL, message=problems[0].message, problems=problems)
     return (failed, *(passed for passed in PASSING if passed.id != check))
 
 
 def report(*images: ImageReport, exit_code: int, severities: frozenset[Severity] | None = None) -> Report:
-    """Give a report of the moment in which all verdicts of the tests were made."""
+    """Return a report of the moment in which all verdicts of the tests were made."""
     return Report(images=images, exit_code=exit_code, now=NOW, severities=severities)
 
 
@@ -60,7 +60,7 @@ def passed() -> Report:
 
 
 def refused(severities: frozenset[Severity] | None = None) -> Report:
-    """Give a refusal for vulnerabilities, a user and a secret, with all that was excused."""
+    """Return a refusal for vulnerabilities, a user and a secret, with all that was excused."""
     user = Problem(
         code="IMG_USER_ROOT", message="the image runs as root", expected="a number", seen="''", subject=IMAGE
     )
@@ -114,7 +114,7 @@ def refused(severities: frozenset[Severity] | None = None) -> Report:
 
 
 def unjudged() -> Report:
-    """Give a run without databases: three checks say the same."""
+    """Return a run without databases: three checks say the same."""
     problem = Problem(code="DB_MISSING", message="there is no grype database", expected="one under /db")
     broken = tuple(
         CheckResult(id=name, outcome=Outcome.ERROR, message=problem.message, problems=(problem,))
@@ -125,7 +125,7 @@ def unjudged() -> Report:
 
 
 def tag() -> Report:
-    """Give the refusal of a tag, with the digest that it names now."""
+    """Return the refusal of a tag, with the digest that it names now."""
     problem = Problem(
         code="REF_NOT_DIGEST", message="the reference names a tag", expected="@sha256:...", seen=":latest"
     )
@@ -135,7 +135,7 @@ def tag() -> Report:
 
 
 def index() -> Report:
-    """Give an index of two platforms, one of which is bad; both share a vulnerability."""
+    """Return an index of two platforms, one of which is bad; both share a vulnerability."""
     shared = make_finding()
     problem = Problem(code="VULN_FOUND", message="CVE-2024-0001 in zlib1g 1:1.2.13: severity high", subject=CHILD)
     verdict = make_verdict(
@@ -157,7 +157,7 @@ def demonstration() -> Report:
 
 
 def several() -> Report:
-    """Give one image of each kind, and one that was never judged."""
+    """Return one image of each kind, and one that was never judged."""
     error = UsageError("not an image reference", code="REF_MALFORMED", expected="registry/repository", seen="'x y'")
     images = (*passed().images, *tag().images, ImageReport(reference="x y", error=error))
     return report(*images, exit_code=2)
@@ -173,7 +173,7 @@ def not_verified() -> Report:
 
 
 def hostile() -> Report:
-    """Give a verdict in which every text that can come from outside is hostile."""
+    """Return a verdict in which every text that can come from outside is hostile."""
     problem = Problem(code="RULE_VIOLATED", message=HOSTILE, expected=HOSTILE, seen=HOSTILE, location=HOSTILE)
     facts = RequestFacts(reference=HOSTILE, repository=None, digest=IMAGE)
     finding = make_finding(HOSTILE, name=HOSTILE, version=HOSTILE, fixed=(HOSTILE,), path=HOSTILE, title=HOSTILE)

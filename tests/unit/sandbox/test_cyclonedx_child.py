@@ -41,7 +41,7 @@ def faster() -> Iterator[None]:
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
-    """Give the path of every value of a document."""
+    """Return the path of every value of a document."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         yield (*path, key)
         yield from places(value, (*path, key))

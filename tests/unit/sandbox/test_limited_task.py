@@ -20,7 +20,7 @@ ECHO = "import sys; sys.stdout.write(sys.stdin.read())"
 
 @pytest.fixture
 def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the file of a task; it is looked for beside the file that starts it."""
+    """Return the file of a task; it is looked for beside the file that starts it."""
     start = Path(task_start.__file__)
     (tmp_path / start.name).write_bytes(start.read_bytes())
     monkeypatch.setattr(limited_task, "_START", tmp_path / start.name)

@@ -46,7 +46,7 @@ def target(tmp_path: Path) -> ScanTarget:
 
 
 def scanner(tmp_path: Path, body: str) -> TrivyRun:
-    """Give a run of a program in place of Trivy: `report` is what a true one would write, `write(bytes)` writes it."""
+    """Return a run of a program in place of Trivy: `report` is what a true one would write, `write(bytes)` writes it."""
     place = tmp_path / "program"
     place.mkdir()
     report = place / "report.json"
@@ -193,7 +193,7 @@ def test_a_program_that_is_replaced_by_an_installation_while_it_runs_still_count
 
 @pytest.fixture
 def settled(tmp_path: Path) -> Path:
-    """Give a file that did not change for so long that the memo keeps its digest (the change time cannot be set)."""
+    """Return a file that did not change for so long that the memo keeps its digest (the change time cannot be set)."""
     path = tmp_path / "settled"
     path.write_bytes(b"content")
     time.sleep(2.1)

@@ -40,7 +40,7 @@ def archive(*members: bytes, end: bytes = newc(END, b"")) -> bytes:
 
 
 def rpm(payload: bytes) -> bytes:
-    """Give a package as `rpmbuild` writes it, with one tag in each header: lead, signature, header, payload."""
+    """Return a package as `rpmbuild` writes it, with one tag in each header: lead, signature, header, payload."""
 
     def header(store: bytes) -> bytes:
         return (

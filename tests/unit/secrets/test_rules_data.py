@@ -37,7 +37,7 @@ RULES = [rule for path in FILES for rule in read(path)]
 
 
 def split(rule: Rule, example: str) -> tuple[str, str]:
-    """Give the path and the content of an example."""
+    """Return the path and the content of an example."""
     if not rule.paths:
         return "", example
     path, _, content = example.partition(": ")

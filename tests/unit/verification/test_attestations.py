@@ -35,7 +35,7 @@ WANTED = "https://shop.example/review/v1"
 
 
 def payload(**changes: Any) -> bytes:  # noqa: ANN401 - any field of a statement
-    """Give the demanded statement with some fields changed; None takes a field away."""
+    """Return the demanded statement with some fields changed; None takes a field away."""
     made = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "image", "digest": {"sha256": IMAGE.hex}}],

@@ -63,7 +63,7 @@ def flipped(data: bytes, position: int, bit: int) -> bytes:
 
 
 def meaning(item: Attachment) -> Any:  # noqa: ANN401 - any JSON
-    """Give what verification reads of a bundle: all of it but the hint."""
+    """Return what verification reads of a bundle: all of it but the hint."""
     fields = json.loads(item.content)
     fields["verificationMaterial"]["publicKey"] = {}
     return fields

@@ -35,7 +35,7 @@ BODIES = [
 
 
 def verify(certificate: bytes = CERTIFICATE, token: bytes = TOKEN) -> VerifiedSignature | None:
-    """Give what verified, or None where it is refused with a declared error."""
+    """Return what verified, or None where it is refused with a declared error."""
     bundle = dataclasses.replace(GOOD, material=CertificateMaterial((certificate,)), timestamps=(token,))
     try:
         return verify_image_signature(bundle, signer=SIGNER, expected=IMAGE, now=NOW)

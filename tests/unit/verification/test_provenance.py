@@ -30,7 +30,7 @@ def statement(
     ref: str = "refs/heads/main",
     commit: str = COMMIT,
 ) -> bytes:
-    """Give what GitHub's generator writes."""
+    """Return what GitHub's generator writes."""
     dependency = {"uri": f"git+{repository}@{ref}", "digest": {"gitCommit": commit}}
     workflow = {"ref": ref, "repository": repository, "path": ".github/workflows/release.yml"}
     return json.dumps(
@@ -51,7 +51,7 @@ def statement(
 
 
 def policy(*builders: str) -> ProvenancePolicy:
-    """Give a policy that trusts these builders, signed by the identity of the test's workflow."""
+    """Return a policy that trusts these builders, signed by the identity of the test's workflow."""
     return ProvenancePolicy(
         signers=(signer_of(VS),),
         builders=tuple(TrustedBuilder(id=builder, level=3) for builder in builders or (SUBJECT, EVIL, OLD_BUILDER)),

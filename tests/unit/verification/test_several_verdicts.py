@@ -110,7 +110,7 @@ def test_a15_a_failed_verdict_from_the_future_still_takes_back() -> None:
 
 
 def times(failed: tuple[int, int | None], passed: tuple[int, int | None]) -> str:
-    """Give the code for a FAILED and a PASSED verdict, each with the signer's own and a trusted minute after NOW."""
+    """Return the code for a FAILED and a PASSED verdict, each with the signer's own and a trusted minute after NOW."""
     base = accepted(verdict())
     own, stamped = passed
     at = NOW + timedelta(minutes=own if stamped is None else stamped)

@@ -77,7 +77,7 @@ def refusal(item: Attachment, key: PublicKey = GATE.public_key, digest: Digest =
 
 
 def edited(item: Attachment, **top: object) -> Attachment:
-    """Give the bundle with more verification material."""
+    """Return the bundle with more verification material."""
     fields = json.loads(item.content)
     fields["verificationMaterial"] |= top
     return dataclasses.replace(item, content=json.dumps(fields).encode())

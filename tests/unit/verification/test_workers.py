@@ -18,7 +18,7 @@ RULE = SignatureRule(images=Glob("**"), any_of=(KeySigner(key=GATE.public_key), 
 
 
 def answer(attachments: Attachments) -> str:
-    """Give who signed, or why it is refused."""
+    """Return who signed, or why it is refused."""
     try:
         (found,) = match_signatures(attachments, RULE, NOW)
     except GateError as error:
@@ -27,7 +27,7 @@ def answer(attachments: Attachments) -> str:
 
 
 def mixed() -> list[Attachments]:
-    """Give 200 digests: signed by one key, by the other, by a stranger, by nobody."""
+    """Return 200 digests: signed by one key, by the other, by a stranger, by nobody."""
     signed = [attached(image_bundle(key)) for key in (GATE, FAIL_KEY, STRANGER)]
     return [*signed, attached()] * 50
 

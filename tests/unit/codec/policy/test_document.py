@@ -285,7 +285,7 @@ VALUES = st.recursive(
 
 
 def places(value: object) -> list[tuple[Any, Any]]:
-    """Give each container of the document with each of its keys."""
+    """Return each container of the document with each of its keys."""
     match value:
         case dict():
             return [(value, key) for key in value] + [place for item in value.values() for place in places(item)]

@@ -154,7 +154,7 @@ CACHED: Final[dict[type, Any]] = {
 
 
 def places_of(kind: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - a type as it is annotated
-    """Give the way to each field, at any depth, whose type says that it may be `Unobtained`."""
+    """Return the way to each field, at any depth, whose type says that it may be `Unobtained`."""
     if kind is Unobtained:
         yield way
     elif get_origin(kind) in {Union, UnionType, tuple, frozenset}:

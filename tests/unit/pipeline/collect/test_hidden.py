@@ -19,7 +19,7 @@ from tools.images.archive import Entry, directory, file, opaque, symlink, tar, w
 def hidden(
     *layers: list[Entry], places: list[tuple[str, int]], limits: LayerLimits | None = None
 ) -> list[tuple[str, int]]:
-    """Give those of the places (path, number of the layer) that are hidden, in their order."""
+    """Return those of the places (path, number of the layer) that are hidden, in their order."""
     tars = [tar(entries) for entries in layers]
     manifest = ImageManifest(
         media_type=OCI_MANIFEST,

@@ -77,7 +77,7 @@ def loaded() -> LoadedPolicy:
 
 
 def summary_bundle(result: VerificationResult) -> bytes:
-    """Give a verdict of the gate's as it hangs on an image."""
+    """Return a verdict of the gate's as it hangs on an image."""
     summary = VerificationSummary(
         subjects=(NamedSubject(name=str(REPOSITORY), digest=IMAGE),),
         verifier_id="https://gate.example/verifier",

@@ -27,7 +27,7 @@ INDEX = Descriptor(media_type=OCI_INDEX, digest=IMAGE, size=9)
 
 
 def of_an_index() -> Verdict:
-    """Give a verdict on an index of two platforms."""
+    """Return a verdict on an index of two platforms."""
     children = (make_subject(CHILD, AMD64), make_subject(type(CHILD).of(b"arm64"), ARM64))
     return replace(make_verdict(), root=INDEX, subjects=children)
 
