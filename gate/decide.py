@@ -61,7 +61,7 @@ def decide(
     """Judge an image.
 
     Args:
-        evidence: what was obtained; anything missing is `Unobtained`, and the check that needs it says so.
+        evidence: what was obtained; anything missing is `Unavailable`, and the check that needs it says so.
         policy: what the image must be.
         now: aware, in any zone; the moment that ages, graces and waivers are counted to. Days are those of UTC.
         environments: for which the verdict is to hold; None takes the policy's own list.

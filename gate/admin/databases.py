@@ -26,7 +26,7 @@ from gate.clock import Deadline
 from gate.disk.content import DigestMemo, disk_errors, hash_descriptor
 from gate.errors import DatabaseError, UsageError
 from gate.model.digest import Digest
-from gate.model.evidence import DatabaseIdentity, Unobtained
+from gate.model.evidence import DatabaseIdentity, Unavailable
 from gate.model.reference import RegistryReference, parse_reference
 from gate.registry.client import RegistryClient
 from gate.registry.options import ProxySettings
@@ -54,7 +54,7 @@ class DatabaseStatus:
     kind: DatabaseKind
     identity: DatabaseIdentity | None
     age: timedelta | None
-    problem: Unobtained | None
+    problem: Unavailable | None
 
 
 def database_status(directory: Path, now: datetime) -> tuple[DatabaseStatus, ...]:
@@ -63,14 +63,14 @@ def database_status(directory: Path, now: datetime) -> tuple[DatabaseStatus, ...
     return tuple(_status(kind, current.of(kind), now) for kind in DatabaseKind)
 
 
-def _status(kind: DatabaseKind, found: Database | Unobtained, now: datetime) -> DatabaseStatus:
-    if isinstance(found, Unobtained):
+def _status(kind: DatabaseKind, found: Database | Unavailable, now: datetime) -> DatabaseStatus:
+    if isinstance(found, Unavailable):
         return DatabaseStatus(kind=kind, identity=None, age=None, problem=found)
     problem = None
     try:
         found.verify(DigestMemo())
     except DatabaseError as error:
-        problem = Unobtained(code=error.code, reason=error.message, expected=error.expected, seen=error.seen)
+        problem = Unavailable(code=error.code, reason=error.message, expected=error.expected, seen=error.seen)
     return DatabaseStatus(kind=kind, identity=found.identity, age=now - found.identity.built_at, problem=problem)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import yaml
 
 from gate.codec.policy.document import KIND as POLICY_KIND
-from gate.codec.policy.document import check_policy_dates, parse_policy
+from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.requirement.document import KIND as REQUIREMENT_KIND
 from gate.codec.requirement.document import parse_requirement
 from gate.codec.yaml_document import parse_yaml
@@ -23,7 +23,7 @@ from gate.disk.content import write_atomically
 from gate.disk.package_data import data_path
 from gate.errors import PolicyError, UsageError
 from gate.model.digest import Digest
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.sandbox.rules import check_rules
 from gate.settings.policy_folder import PolicyFolder, document_name, read_document
 
@@ -138,9 +138,9 @@ def _validated(data: bytes, path: Path, now: datetime) -> ValidDocument:
         requirement = parse_requirement(data, name=name, files=files)
         return ValidDocument(kind=REQUIREMENT_KIND, name=requirement.name, digest=requirement.digest)
     policy = parse_policy(data, name=name, files=files)
-    check_policy_dates(policy, now)
+    require_policy_dates(policy, now)
     wrong = check_rules(policy.rules)
-    if isinstance(wrong, Unobtained):
+    if isinstance(wrong, Unavailable):
         raise PolicyError(f"{name}: {wrong.reason}", code="POL_MALFORMED", seen=wrong.seen)
     if wrong:
         raise PolicyError(f"{name}: the rule {wrong[0].id!r} is no expression", expected="CEL", seen=wrong[0].error)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gate.admin.policies import write_new
 from gate.codec.keys import render_public_key
-from gate.codec.policy.document import check_policy_dates, parse_policy
+from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.requirement.document import parse_requirement
 from gate.codec.times import format_duration
 from gate.errors import UsageError
@@ -46,7 +46,7 @@ def init_requirement(path: Path, stage: Stage, now: datetime) -> str:
     """
     data = read_document(stage.policy)
     policy = parse_policy(data, name=document_name(stage.policy), files=PolicyFolder.of(stage.policy))
-    check_policy_dates(policy, now)
+    require_policy_dates(policy, now)
     environment = _environment(stage, policy)
     content = _text(stage, policy, environment).encode()
     parse_requirement(content, name=document_name(path), files=PolicyFolder.of(path))

@@ -57,7 +57,7 @@ class Publisher:
         self._pin, self._signer, self._base, self._scratch = pin, signer, base.rstrip("/"), scratch
         self._options, self._root, self._deadline = options, root, deadline
 
-    def expect_signed(self, release: ReleaseArchive, digest: Digest) -> None:
+    def require_signed(self, release: ReleaseArchive, digest: Digest) -> None:
         """Return if the publisher signed that the release has this digest.
 
         Raises:

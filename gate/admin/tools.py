@@ -202,7 +202,7 @@ def _unpacked(
     by = ""
     if release.digest is None and pin.signer is not None:
         publisher = Publisher(pin, pin.signer, base, scratch, options.download, options.trusted_root, deadline)
-        publisher.expect_signed(release, digest)
+        publisher.require_signed(release, digest)
         by = f" signed by {pin.signer.identity}"
     elif digest != release.digest:
         raise ScannerError(

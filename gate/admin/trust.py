@@ -17,7 +17,7 @@ from gate.disk.regular_file import open_regular
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.digest import Digest
 from gate.model.trust import TrustSource
-from gate.model.unavailable import unobtained_from
+from gate.model.unavailable import unavailable_from
 from gate.registry.service import Service
 from gate.trust.shipped import SIGNING_CONFIG, TRUSTED_ROOT, shipped
 from gate.trust.store import TrustEntry, TrustStore
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.clock import Deadline
-    from gate.model.evidence import Unobtained
+    from gate.model.evidence import Unavailable
     from gate.model.trust import TrustedRoot
     from gate.registry.options import RegistryOptions
 
@@ -44,7 +44,7 @@ class TrustStatus:
     root: TrustedRoot | None = None
     age: timedelta | None = None
     expires: datetime | None = None
-    problem: Unobtained | None = None
+    problem: Unavailable | None = None
 
 
 def trust_status(store: TrustStore, now: datetime) -> tuple[TrustStatus, ...]:
@@ -56,14 +56,14 @@ def _status(store: TrustStore, name: str, now: datetime) -> TrustStatus:
     try:
         entry = store.entry(name)
     except GateError as error:
-        return TrustStatus(name=name, problem=unobtained_from(error))
+        return TrustStatus(name=name, problem=unavailable_from(error))
     age = now - entry.taken if entry.taken is not None else None
     try:
         expires = _expiry(store, entry)
         files = store.load(name)
         root = parse_trusted_root(files.root)
     except GateError as error:
-        return TrustStatus(name=name, entry=entry, age=age, problem=unobtained_from(error))
+        return TrustStatus(name=name, entry=entry, age=age, problem=unavailable_from(error))
     return TrustStatus(name=name, entry=entry, root=root, age=age, expires=expires)
 
 

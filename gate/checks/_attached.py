@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import image_fault
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.problems import problem_of
 from gate.model.verdict import AcceptedSignature, Problem
 
@@ -22,7 +22,7 @@ def attachments_of(evidence: EvidenceSet) -> Attachments | Problem:
     if fault is not None:
         return fault
     attachments = evidence.attachments
-    if attachments is None or isinstance(attachments, Unobtained):
+    if attachments is None or isinstance(attachments, Unavailable):
         return problem_of(attachments, "what is attached to the digest")
     if attachments.digest != evidence.request.digest:
         return problem_of(None, "what is attached to this very digest")

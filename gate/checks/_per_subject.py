@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.problems import missing, problem_of
 from gate.model.verdict import Problem
 
@@ -57,7 +57,7 @@ def with_config(
     """Make a question about the configuration one about the subject."""
 
     def asking(subject: SubjectEvidence) -> Iterable[Problem]:
-        if subject.config is None or isinstance(subject.config, Unobtained):
+        if subject.config is None or isinstance(subject.config, Unavailable):
             return (problem_of(subject.config, "the configuration", subject.subject.digest),)
         return ask(subject.config, subject.subject.digest)
 
@@ -70,7 +70,7 @@ def with_layers(
     """Make a question about the layers one about the subject."""
 
     def asking(subject: SubjectEvidence) -> Iterable[Problem]:
-        if subject.layers is None or isinstance(subject.layers, Unobtained):
+        if subject.layers is None or isinstance(subject.layers, Unavailable):
             return (problem_of(subject.layers, "the reading of the layers", subject.subject.digest),)
         return ask(subject.layers, subject.subject.digest)
 

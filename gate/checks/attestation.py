@@ -22,7 +22,7 @@ from gate.model.evidence import EvidenceKind
 from gate.model.policy_signers import trusts_of
 from gate.model.predicate import AttestationKind
 from gate.model.verdict import AcceptedSignature, Problem
-from gate.verification.attestations import demand_attestation
+from gate.verification.attestations import require_attestation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,14 +68,14 @@ def _demand(
 ) -> AcceptedSignature | Problem:
     known = {document.payload: document for document in documents}
     try:
-        return demand_document(
+        return require_document(
             attachments, rule, now, lambda verified: known.get(Digest.of(verified.signature.payload))
         )
     except GateError as error:
         return refusal(error, _wanted(rule))
 
 
-def demand_document(
+def require_document(
     attachments: Attachments,
     rule: AttestationRule,
     now: datetime,
@@ -99,7 +99,7 @@ def demand_document(
             _expect_valid(validated(verified))
         return accepted(verified.signature)
 
-    return demand_attestation(attachments, rule.signers, now, accepts=rule.accepts, wanted=_wanted(rule), judge=judge)
+    return require_attestation(attachments, rule.signers, now, accepts=rule.accepts, wanted=_wanted(rule), judge=judge)
 
 
 def _wanted(rule: AttestationRule) -> str:
@@ -109,8 +109,8 @@ def _wanted(rule: AttestationRule) -> str:
 def _expect_valid(document: DocumentAnswer | None) -> None:
     if document is None:
         raise InternalError("an attested document was to be validated, and nobody did")
-    if document.unobtained is not None:
-        why = document.unobtained
+    if document.unavailable is not None:
+        why = document.unavailable
         raise EvidenceError(why.reason, code=why.code, expected=why.expected, seen=why.seen, next_step=why.next_step)
     if document.violation:
         raise AttestationError(

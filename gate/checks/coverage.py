@@ -18,7 +18,7 @@ from gate.findings.coverage_words import coverage_counts, coverage_message, cove
 from gate.findings.foreign import edited_problems, foreign_problems, redirect_problems
 from gate.findings.unread import unread_forms, unread_problems
 from gate.model.check import Answer, Check
-from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unobtained
+from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unavailable
 from gate.model.finding import Tool
 from gate.model.image import INDEX_TYPES
 from gate.model.policy import VulnerabilityPolicy
@@ -132,7 +132,7 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
         return
     digest = subject.subject.digest
     for value, what in ((subject.config, "the configuration"), (subject.layers, "the reading of the layers")):
-        if value is None or isinstance(value, Unobtained):
+        if value is None or isinstance(value, Unavailable):
             yield problem_of(value, what, digest)
     layers = subject.layers if isinstance(subject.layers, LayerFacts) else None
     demands, scanners = _demands(policy), _vulnerability_scanners(policy)
@@ -171,12 +171,12 @@ def _scan_problems(
     now: datetime,
 ) -> Iterable[Problem]:
     report = _report(subject, tool)
-    if report is None or isinstance(report, Unobtained):
+    if report is None or isinstance(report, Unavailable):
         return (problem_of(report, f"the report of {tool.value}", subject.subject.digest),)
     return report_problems(report, subject, layers, demands, now) if layers is not None else ()
 
 
-def _report(subject: SubjectEvidence, tool: Tool) -> ScanReport | Unobtained | None:
+def _report(subject: SubjectEvidence, tool: Tool) -> ScanReport | Unavailable | None:
     return subject.trivy if tool is Tool.TRIVY else subject.grype
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gate.checks._per_subject import over_subjects
 from gate.model.check import Answer, Check
-from gate.model.evidence import EvidenceKind, LayerFacts, Unobtained
+from gate.model.evidence import EvidenceKind, LayerFacts, Unavailable
 from gate.model.policy import UserRule
 from gate.model.problems import problem_of
 from gate.model.verdict import Problem
@@ -45,7 +45,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
 def _problems(subject: SubjectEvidence) -> Iterable[Problem]:
     digest = subject.subject.digest
-    if subject.config is None or isinstance(subject.config, Unobtained):
+    if subject.config is None or isinstance(subject.config, Unavailable):
         return (problem_of(subject.config, "the configuration", digest),)
     user, _, group = subject.config.user.partition(":")
     if _NUMBER.fullmatch(group) and _wraps(group):
@@ -68,10 +68,10 @@ def _wraps(number: str) -> bool:
     return len(number) > 11 or int(number) > _MAX_ID
 
 
-def _name_problems(user: str, layers: LayerFacts | Unobtained | None, digest: Digest) -> tuple[Problem, ...]:
+def _name_problems(user: str, layers: LayerFacts | Unavailable | None, digest: Digest) -> tuple[Problem, ...]:
     if user in {"", "root"}:
         return (_problem("IMG_USER_ROOT", "the image runs as root", user or "no USER", digest),)
-    if layers is None or isinstance(layers, Unobtained):
+    if layers is None or isinstance(layers, Unavailable):
         return (problem_of(layers, "the image's passwd file", digest),)
     number = dict(layers.users).get(user)
     if number is None:

@@ -16,7 +16,7 @@ from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind
 from gate.model.policy_signers import trusts_of
 from gate.model.verdict import Problem
-from gate.verification.provenance import demand_provenance
+from gate.verification.provenance import require_provenance
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +41,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     if isinstance(attachments, Problem) or policy.provenance is None:
         return Answer(message="", problems=(attachments,) if isinstance(attachments, Problem) else ())
     try:
-        found = demand_provenance(attachments, policy.provenance, now)
+        found = require_provenance(attachments, policy.provenance, now)
     except GateError as error:
         problem = refusal(error)
         unsigned = error.code == "PROV_MISSING" and evidence.skipped

@@ -19,7 +19,7 @@ from gate.model.evidence import EvidenceKind
 from gate.model.policy import RevisionRule
 from gate.model.problems import problem_of
 from gate.model.verdict import Problem
-from gate.verification.provenance import demand_provenance
+from gate.verification.provenance import require_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,7 @@ def _proven_commit(evidence: EvidenceSet, policy: Policy, now: datetime) -> str 
     if policy.provenance is None:
         return problem_of(None, "what the policy demands of provenance")
     try:
-        commit = demand_provenance(attachments, policy.provenance, now).source.commit
+        commit = require_provenance(attachments, policy.provenance, now).source.commit
     except GateError as error:
         return refusal(error)
     return commit or Problem(

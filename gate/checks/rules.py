@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import evidence_of_rules
 from gate.model.check import Answer, Check
-from gate.model.evidence import EvidenceKind, Unobtained
+from gate.model.evidence import EvidenceKind, Unavailable
 from gate.model.problems import missing, problem_of
 from gate.model.verdict import Problem
 
@@ -41,7 +41,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         unseen = tuple(_missing(subject, evidence, evidence_of_rules(policy)))
         if unseen:
             return unseen
-        if subject.rules is None or isinstance(subject.rules, Unobtained):
+        if subject.rules is None or isinstance(subject.rules, Unavailable):
             return (problem_of(subject.rules, "the evaluation of the rules", digest),)
         results = {result.id: result for result in subject.rules}
         answers = (_problem(rule, results.get(rule.id), digest) for rule in policy.rules)

@@ -111,8 +111,8 @@ def _place(secret: SecretFinding) -> tuple[str, str, str, int]:
 
 def _judge_one(secret: SecretFinding, subject: Digest, wanted: SecretsPolicy, now: datetime) -> JudgedSecret:
     allowed = next((entry for entry in wanted.allow if _speaks_of(entry, secret)), None)
-    counts, because = _decision(secret, allowed, wanted.fail_on, now)
-    return JudgedSecret(secret=secret, subject=subject, counts=counts, because=because)
+    counts, explanation = _decision(secret, allowed, wanted.fail_on, now)
+    return JudgedSecret(secret=secret, subject=subject, counts=counts, explanation=explanation)
 
 
 def _speaks_of(entry: SecretAllowance, secret: SecretFinding) -> bool:

@@ -27,10 +27,10 @@ from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.pipeline.attest_prune import PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import ShowOptions, in_words, show_attachments, signers_of_policy, signers_of_requirement
+from gate.pipeline.handoff import read_unsigned
 from gate.pipeline.inputs import read_input
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.pipeline.policies import load_policy
-from gate.pipeline.unsigned import read_unsigned
 from gate.report.content import Cell, Listing, Report
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def sign(
     gate attest sign verdict.unsigned -p policy.yaml --key gate.key --file-digest sha256:... \\
       --image registry.example/shop/web@sha256:...
     """  # noqa: D301  click reads \b
-    brought = read_unsigned(file, file_digest)
+    handoff = read_unsigned(file, file_digest)
     password = password_source(key_password_file)
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     options = CheckOptions(
@@ -261,12 +261,12 @@ def sign(
         fail_signer=open_signer(fail_key, password, common, registry, timestamp) if fail_key else None,
         environments=environments or None,
         name=name,
-        platforms=brought.verdict.platforms,
+        platforms=handoff.verdict.platforms,
         attestation_file=attestation,
         envelope_file=dsse,
         legacy_attestation=legacy_attestation,
         attach_to=attach_to,
-        brought=brought,
+        handoff=handoff,
         offline=common.offline,
         registry=registry,
     )

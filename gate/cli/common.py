@@ -19,7 +19,7 @@ import click
 
 from gate.cli.environment_names import from_environment
 from gate.cli.messages import say, say_error, say_variables
-from gate.cli.outputs import expect_writable, write_report
+from gate.cli.outputs import require_writable, write_report
 from gate.cli.progress import shown_progress
 from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
@@ -280,7 +280,7 @@ def common_options(function: Callable[..., object]) -> Callable[..., object]:
             session.variables = from_environment(context)
             if session.found:
                 common.say(session.found)
-        expect_writable(outputs)
+        require_writable(outputs)
         return function(common, **own)
 
     return with_options(*COMMON_OPTIONS)(command)

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from gate.admin.doctor import Diagnosis, Patient, State, examine
+from gate.admin.doctor import DoctorContext, DoctorResult, State, run_checks
 from gate.cli.commands import Command
 from gate.cli.common import (
     Common,
@@ -26,7 +26,7 @@ from gate.cli.signers import open_signer
 from gate.report.content import Listing
 
 _TIME: Final = timedelta(minutes=1)
-_COLUMNS: Final = ("thing", "state", "found", "next", "code")
+_COLUMNS: Final = ("component", "state", "found", "next", "code")
 _NOT_JUDGED: Final = 3
 
 
@@ -58,7 +58,7 @@ def doctor(
     to do. REF is an image in the registry that is to be tried. Ends with 3 where something is wrong.
     """
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
-    patient = Patient(
+    subject = DoctorContext(
         places=common.places(databases=db_dir, tools=tools_dir, record=record),
         registry=registry,
         deadline=common.deadline(_TIME),
@@ -66,12 +66,12 @@ def doctor(
         sign=partial(open_signer, key, password_source(key_password_file), common, registry) if key else None,
         reference=reference,
     )
-    found = examine(patient)
+    found = run_checks(subject)
     code = _NOT_JUDGED if any(item.state is State.WRONG for item in found) else 0
     common.finish(
         Listing(kind="diagnoses", columns=_COLUMNS, rows=tuple(map(_row, found)), state="state", exit_code=code)
     )
 
 
-def _row(item: Diagnosis) -> tuple[str, ...]:
+def _row(item: DoctorResult) -> tuple[str, ...]:
     return item.subject, item.state.value, item.found, item.next_step, item.code

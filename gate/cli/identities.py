@@ -82,11 +82,11 @@ def demanded_identity(
     _expect_one(_SUBJECT, identity, identity_pattern)
     _expect_one(_ISSUER, issuer, issuer_pattern)
     # Imported where an identity is demanded: keys need no patterns.
-    from gate.codec.identity_patterns import PatternKind, check_pattern  # noqa: PLC0415
+    from gate.codec.identity_patterns import PatternKind, require_pattern  # noqa: PLC0415
     from gate.model.identity import Identity, Matcher  # noqa: PLC0415
 
     def matcher(exact: str | None, pattern: str | None, kind: PatternKind) -> Matcher:
-        return Matcher(text=exact) if exact else Matcher(text=check_pattern(pattern or "", kind), is_pattern=True)
+        return Matcher(text=exact) if exact else Matcher(text=require_pattern(pattern or "", kind), is_pattern=True)
 
     return Identity(
         subject=matcher(identity, identity_pattern, PatternKind.SUBJECT),

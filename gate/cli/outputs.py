@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
 
-def expect_writable(outputs: Sequence[Output]) -> None:
+def require_writable(outputs: Sequence[Output]) -> None:
     """Refuse files that could not be written later, and one file for two reports.
 
     Raises:

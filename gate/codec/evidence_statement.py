@@ -177,7 +177,7 @@ def _finding(item: JudgedFinding) -> dict[str, JsonValue]:
         "subject": str(item.subject),
         "counts": item.counts,
         "code": item.code,
-        "because": item.because,
+        "because": item.explanation,
     }
     return fields | {name: value for name, value in (("waivedBy", item.waived_by), ("vex", item.vex)) if value}
 
@@ -220,7 +220,7 @@ def _secret(item: JudgedSecret) -> dict[str, JsonValue]:
         "tool": secret.tool.value,
         "subject": str(item.subject),
         "counts": item.counts,
-        "because": item.because,
+        "because": item.explanation,
         "waivedBy": item.waived_by,
     }
 

@@ -47,7 +47,7 @@ _HOSTED: Final = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(?::[0-9]+)?/.*"
 _DOMAIN: Final = re.compile(r".*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
-def check_pattern(text: str, kind: PatternKind) -> str:
+def require_pattern(text: str, kind: PatternKind) -> str:
     """Return the pattern if it may be used.
 
     Raises:

@@ -127,7 +127,7 @@ def parse_listing(data: bytes, *, fault: Fault = LISTING_FAULT) -> ImageIndex:
     )
 
 
-def check_runnable(manifest: ImageManifest) -> None:
+def require_runnable(manifest: ImageManifest) -> None:
     """Refuse a manifest that is no image which every reader can read: other types of configuration or layer.
 
     Raises:
@@ -183,7 +183,7 @@ def attested_image(child: Descriptor) -> str:
     return child.annotations.get(_REFERENCE_DIGEST) or ""
 
 
-def check_children(children: tuple[Descriptor, ...]) -> None:
+def require_children(children: tuple[Descriptor, ...]) -> None:
     """Refuse runnable children of one index of which a runtime could pick either, and an index without any.
 
     Raises:

@@ -69,7 +69,7 @@ def parse_config(data: bytes) -> ImageConfig:
     )
 
 
-def check_config(config: ImageConfig, manifest: ImageManifest, platform: Platform | None) -> None:
+def require_config(config: ImageConfig, manifest: ImageManifest, platform: Platform | None) -> None:
     """Hold a configuration against its manifest and against the platform that the index gives it, if any.
 
     Raises:

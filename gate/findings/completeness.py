@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gate.findings.distributions import agrees, is_known
 from gate.findings.package_places import is_chiselled, place_problems
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.glob import Glob
 from gate.model.policy import CoveragePolicy, FailOrIgnore, VulnerabilityPolicy
 from gate.model.problems import problem_of
@@ -174,7 +174,7 @@ def _problem(report: ScanReport, subject: Digest, code: str, message: str, expec
 
 
 def _target_problems(report: ScanReport, subject: SubjectEvidence, layers: LayerFacts) -> Iterator[Problem]:
-    config = None if isinstance(subject.manifest, Unobtained) else subject.manifest.config.digest
+    config = None if isinstance(subject.manifest, Unavailable) else subject.manifest.config.digest
     expected = tuple(layer.diff_id for layer in layers.layers)
     others = {report.target_config or config, report.target_manifest or subject.subject.digest} - {
         config,
@@ -339,7 +339,7 @@ def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iter
 
 def _canary_problems(report: ScanReport, subject: Digest) -> Iterator[Problem]:
     canary = report.canary
-    if canary is None or isinstance(canary, Unobtained):
+    if canary is None or isinstance(canary, Unavailable):
         yield problem_of(canary, f"the canary of {report.kind.value}", subject)
     elif not canary.is_found:
         lost = ", ".join(sorted(canary.expected - canary.found)[:_SHOWN]) or "nothing was planted"

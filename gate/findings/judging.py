@@ -48,7 +48,7 @@ class FindingRules:
 class _Decision:
     counts: bool
     code: str
-    because: str
+    explanation: str
     grace_until: datetime | None = None
 
 
@@ -61,7 +61,7 @@ def judge_finding(finding: Finding, image: Digest, rules: FindingRules, now: dat
         subject=image,
         counts=decision.counts,
         code=decision.code,
-        because=decision.because,
+        explanation=decision.explanation,
         vex=f"{effect.document}: {effect.status.value} ({effect.detail})" if effect is not None else "",
         grace_until=decision.grace_until,
     )
@@ -70,17 +70,17 @@ def judge_finding(finding: Finding, image: Digest, rules: FindingRules, now: dat
 def _decide(finding: Finding, effect: VexEffect | None, rules: FindingRules, now: datetime) -> _Decision:
     policy = rules.policy
     if effect is not None and effect.clears:
-        return _Decision(counts=False, code="VULN_FOUND", because=f"VEX {effect.document}: {effect.detail}")
+        return _Decision(counts=False, code="VULN_FOUND", explanation=f"VEX {effect.document}: {effect.detail}")
     owner = distribution_answer(finding, rules.answers)
     if owner:
         return _Decision(
-            counts=False, code="VULN_FOUND", because=f"the distribution answers for this file: its {owner}"
+            counts=False, code="VULN_FOUND", explanation=f"the distribution answers for this file: its {owner}"
         )
     if policy.quorum is Quorum.ALL and not policy.require <= finding.tools | _abstaining(finding, rules):
         return _Decision(
             counts=False,
             code="VULN_FOUND",
-            because="not seen by every scanner, and the policy counts only what all see",
+            explanation="not seen by every scanner, and the policy counts only what all see",
         )
     threat = _threat(finding, rules)
     return threat if threat is not None else _by_severity(finding, rules, now)
@@ -95,11 +95,11 @@ def _abstaining(finding: Finding, rules: FindingRules) -> frozenset[Tool]:
 def _threat(finding: Finding, rules: FindingRules) -> _Decision | None:
     exploited = sorted(finding.kev | (finding.aliases & rules.threats.kev))
     if exploited and rules.policy.kev is FailOrIgnore.FAIL:
-        return _Decision(counts=True, code="VULN_KEV", because=f"known to be exploited ({', '.join(exploited)})")
+        return _Decision(counts=True, code="VULN_KEV", explanation=f"known to be exploited ({', '.join(exploited)})")
     limit = rules.policy.epss
     score = _epss(finding, rules.threats)
     if limit is not None and score is not None and score > limit.fail_above:
-        return _Decision(counts=True, code="VULN_EPSS", because=f"EPSS {score:.3f} is over {limit.fail_above:g}")
+        return _Decision(counts=True, code="VULN_EPSS", explanation=f"EPSS {score:.3f} is over {limit.fail_above:g}")
     return None
 
 
@@ -115,13 +115,15 @@ def _by_severity(finding: Finding, rules: FindingRules, now: datetime) -> _Decis
     severity = (policy.unknown_severity or policy.fail_on) if unknown else finding.severity
     code = "VULN_SEVERITY_UNKNOWN" if unknown else "VULN_FOUND"
     if severity.rank < policy.fail_on.rank:
-        return _Decision(counts=False, code=code, because=f"{finding.severity.value} is below {policy.fail_on.value}")
+        return _Decision(
+            counts=False, code=code, explanation=f"{finding.severity.value} is below {policy.fail_on.value}"
+        )
     if policy.ignore_unfixed and finding.fix_state is not FixState.FIXED:
-        return _Decision(counts=False, code=code, because="no fixed version, and the policy ignores unfixed ones")
+        return _Decision(counts=False, code=code, explanation="no fixed version, and the policy ignores unfixed ones")
     end = grace_end(finding, severity, policy.grace, rules.seen, now)
     if end is not None and now < end:
-        return _Decision(counts=False, code=code, because=f"in grace until {end:%Y-%m-%d}", grace_until=end)
-    because = f"severity {finding.severity.value}" + (f" counts as {severity.value}" if unknown else "")
+        return _Decision(counts=False, code=code, explanation=f"in grace until {end:%Y-%m-%d}", grace_until=end)
+    explanation = f"severity {finding.severity.value}" + (f" counts as {severity.value}" if unknown else "")
     if severity in dict(policy.grace) and end is None:
-        because += f"; {why_none(finding, rules.seen, now)}"
-    return _Decision(counts=True, code=code, because=because, grace_until=end)
+        explanation += f"; {why_none(finding, rules.seen, now)}"
+    return _Decision(counts=True, code=code, explanation=explanation, grace_until=end)

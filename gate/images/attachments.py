@@ -40,7 +40,7 @@ from gate.model.attachment import (
 from gate.model.digest import Digest
 from gate.model.image import Descriptor
 from gate.model.string_map import StringMap
-from gate.registry.referrers import check_count, fallback_tag
+from gate.registry.referrers import fallback_tag, require_count
 
 MAX_ATTACHMENT_BYTES: Final = 4 * 1024 * 1024
 # Signatures are kilobytes; this bounds the memory that 500 of them could take.
@@ -85,7 +85,7 @@ def collect_everywhere(places: Sequence[AttachmentReader], digest: Digest, pool:
         ignored.update(dict(found.ignored))
         for item in found.items:
             once.setdefault((item.media_type, item.content, item.annotations), item)
-        check_count(len(once), str(digest))
+        require_count(len(once), str(digest))
     return Attachments(digest=digest, items=tuple(once.values()), ignored=tuple(sorted(ignored.items())))
 
 
@@ -111,7 +111,7 @@ def collect_attachments(source: AttachmentReader, digest: Digest, pool: Executor
             # One that is listed too is read once, as what the tag says.
             found.wanted = [item for item in found.wanted if item.manifest != manifest.digest]
             _collect_legacy(manifest, origin, media_type, found)
-    check_count(len(found.wanted), str(digest))
+    require_count(len(found.wanted), str(digest))
     _check_sizes(found.wanted)
     read = list(pool.map(partial(_read, source), found.wanted))
     found.ignored.update(item for item in read if isinstance(item, str))

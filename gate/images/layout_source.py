@@ -23,7 +23,7 @@ from gate.images.image_source import AttachmentWriter, FetchedManifest, ListedAt
 from gate.images.layout_writer import LayoutWriter
 from gate.model.digest import Digest
 from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, Descriptor, ImageIndex
-from gate.registry.referrers import check_listed, fallback_tag, read_fallback
+from gate.registry.referrers import fallback_tag, read_fallback, require_listed
 
 MAX_ENTRIES: Final = 2000
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -81,7 +81,7 @@ class LayoutSource:
         referrers = tuple(entry for entry in entries if self._subject(entry) == digest)
         fallback = self.tagged(fallback_tag(digest))
         listed = read_fallback(fallback, fault=LAYOUT_FAULT) if fallback is not None else ReferrerList()
-        check_listed(tuple({item.digest: item for item in (*referrers, *listed.entries)}.values()), "the layout")
+        require_listed(tuple({item.digest: item for item in (*referrers, *listed.entries)}.values()), "the layout")
         return ListedAttachments(referrers, listed.entries, listed.unread)
 
     def by_digest(self, digest: Digest) -> FetchedManifest | None:

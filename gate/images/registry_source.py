@@ -37,7 +37,7 @@ class RegistrySource:
     def manifest(self, descriptor: Descriptor) -> bytes:
         """Return a child; raises `IMG_AMBIGUOUS` for another type and `IMG_SIZE` for another size than described."""
         fetched = self._fetch(descriptor.digest)
-        check_described(fetched, descriptor)
+        require_described(fetched, descriptor)
         return fetched.content
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
@@ -95,7 +95,7 @@ class RegistryWriter:
             self._client.list_under_tag(self._repository, subject.digest, manifest)
 
 
-def check_described(fetched: FetchedManifest, descriptor: Descriptor) -> None:
+def require_described(fetched: FetchedManifest, descriptor: Descriptor) -> None:
     """Refuse a manifest that its parent describes otherwise than it was served."""
     fault = INDEX_FAULT if descriptor.media_type in INDEX_TYPES else MANIFEST_FAULT
     if len(fetched.content) != descriptor.size:

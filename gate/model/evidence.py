@@ -1,6 +1,6 @@
 """Evidence: what was obtained about an image, each item with its origin, or why it could not be obtained.
 
-Rule 4 of the design: what was looked for and is not there is evidence; what could not be looked for is `Unobtained`.
+Rule 4 of the design: what was looked for and is not there is evidence; what could not be looked for is `Unavailable`.
 Nothing here judges. Values are frozen and picklable, because a worker may gather them where no key is.
 """
 
@@ -37,7 +37,7 @@ class EvidenceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unobtained:
+class Unavailable:
     """Evidence that could not be had: a reason code, and a sentence for people without secrets or raw foreign bytes."""
 
     code: str
@@ -150,7 +150,7 @@ class ScanReport:
     secrets: tuple[SecretFinding, ...] = ()
     suppressed: tuple[str, ...] = ()
     covered: bool | None = None
-    canary: Canary | Unobtained | None = None
+    canary: Canary | Unavailable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,25 +254,25 @@ class SubjectEvidence:
     """All that was obtained about one runnable image. None: no check of the policy needs it, so nobody looked."""
 
     subject: Subject
-    manifest: ImageManifest | Unobtained
-    config: ImageConfig | Unobtained | None = None
-    layers: LayerFacts | Unobtained | None = None
-    trivy: ScanReport | Unobtained | None = None
-    grype: ScanReport | Unobtained | None = None
-    secrets: SecretEvidence | Unobtained | None = None
-    rules: tuple[RuleResult, ...] | Unobtained | None = None
+    manifest: ImageManifest | Unavailable
+    config: ImageConfig | Unavailable | None = None
+    layers: LayerFacts | Unavailable | None = None
+    trivy: ScanReport | Unavailable | None = None
+    grype: ScanReport | Unavailable | None = None
+    secrets: SecretEvidence | Unavailable | None = None
+    rules: tuple[RuleResult, ...] | Unavailable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentAnswer:
     """What an attested document came to under the schema of its format; `payload` is the digest of the signed statement.
 
-    `violation` names the place and the rule that is broken, "" where none is; `unobtained` says why nobody could tell.
+    `violation` names the place and the rule that is broken, "" where none is; `unavailable` says why nobody could tell.
     """
 
     payload: Digest
     violation: str = ""
-    unobtained: Unobtained | None = None
+    unavailable: Unavailable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,9 +340,9 @@ class EvidenceSet:
     index: ImageIndex | None = None
     subjects: tuple[SubjectEvidence, ...] = ()
     skipped: tuple[SkippedChild, ...] = ()
-    attachments: Attachments | Unobtained | None = None
+    attachments: Attachments | Unavailable | None = None
     documents: tuple[DocumentAnswer, ...] = ()
-    fault: Unobtained | None = None
+    fault: Unavailable | None = None
     first_seen: FirstSeen = FirstSeen()
     threat_data: ThreatData = ThreatData()
     origin: EvidenceOrigin | None = None

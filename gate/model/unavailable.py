@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gate.errors import GateError
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 
 
-def unobtained_from(error: GateError) -> Unobtained:
+def unavailable_from(error: GateError) -> Unavailable:
     """Return the error's code and texts as a value, which survives the worker that gathered and is recorded."""
-    return Unobtained(
+    return Unavailable(
         code=error.code, reason=error.message, expected=error.expected, seen=error.seen, next_step=error.next_step
     )

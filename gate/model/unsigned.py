@@ -13,7 +13,7 @@ from datetime import datetime
 
 from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence, Unobtained
+from gate.model.evidence import LayerFacts, ScanReport, SecretEvidence, Unavailable
 from gate.model.image import Platform
 
 
@@ -30,10 +30,10 @@ class ScannedSubject:
     """What the scanning job found in one runnable image."""
 
     digest: Digest
-    layers: LayerFacts | Unobtained | None = None
-    trivy: ScanReport | Unobtained | None = None
-    grype: ScanReport | Unobtained | None = None
-    secrets: SecretEvidence | Unobtained | None = None
+    layers: LayerFacts | Unavailable | None = None
+    trivy: ScanReport | Unavailable | None = None
+    grype: ScanReport | Unavailable | None = None
+    secrets: SecretEvidence | Unavailable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class JudgedFinding:
     subject: Digest
     counts: bool
     code: str
-    because: str
+    explanation: str
     waived_by: str = ""
     vex: str = ""
     grace_until: datetime | None = None
@@ -82,7 +82,7 @@ class JudgedSecret:
     secret: SecretFinding
     subject: Digest
     counts: bool
-    because: str
+    explanation: str
     waived_by: str = ""
 
 

@@ -24,7 +24,7 @@ from gate.images.open_source import open_source
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, KeyHint
 from gate.model.digest import Digest
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.policy_signers import KeySigner
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
@@ -161,7 +161,7 @@ def signers_of_requirement(requirement: Requirement) -> tuple[Signer, ...]:
 
 def _shown(item: Attachment, digest: Digest, signers: Sequence[Signer], now: datetime) -> ShownAttachment:
     bundle = attempt(lambda: parse_attachment(item))
-    if isinstance(bundle, Unobtained):
+    if isinstance(bundle, Unavailable):
         return _row(item, state=bundle.code, kind=printable(item.media_type, 80))
     kind, says = _claims(bundle)
     failed = item.media_type == FAILED_VERDICT

@@ -17,24 +17,24 @@ from gate.images.cached_source import CachedSource
 from gate.images.open_source import open_source
 from gate.images.registry_source import RegistrySource
 from gate.model.decision import Decision
-from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unobtained
+from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unavailable
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
-from gate.model.unavailable import unobtained_from
+from gate.model.unavailable import unavailable_from
 from gate.model.verdict import Verdict
 from gate.pipeline.actor import actor_of
 from gate.pipeline.attached import attachment_places, attachment_target, place_of
-from gate.pipeline.collect.context import Workshop, attempt, image_store, open_workshop
+from gate.pipeline.collect.context import CollectContext, attempt, image_store, open_collect_context
 from gate.pipeline.collect.gather import gather
-from gate.pipeline.image_lock import SCRATCH, scratch_folder, turn
-from gate.pipeline.issue.exports import remove_stale, write_forms
+from gate.pipeline.handoff import origin_of, require_same_image, require_signable, write_unsigned
+from gate.pipeline.image_lock import SCRATCH, image_lock, scratch_folder
+from gate.pipeline.issue.exports import export_verdict, remove_stale
 from gate.pipeline.issue.publishing import Publisher
 from gate.pipeline.issue.recording import first_seen, record_verdict, subject_of
 from gate.pipeline.issue.reuse import inputs_of, known_verdict
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
-from gate.pipeline.issue.verdict_signers import expect_timestamps, expect_verdict_signers
+from gate.pipeline.issue.verdict_signers import require_timestamps, require_verdict_signers
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
-from gate.pipeline.unsigned import expect_same_image, expect_signable, origin_of, write_unsigned
 from gate.registry.client import RegistryClient
 from gate.store.record import Record, open_record
 
@@ -90,8 +90,8 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     parsed = parse_reference(reference)
     loaded = load_policy(options.policy, options.ad_hoc, now)
     _expect_sense(parsed, options, loaded)
-    if options.brought is not None:
-        expect_signable(options.brought, loaded.policy, now)
+    if options.handoff is not None:
+        require_signable(options.handoff, loaded.policy, now)
     for file in (options.attestation_file, options.envelope_file, options.unsigned_file):
         remove_stale(file)
     with ExitStack() as opened:
@@ -129,9 +129,9 @@ def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPol
     if options.signer is None and options.unsigned_file is None:
         return
     if options.signer is not None:
-        expect_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
+        require_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
         if loaded.policy.attest.require_timestamp:
-            expect_timestamps(options.signer, options.fail_signer)
+            require_timestamps(options.signer, options.fail_signer)
     if loaded.obstacle:
         raise PolicyError(
             f"no verdict can be signed: {loaded.obstacle}",
@@ -170,8 +170,8 @@ def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryCl
         return None
     if reference.digest is None and answer.problems[-1].code != "REF_REGISTRY":
         hint = attempt(lambda: client.resolve_tag(reference.repository, reference.tag or "latest"))
-        request = replace(request, hint=None if isinstance(hint, Unobtained) else hint)
-    fault = Unobtained(code="REF_REFUSED", reason="nothing was fetched, because the reference was refused")
+        request = replace(request, hint=None if isinstance(hint, Unavailable) else hint)
+    fault = Unavailable(code="REF_REFUSED", reason="nothing was fetched, because the reference was refused")
     verdict = _decide(run, EvidenceSet(request=request, fault=fault))
     record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
     return CheckRun(verdict=verdict)
@@ -188,20 +188,23 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     except UsageError:
         raise
     except GateError as error:
-        verdict = _decide(run, EvidenceSet(request=run.request, fault=unobtained_from(error)))
+        verdict = _decide(run, EvidenceSet(request=run.request, fault=unavailable_from(error)))
         record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
         return CheckRun(verdict=verdict)
     run = replace(run, request=replace(run.request, digest=root.digest))
-    if run.options.brought is not None:
-        expect_same_image(run.options.brought, root.digest)
+    if run.options.handoff is not None:
+        require_same_image(run.options.handoff, root.digest)
     registry, named = run.options.registry, run.options.attach_to
     attached = attachment_places(reference, source, root.digest, client, registry, named)
     target = attachment_target(reference, registry, named)
     elsewhere = RegistrySource(client, target, root.digest) if target is not None else None
     publisher = _publisher(run, source, elsewhere, str(target) if target is not None else place_of(reference))
     places = run.options.places
-    with turn(places.state / "turns", run.subject, run.deadline), scratch_folder(places.cache / SCRATCH) as scratch:
-        workshop = open_workshop(
+    with (
+        image_lock(places.state / "turns", run.subject, run.deadline),
+        scratch_folder(places.cache / SCRATCH) as scratch,
+    ):
+        context = open_collect_context(
             places,
             scratch,
             run.record.evidence,
@@ -210,7 +213,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
             progress=run.options.progress,
             secret_rules=run.policy.secrets.rules if run.policy.secrets is not None else (),
         )
-        return _in_turn(run, source, root, attached, publisher, workshop)
+        return _with_image_lock(run, source, root, attached, publisher, context)
 
 
 def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedManifest:
@@ -221,17 +224,17 @@ def _root_of(run: _Run, reference: Reference, source: ImageSource) -> FetchedMan
         return CachedSource(source, store, reference.digest).root()
 
 
-def _in_turn(
+def _with_image_lock(
     run: _Run,
     source: ImageSource,
     root: FetchedManifest,
     attached: tuple[AttachmentReader, ...],
     publisher: Publisher | None,
-    workshop: Workshop,
+    context: CollectContext,
 ) -> CheckRun:
     """Decide, and give an earlier verdict again that says the same or issue one; then finish what earlier runs left."""
     before = run.record.unpublished(run.subject) if publisher is not None else ()
-    concluded = _judge(run, source, root, attached, publisher, workshop)
+    concluded = _judge(run, source, root, attached, publisher, context)
     if publisher is None or not before:
         return concluded
     still = [row for row in run.record.unpublished(run.subject) if row in before]
@@ -244,20 +247,20 @@ def _judge(
     root: FetchedManifest,
     attached: tuple[AttachmentReader, ...],
     publisher: Publisher | None,
-    workshop: Workshop,
+    context: CollectContext,
 ) -> CheckRun:
     needed = EvidenceKind.ATTACHMENTS in needed_evidence(run.policy)
     found = attempt(lambda: collect_everywhere(attached, root.digest)) if needed else None
     target = publisher.target if publisher is not None else ""
-    inputs = inputs_of(run.subject, run.loaded, run.options, workshop, found, target)
-    evidence = _gather(run, source, root, workshop, found)
+    inputs = inputs_of(run.subject, run.loaded, run.options, context, found, target)
+    evidence = _gather(run, source, root, context, found)
     verdict = _decide(run, evidence)
-    again = not (run.options.reissue or run.options.brought is not None or run.options.unsigned_file is not None)
+    again = not (run.options.reissue or run.options.handoff is not None or run.options.unsigned_file is not None)
     known = _known(run, inputs, verdict, publisher) if again else None
     if known is not None:
         return known
     # What another job scanned says nothing about the programs that are here.
-    return _conclude(run, evidence, verdict, "" if run.options.brought is not None else inputs, publisher)
+    return _conclude(run, evidence, verdict, "" if run.options.handoff is not None else inputs, publisher)
 
 
 def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None, target: str) -> Publisher | None:
@@ -292,7 +295,7 @@ def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None
     if publisher is not None and known.intent is not None:
         notices = publisher.ensure(known.intent, run.started)
         issued = publisher.issued(known.intent)
-    written, told = write_forms(run.options, known.verdict, known.summary, publisher)
+    written, told = export_verdict(run.options, known.verdict, known.summary, publisher)
     return CheckRun(verdict=known.verdict, attestations=(*issued, *written), reused=True, notices=(*notices, *told))
 
 
@@ -300,8 +303,8 @@ def _gather(
     run: _Run,
     source: ImageSource,
     root: FetchedManifest,
-    workshop: Workshop,
-    attached: Attachments | Unobtained | None,
+    context: CollectContext,
+    attached: Attachments | Unavailable | None,
 ) -> EvidenceSet:
     policy = run.policy
     grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
@@ -312,14 +315,14 @@ def _gather(
         attachments=attached,
         threat_data=read_threat_data(run.loaded),
         first_seen=seen,
-        origin=origin_of(run.options.brought) if run.options.brought is not None else None,
+        origin=origin_of(run.options.handoff) if run.options.handoff is not None else None,
     )
-    with workshop.store:
+    with context.store:
         if isinstance(source, RegistrySource):
             # What was pulled once is judged again without the registry: `--offline` finds every manifest in the store.
-            workshop.store.put(root.descriptor, [root.content])
-            source = CachedSource(source, workshop.store, root.digest)
-        return gather(source, root, begun, policy, needed_evidence(policy), workshop, run.options.brought)
+            context.store.put(root.descriptor, [root.content])
+            source = CachedSource(source, context.store, root.digest)
+        return gather(source, root, begun, policy, needed_evidence(policy), context, run.options.handoff)
 
 
 def _conclude(run: _Run, evidence: EvidenceSet, verdict: Verdict, inputs: str, publisher: Publisher | None) -> CheckRun:
@@ -343,7 +346,7 @@ def _conclude(run: _Run, evidence: EvidenceSet, verdict: Verdict, inputs: str, p
     if signed is None:
         return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
     issued = publisher.issued(intent) if publisher is not None and intent is not None else ()
-    written, notices = write_forms(run.options, verdict, signed.summary.bundle, publisher)
+    written, notices = export_verdict(run.options, verdict, signed.summary.bundle, publisher)
     return CheckRun(verdict=verdict, attestations=(*issued, *written), notices=(*told, *notices))
 
 

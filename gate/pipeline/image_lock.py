@@ -34,7 +34,7 @@ SCRATCH: Final = "scratch"
 
 
 @contextmanager
-def turn(folder: Path, subject: str, deadline: Deadline) -> Iterator[None]:
+def image_lock(folder: Path, subject: str, deadline: Deadline) -> Iterator[None]:
     """Wait until no other run of this user works on this subject, and keep others waiting inside.
 
     Raises:
@@ -60,15 +60,15 @@ def scratch_folder(root: Path) -> Iterator[Path]:
         StorageError: `CACHE_UNAVAILABLE`, the folder cannot be made.
     """
     # While a folder is made nobody sweeps, or it could be swept before it is locked.
-    gatekeeper = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
+    guard = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
     try:
-        fcntl.flock(gatekeeper, fcntl.LOCK_EX)
+        fcntl.flock(guard, fcntl.LOCK_EX)
         _sweep(root)
         folder = _made(root)
         held = _open(folder, _LOCK, code="CACHE_UNAVAILABLE")
         fcntl.flock(held, fcntl.LOCK_EX)
     finally:
-        os.close(gatekeeper)
+        os.close(guard)
     try:
         yield folder
     finally:
@@ -80,12 +80,12 @@ def sweep_scratch(root: Path) -> tuple[int, int]:
     """Remove the folders that killed runs left, and return how many there were and their bytes; raises as `scratch_folder`."""
     if not root.is_dir():
         return (0, 0)
-    gatekeeper = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
+    guard = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
     try:
-        fcntl.flock(gatekeeper, fcntl.LOCK_EX)
+        fcntl.flock(guard, fcntl.LOCK_EX)
         return _sweep(root)
     finally:
-        os.close(gatekeeper)
+        os.close(guard)
 
 
 def _made(root: Path) -> Path:
@@ -109,7 +109,7 @@ def _is_left(folder: Path) -> bool:
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        # Killed before it had a lock: nobody can have it now, for whoever makes one holds the gatekeeper.
+        # Killed before it had a lock: nobody can have it now, for whoever makes one holds the guard.
         return True
     try:
         return _taken(descriptor)

@@ -37,7 +37,7 @@ class AdHoc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BroughtVerdict:
+class ScanHandoff:
     """What another job scanned and this one is to sign: the parsed file and its digest."""
 
     verdict: UnsignedVerdict
@@ -53,7 +53,7 @@ class CheckOptions:
     nothing is attested; `fail_signer`, where given, signs the verdicts that say FAILED. A verdict that passed is also written
     as a bare DSSE envelope into `envelope_file`, and under Cosign's `.att` tag with `legacy_attestation`. `attach_to` is the
     repository that attestations go to; None: what `registry` says of the image's host, else the image's own.
-    `unsigned_file` gets what a signing job needs, which then gives it as `brought`.
+    `unsigned_file` gets what a signing job needs, which then gives it as `handoff`.
     """
 
     places: Places
@@ -69,7 +69,7 @@ class CheckOptions:
     legacy_attestation: bool = False
     attach_to: Repository | None = None
     unsigned_file: Path | None = None
-    brought: BroughtVerdict | None = None
+    handoff: ScanHandoff | None = None
     reissue: bool = False
     timeout: timedelta = timedelta(minutes=15)
     offline: bool = False

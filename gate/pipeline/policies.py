@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.keys import parse_public_key
-from gate.codec.policy.document import check_policy_dates, parse_policy
+from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.vex import parse_vex
@@ -58,7 +58,7 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
     folder = PolicyFolder.of(place)
     content = folder.read(place.name) if path is None else read_document(path)
     policy = parse_policy(content, name=place.name if path is None else str(path), files=folder)
-    check_policy_dates(policy, now)
+    require_policy_dates(policy, now)
     if not ad_hoc.is_given:
         code = "POL_UNPINNED" if policy.unpinned else "USAGE"
         obstacle = _obstacle(policy)
@@ -67,9 +67,9 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
         raise PolicyError(
             "settings on the command line cannot be mixed with a policy", code="USAGE", expected="one of the two"
         )
-    laid_over = _lay_over(policy, ad_hoc)
+    overridden = _lay_over(policy, ad_hoc)
     return LoadedPolicy(
-        policy=laid_over, content=content, folder=folder, obstacle="it was made with settings on the command line"
+        policy=overridden, content=content, folder=folder, obstacle="it was made with settings on the command line"
     )
 
 

@@ -29,8 +29,8 @@ from gate.pipeline.collect.context import fingerprint_key
 from gate.pipeline.collect.image_metadata import surroundings_of
 from gate.pipeline.collect.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
 from gate.pipeline.collect.layers import collect_layers
-from gate.pipeline.collect.platforms import read_family
-from gate.pipeline.collect.read_image import read_image, read_manifest, search_around
+from gate.pipeline.collect.platforms import resolve_platforms
+from gate.pipeline.collect.read_image import read_image, read_manifest, search_metadata
 from gate.pipeline.collect.secret_rules import load_rule_set, shipped_known
 from gate.registry.client import RegistryClient
 from gate.secrets.budget import Budget
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gate.images.image_source import ImageSource
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
-    from gate.pipeline.collect.image_metadata import Surroundings
+    from gate.pipeline.collect.image_metadata import ImageMetadata
     from gate.registry.options import RegistryOptions
     from gate.secrets.hit import Hit, Where
     from gate.secrets.known import KnownSecrets
@@ -93,7 +93,7 @@ def scan_secrets(
     with ExitStack() as opened:
         client = opened.enter_context(RegistryClient(registry, deadline))
         source = open_source(parse_reference(subject), client)
-        family = read_family(source, source.root(), ())
+        family = resolve_platforms(source, source.root(), ())
         return tuple(
             ScannedPart(
                 evidence=_scan_image(source, child, surroundings_of(family, child, source.blob), tools),
@@ -113,9 +113,9 @@ def _unreadable(path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(f"{str(path)!a} cannot be read", code="IMG_UNREADABLE", expected="a readable file", seen=seen)
 
 
-def _scan_image(source: ImageSource, child: Descriptor, around: Surroundings, tools: _Tools) -> SecretEvidence:
+def _scan_image(source: ImageSource, child: Descriptor, around: ImageMetadata, tools: _Tools) -> SecretEvidence:
     image = read_image(source, child, read_manifest(source, child))
-    own = search_around(image, around, tools.rules, tools.fingerprints, tools.check_deadline)
+    own = search_metadata(image, around, tools.rules, tools.fingerprints, tools.check_deadline)
     layers = [layer.digest for layer in image.manifest.layers]
     observer = LayerSecrets(tools.rules, tools.known, tools.fingerprints, layers, tools.check_deadline)
     collect_layers(

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from gate.model.identity import Identity
     from gate.model.policy_signers import Signer
     from gate.model.trust import Trust
+    from gate.verification.countersignatures import Artifact
     from gate.verification.signature import VerifiedSignature
-    from gate.verification.vouchers import Artifact
 
 # A larger artifact is verified by its digest, which any program computes.
 MAX_ARTIFACT_BYTES = 1 << 30

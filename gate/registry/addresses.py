@@ -110,7 +110,7 @@ def parse_derived(text: str, base: Target, named: Origin, trusted: frozenset[str
     return Target(target.origin, target.path, derived=True)
 
 
-def check_realm(target: Target, named: Origin, trusted: frozenset[str] = frozenset()) -> None:
+def require_realm(target: Target, named: Origin, trusted: frozenset[str] = frozenset()) -> None:
     """Refuse a token service that the registry named and that is neither its own host nor a known partner.
 
     Raises:
@@ -129,7 +129,7 @@ def check_realm(target: Target, named: Origin, trusted: frozenset[str] = frozens
         )
 
 
-def check_resolved(target: Target) -> None:
+def require_resolved(target: Target) -> None:
     """Refuse a derived name that resolves to any address that is not public.
 
     Raises:
@@ -140,10 +140,10 @@ def check_resolved(target: Target) -> None:
     except (OSError, UnicodeError) as error:
         raise RegistryError(f"{printable(target.origin.host)} does not resolve", code="REG_UNREACHABLE") from error
     for *_, place in found:
-        check_peer(target.origin.host, str(place[0]))
+        require_peer(target.origin.host, str(place[0]))
 
 
-def check_peer(host: str, address: str) -> None:
+def require_peer(host: str, address: str) -> None:
     """Refuse an address that is not public; `host` is for the message."""
     if not is_public(ipaddress.ip_address(address.partition("%")[0])):
         raise forbidden_address(host, address)

@@ -19,7 +19,7 @@ from gate.codec.encodings import encode_base64
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.errors import RegistryError
 from gate.model.reference import Repository
-from gate.registry.addresses import Target, check_realm, parse_derived
+from gate.registry.addresses import Target, parse_derived, require_realm
 from gate.registry.challenge import Challenge, parse_challenges
 from gate.registry.faults import status_fault
 from gate.registry.options import MAX_TOKEN_BYTES, Credential
@@ -88,7 +88,7 @@ class Authorizer:
             return _Grant(_basic(credential), float("inf"))
         trusted = self._transport.settings.token_hosts
         realm = parse_derived(challenge.realm, answer.request.target, self._transport.named, trusted)
-        check_realm(realm, self._transport.named, trusted)
+        require_realm(realm, self._transport.named, trusted)
         return self._ask(realm, challenge, credential, f"repository:{repository.path}:{','.join(actions)}", actions)
 
     def _find(self, repository: Repository) -> Credential | None:

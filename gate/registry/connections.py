@@ -27,7 +27,7 @@ from urllib3.util.url import parse_url
 from gate.codec.encodings import encode_base64
 from gate.disk.named import read_named
 from gate.errors import UsageError
-from gate.registry.addresses import check_peer
+from gate.registry.addresses import require_peer
 
 POOL_SIZE = 8
 
@@ -111,7 +111,7 @@ class _PublicHTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
 def _look_at_peer(connection: urllib3.connection.HTTPConnection, *, public_only: bool) -> None:
     # Behind a proxy the peer is the proxy, which the user named; the proxy resolves the name.
     if public_only and connection.proxy is None:
-        check_peer(connection.host, connection.sock.getpeername()[0])
+        require_peer(connection.host, connection.sock.getpeername()[0])
 
 
 def _shut(connection: urllib3.connection.HTTPConnection) -> None:

@@ -73,16 +73,16 @@ def list_referrers(api: RegistryApi, repository: Repository, digest: Digest) -> 
         fallback=by_tag.entries,
         unread=by_tag.unread + (by_api.unread if by_api is not None else 0),
     )
-    check_listed(listing.union, str(repository))
+    require_listed(listing.union, str(repository))
     return listing
 
 
-def check_listed(entries: tuple[Descriptor, ...], where: str) -> None:
+def require_listed(entries: tuple[Descriptor, ...], where: str) -> None:
     """Refuse more entries than are fetched; those of a type that can be no signature are not counted (attack S23)."""
-    check_count(sum(could_be_attached(entry.artifact_type) for entry in entries), where, most=MAX_LISTED)
+    require_count(sum(could_be_attached(entry.artifact_type) for entry in entries), where, most=MAX_LISTED)
 
 
-def check_count(count: int, where: str, *, most: int = MAX_LISTED) -> None:
+def require_count(count: int, where: str, *, most: int = MAX_LISTED) -> None:
     """Refuse more attachments of one digest than are looked at (attack S23)."""
     if count > most:
         raise SignatureError(
@@ -102,8 +102,8 @@ def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> Refer
         listed = parse_referrers(page)
         found += listed.entries
         unread += listed.unread
-        check_listed(tuple(found), str(repository))
-        check_count(len(found) + unread, str(repository), most=MAX_ENTRIES)
+        require_listed(tuple(found), str(repository))
+        require_count(len(found) + unread, str(repository), most=MAX_ENTRIES)
     return ReferrerList(entries=tuple(found), unread=unread)
 
 

@@ -26,7 +26,7 @@ from urllib3.util.timeout import Timeout
 from gate.clock import Deadline
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
-from gate.registry.addresses import Origin, Target, check_resolved, parse_derived, settings_of
+from gate.registry.addresses import Origin, Target, parse_derived, require_resolved, settings_of
 from gate.registry.connections import Connections, cut_after, trust
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
@@ -232,7 +232,7 @@ class Transport:
         started = deadline.clock.monotonic()
         proxy = proxy_for(self.options.proxies, target.origin.scheme, target.origin.host, target.origin.port)
         if target.derived and not proxy:
-            check_resolved(target)
+            require_resolved(target)
         own = {"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"}
         with _opened(request.body) as (body, lengths):
             try:

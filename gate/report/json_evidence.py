@@ -154,7 +154,7 @@ def _vulnerability(found: JudgedFinding) -> JsonValue:
         "subject": str(found.subject),
         "counts": found.counts,
         "code": found.code,
-        "because": found.because,
+        "because": found.explanation,
         "waivedBy": found.waived_by,
         "vex": found.vex,
         "graceUntil": format_time(found.grace_until) if found.grace_until is not None else None,
@@ -200,7 +200,7 @@ def _secret(found: JudgedSecret) -> JsonValue:
         "fingerprint": secret.fingerprint,
         "subject": str(found.subject),
         "counts": found.counts,
-        "because": found.because,
+        "because": found.explanation,
         "waivedBy": found.waived_by,
     }
 

@@ -43,7 +43,7 @@ def vulnerabilities(verdict: Verdict, severities: frozenset[Severity] | None) ->
 
 
 def excused(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Return what does not count: waived, cleared by VEX, in grace; and all else that does not, where severities are asked for."""
+    """Return what does not count: waived, cleared by VEX, in grace; and the rest, where severities are asked for."""
     rows = [found for found in verdict.findings if not found.counts and _asked(found, severities)]
     return _findings_table(verdict, [row for row in rows if severities is not None or _has_excuse(row)])
 
@@ -69,7 +69,7 @@ def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table |
         return None
     table = plain_table("refuses", "rule", "grade", "where", "layer", "seen by", "because")
     for row in sorted(dict.fromkeys(chosen), key=_secret_order):
-        because = f"waived by {row.waived_by}" if row.waived_by else row.because
+        explanation = f"waived by {row.waived_by}" if row.waived_by else row.explanation
         table.add_row(
             Text("yes", style="red") if row.counts else Text("no"),
             Text(identifier(row.secret.rule)),
@@ -77,7 +77,7 @@ def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table |
             Text(_where(row)),
             Text(row.secret.layer.short if row.secret.layer is not None else ""),
             Text(row.secret.tool.value),
-            Text(visible(because)),
+            Text(visible(explanation)),
         )
     return table
 
@@ -170,7 +170,7 @@ def _finding_cells(row: JudgedFinding) -> tuple[Text, ...]:
         Text(identifier(finding.id)),
         Text(identifier(", ".join(finding.fixed_versions) or finding.fix_state.value)),
         Text(", ".join(sorted(tool.value for tool in finding.tools))),
-        Text(visible(f"waived by {row.waived_by}" if row.waived_by else row.because)),
+        Text(visible(f"waived by {row.waived_by}" if row.waived_by else row.explanation)),
     )
 
 

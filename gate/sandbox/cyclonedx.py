@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import Fault, parse_object
 from gate.errors import EvidenceError, GateError
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.sandbox.limited_task import TaskLimits, run_task
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ _FAULT: Final = Fault(EvidenceError, _CODE, "the answer of the document's child"
 
 def validate_cyclonedx(
     document: Mapping[str, JsonValue], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
-) -> str | Unobtained:
+) -> str | Unavailable:
     """Return where the document breaks the schema and by which rule, or nothing where it does not.
 
-    `document` names its version in `specVersion`, which is one that `gate.codec.attested_document` accepts. `Unobtained`
+    `document` names its version in `specVersion`, which is one that `gate.codec.attested_document` accepts. `Unavailable`
     (`LIMIT_DOCUMENT`) where the child ended without an answer, or could not be started.
     """
     request = json.dumps({"version": document.get("specVersion"), "document": dict(document)}).encode()
@@ -55,8 +55,8 @@ def validate_cyclonedx(
     return f"{place}: {rule}" if place else ""
 
 
-def _unobtained(seen: str) -> Unobtained:
-    return Unobtained(
+def _unobtained(seen: str) -> Unavailable:
+    return Unavailable(
         code=_CODE,
         reason="the attested document cannot be validated within its limits",
         expected="a document that is validated in time",

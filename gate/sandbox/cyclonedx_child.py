@@ -33,7 +33,7 @@ _BY_PAIRS = Draft7Validator.VALIDATORS["enum"]
 _words: dict[int, tuple[list[Any], frozenset[str] | None]] = {}
 
 
-def expect_distinct(_: Any, wanted: bool, items: Any, __: Any) -> Iterator[ValidationError]:  # noqa: ANN401, FBT001
+def require_distinct(_: Any, wanted: bool, items: Any, __: Any) -> Iterator[ValidationError]:  # noqa: ANN401, FBT001
     """Check `uniqueItems` over the items' canonical text.
 
     JSON Schema takes 1 and 1.0 for equal, and their texts differ; what the specification lists once are objects and texts.
@@ -42,7 +42,7 @@ def expect_distinct(_: Any, wanted: bool, items: Any, __: Any) -> Iterator[Valid
         yield ValidationError("lists an item twice")
 
 
-def expect_known(validator: Any, known: list[Any], value: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401
+def require_known(validator: Any, known: list[Any], value: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401
     """Check `enum` by a look-up where all that is known are words."""
     if id(known) not in _words:
         texts = frozenset(word for word in known if isinstance(word, str))
@@ -61,7 +61,7 @@ def is_uri(value: object) -> bool:
 
 def prepare() -> None:
     """Replace the keywords, for this process."""
-    Draft7Validator.VALIDATORS.update(uniqueItems=expect_distinct, enum=expect_known)
+    Draft7Validator.VALIDATORS.update(uniqueItems=require_distinct, enum=require_known)
     Draft7Validator.FORMAT_CHECKER.checks("uri", raises=ValueError)(is_uri)
 
 

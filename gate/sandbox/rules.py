@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import Fault, parse_object
 from gate.errors import EvidenceError, GateError
-from gate.model.evidence import RuleResult, Unobtained
+from gate.model.evidence import RuleResult, Unavailable
 from gate.sandbox.limited_task import TaskLimits, run_task
 
 if TYPE_CHECKING:
@@ -32,32 +32,32 @@ _FAULT: Final = Fault(EvidenceError, "POL_EVAL", "the answer of the rules' child
 
 def evaluate_rules(
     rules: Sequence[Rule], facts: Mapping[str, JsonValue], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
-) -> tuple[RuleResult, ...] | Unobtained:
+) -> tuple[RuleResult, ...] | Unavailable:
     """Return the result of each rule, in their order, over the variables of `gate.codec.rule_facts`.
 
-    `time_limit` is for all rules together. `Unobtained` (`POL_EVAL`) only where no child could be started.
+    `time_limit` is for all rules together. `Unavailable` (`POL_EVAL`) only where no child could be started.
     """
     return _run(rules, facts, "evaluate", time_limit)
 
 
 def check_rules(
     rules: Sequence[Rule], *, time_limit: timedelta = DEFAULT_TIME_LIMIT
-) -> tuple[RuleResult, ...] | Unobtained:
+) -> tuple[RuleResult, ...] | Unavailable:
     """Return the rules that cannot be parsed, each with the reason; an empty tuple where all can."""
     results = _run(rules, {}, "compile", time_limit)
-    return results if isinstance(results, Unobtained) else tuple(result for result in results if result.error)
+    return results if isinstance(results, Unavailable) else tuple(result for result in results if result.error)
 
 
 def _run(
     rules: Sequence[Rule], facts: Mapping[str, JsonValue], mode: str, time_limit: timedelta
-) -> tuple[RuleResult, ...] | Unobtained:
+) -> tuple[RuleResult, ...] | Unavailable:
     if not rules:
         return ()
     request = {"mode": mode, "rules": [{"id": rule.id, "cel": rule.cel} for rule in rules], "facts": dict(facts)}
     try:
         output, reason = _answers_of_child(json.dumps(request).encode(), len(rules), time_limit)
     except OSError as error:
-        return Unobtained(code="POL_EVAL", reason="the rules cannot be evaluated", seen=str(error.strerror))
+        return Unavailable(code="POL_EVAL", reason="the rules cannot be evaluated", seen=str(error.strerror))
     answered = _answers(output)
     return tuple(answered.get(rule.id) or RuleResult(id=rule.id, value=None, error=reason) for rule in rules)
 

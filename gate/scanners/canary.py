@@ -28,9 +28,9 @@ from gate.codec.times import format_time, parse_time
 from gate.disk.content import read_private, write_atomically
 from gate.errors import DatabaseError, GateError
 from gate.model.digest import Digest
-from gate.model.evidence import Canary, Distribution, Unobtained
+from gate.model.evidence import Canary, Distribution, Unavailable
 from gate.model.finding import ToolFinding
-from gate.model.unavailable import unobtained_from
+from gate.model.unavailable import unavailable_from
 from gate.scanners.advisory_coverage import grype_aliases, grype_spellings, grype_systems, trivy_bucket
 from gate.scanners.canary_layout import DISTRIBUTION_PACKAGES, Planted, red_hat_content_sets, write_canary
 from gate.scanners.database_facts import open_bolt, query
@@ -89,10 +89,10 @@ def canary_of(
     key: tuple[object, ...],
     target: ScanTarget,
     now: datetime,
-) -> Canary | Unobtained:
+) -> Canary | Unavailable:
     """Return the canary for one release, from the cache of the last hour or by planting and scanning one.
 
-    `key` is what makes another run the same: binary, database, flags. The scan's failure is `Unobtained` with its code.
+    `key` is what makes another run the same: binary, database, flags. The scan's failure is `Unavailable` with its code.
     """
     place = _cache_place(settings.cache, key, target)
     if place is not None and (known := _cached(place, now)) is not None:
@@ -100,7 +100,7 @@ def canary_of(
     try:
         planned = plan()
         if not planned.planted:
-            return Unobtained(
+            return Unavailable(
                 code="SCAN_CANARY", reason="the database holds no advisory that a canary can stand on", seen="nothing"
             )
         with tempfile.TemporaryDirectory(prefix="gate-canary-", dir=settings.scratch) as directory:
@@ -110,7 +110,7 @@ def canary_of(
             )
             canary = Canary(expected=planned.expected, found=scan(planned, written))
     except GateError as error:
-        return unobtained_from(error)
+        return unavailable_from(error)
     if place is not None and canary.is_found:
         _remember(place, canary, now)
     return canary

@@ -32,8 +32,8 @@ from gate.disk.content import DigestMemo, hash_descriptor, verify_database_file,
 from gate.disk.regular_file import open_regular
 from gate.errors import DatabaseError, GateError, StorageError
 from gate.model.digest import Digest
-from gate.model.evidence import DatabaseIdentity, Unobtained
-from gate.model.unavailable import unobtained_from
+from gate.model.evidence import DatabaseIdentity, Unavailable
+from gate.model.unavailable import unavailable_from
 from gate.scanners.database_facts import DatabaseFacts, read_grype_facts, read_java_facts, read_trivy_facts
 
 _SCHEMA: Final = 1
@@ -84,11 +84,11 @@ class Database:
 class DatabaseSet:
     """The current databases, or why one cannot be used."""
 
-    trivy: Database | Unobtained
-    java: Database | Unobtained
-    grype: Database | Unobtained
+    trivy: Database | Unavailable
+    java: Database | Unavailable
+    grype: Database | Unavailable
 
-    def of(self, kind: DatabaseKind) -> Database | Unobtained:
+    def of(self, kind: DatabaseKind) -> Database | Unavailable:
         """Return the database of this kind, or why there is none."""
         match kind:
             case DatabaseKind.TRIVY:
@@ -101,7 +101,7 @@ class DatabaseSet:
     def demand(self, kind: DatabaseKind) -> Database:
         """Return the database of this kind; raises DatabaseError with the reason where there is none."""
         found = self.of(kind)
-        if isinstance(found, Unobtained):
+        if isinstance(found, Unavailable):
             raise DatabaseError(
                 found.reason, code=found.code, expected=found.expected, seen=found.seen, next_step=found.next_step
             )
@@ -109,7 +109,7 @@ class DatabaseSet:
 
 
 def load_databases(directory: Path) -> DatabaseSet:
-    """Return the current databases under `directory`; what is missing or malformed is `Unobtained`, never an error here."""
+    """Return the current databases under `directory`; what is missing or malformed is `Unavailable`, never an error here."""
     return DatabaseSet(
         trivy=_loaded(directory, DatabaseKind.TRIVY),
         java=_loaded(directory, DatabaseKind.JAVA),
@@ -117,11 +117,11 @@ def load_databases(directory: Path) -> DatabaseSet:
     )
 
 
-def _loaded(directory: Path, kind: DatabaseKind) -> Database | Unobtained:
+def _loaded(directory: Path, kind: DatabaseKind) -> Database | Unavailable:
     try:
         entry = read_current(directory).get(kind)
         if entry is None:
-            return Unobtained(
+            return Unavailable(
                 code="DB_MISSING",
                 reason=f"there is no {kind.value} database",
                 expected=f"one under {directory}",
@@ -129,7 +129,7 @@ def _loaded(directory: Path, kind: DatabaseKind) -> Database | Unobtained:
             )
         return load_entry(directory, kind, entry)
     except GateError as error:
-        return unobtained_from(error)
+        return unavailable_from(error)
 
 
 def read_current(directory: Path) -> dict[DatabaseKind, Digest]:

@@ -16,7 +16,7 @@ from typing import Final
 from gate.clock import Deadline
 from gate.codec.grype import MAX_REPORT_BYTES, GrypeReport, parse_grype_matches, parse_grype_report
 from gate.disk.content import disk_errors
-from gate.model.evidence import Canary, Isolation, ScanReport, Unobtained
+from gate.model.evidence import Canary, Isolation, ScanReport, Unavailable
 from gate.model.finding import Tool, ToolFinding
 from gate.sandbox.process import ChildResult, PrivateDirectories, private_directories
 from gate.scanners.advised import advised_by_grype, answered_by_grype, covered_by_grype
@@ -27,11 +27,11 @@ from gate.scanners.lookups import ecosystems_of, lookups, mislabelled
 from gate.scanners.scanning import (
     ScanSettings,
     ScanTarget,
-    demand_target,
     failed,
     link_layout,
     raw_report,
     read_report,
+    require_target,
     run_scanner,
 )
 from gate.scanners.tool_pins import PinnedTool
@@ -118,7 +118,7 @@ def _collect(
     )
 
 
-def _canary(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> Canary | Unobtained:
+def _canary(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> Canary | Unavailable:
     def found(plan: CanaryPlan, layout: ScanTarget) -> frozenset[str]:
         report, _, _ = scan_with_grype(run, layout, deadline)
         return plan.found_in(report.findings)
@@ -155,7 +155,7 @@ def scan_with_grype(run: GrypeRun, target: ScanTarget, deadline: Deadline) -> tu
         claimed = {path for path, _ in target.claims}
         if any(package.key.path in claimed for package in parsed.packages):
             parsed = replace(parsed, findings=_with_claimed(run, parsed, claimed, directories, deadline))
-    demand_target(
+    require_target(
         run.tool,
         seen=parsed.target_manifest,
         expected=target.manifest,

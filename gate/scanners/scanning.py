@@ -148,7 +148,7 @@ def read_report(tool: PinnedTool, path: Path, limit_bytes: int) -> bytes:
     return content
 
 
-def demand_target(
+def require_target(
     tool: PinnedTool, *, seen: Digest, expected: Digest, diff_ids: tuple[Digest, ...], expected_ids: tuple[Digest, ...]
 ) -> None:
     """Demand that a report is about this image (attack V04); raises `SCAN_TARGET_MISMATCH`."""

@@ -17,7 +17,7 @@ from typing import Final
 from gate.clock import Deadline
 from gate.codec.trivy import MAX_REPORT_BYTES, TrivyReport, os_package_set, parse_trivy_report
 from gate.disk.content import disk_errors
-from gate.model.evidence import Canary, Isolation, ScanReport, Unobtained
+from gate.model.evidence import Canary, Isolation, ScanReport, Unavailable
 from gate.model.finding import Tool
 from gate.sandbox.process import PrivateDirectories, private_directories
 from gate.scanners.advised import advised_by_trivy, answered_by_trivy, covered_by_trivy
@@ -28,10 +28,10 @@ from gate.scanners.lookups import ecosystems_of, lookups, mislabelled
 from gate.scanners.scanning import (
     ScanSettings,
     ScanTarget,
-    demand_target,
     link_layout,
     raw_report,
     read_report,
+    require_target,
     run_scanner,
 )
 from gate.scanners.tool_pins import PinnedTool
@@ -151,7 +151,7 @@ def _collect(
     )
 
 
-def _canary(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> Canary | Unobtained:
+def _canary(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> Canary | Unavailable:
     def found(plan: CanaryPlan, layout: ScanTarget) -> frozenset[str]:
         report, _ = scan_with_trivy(run, layout, deadline)
         return plan.found_in(report.findings)
@@ -184,7 +184,7 @@ def scan_with_trivy(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> tu
             run.tool, arguments, directories=directories, environment={}, settings=run.settings, deadline=deadline
         )
         parsed = parse_trivy_report(read_report(run.tool, report, MAX_REPORT_BYTES))
-    demand_target(
+    require_target(
         run.tool,
         seen=parsed.target_config,
         expected=target.config,

@@ -58,7 +58,7 @@ def parse_rule_file(data: bytes, *, name: str) -> tuple[Rule, ...]:
     return fields.demand("spec", _read_spec)
 
 
-def check_distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+def require_distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """Return the rules of several files as one, each id once.
 
     Raises:
@@ -86,7 +86,7 @@ def _read_metadata(node: Node) -> None:
 
 def _read_spec(node: Node) -> tuple[Rule, ...]:
     items = node.fields(SPEC_KEYS).demand("rules", lambda rules: rules.items(most=MAX_RULES, empty_code="POL_EMPTY"))
-    return check_distinct(_read_rule(item) for item in items)
+    return require_distinct(_read_rule(item) for item in items)
 
 
 def _read_rule(node: Node) -> Rule:

@@ -17,7 +17,7 @@ from gate.secrets.encodings import ENCODINGS, Encoding, telling_words
 from gate.secrets.file_names import FILE_NAME_TEXTS
 from gate.secrets.patterns import Pattern, compile_pattern
 from gate.secrets.rule import Rule
-from gate.secrets.rule_file import check_distinct
+from gate.secrets.rule_file import require_distinct
 from gate.secrets.structure import CODE_TRIGGER, SETTING_TRIGGER
 
 # Of this package's own code: what it opens, decodes and rejects. Counted up with every change of what is found.
@@ -28,7 +28,7 @@ class RuleSet:
     """Rules that are ready to search with; `cache` is the folder that keeps the compiled automaton."""
 
     def __init__(self, rules: Iterable[Rule], *, cache: Path | None = None) -> None:
-        self.rules = check_distinct(rules)
+        self.rules = require_distinct(rules)
         self._patterns = tuple(compile_pattern(rule.pattern) for rule in self.rules)
         self._paths = tuple(compile_pattern(rule.paths) if rule.paths else None for rule in self.rules)
         words = telling_words(rule.prefix for rule in self.rules)

@@ -21,8 +21,8 @@ from gate.signers.service_key import (
     READ_SECONDS,
     ServiceSigner,
     SignRequest,
-    expect_extra,
     malformed_uri,
+    require_extra,
     service_fault,
     unsupported_key,
 )
@@ -68,7 +68,7 @@ def open_aws_key(uri: str) -> ServiceSigner:
         EvidenceError: `KEY_SERVICE`.
     """
     name = parse_aws_uri(uri)
-    expect_extra("boto3", "aws", "awskms")
+    require_extra("boto3", "aws", "awskms")
     return ServiceSigner(AwsKey(name))
 
 

@@ -24,8 +24,8 @@ from gate.signers.service_key import (
     ServiceSigner,
     SignRequest,
     der_signature,
-    expect_extra,
     malformed_uri,
+    require_extra,
     service_fault,
     unsupported_key,
 )
@@ -70,7 +70,7 @@ def open_azure_key(uri: str, credential: TokenCredential | None = None, **pipeli
         EvidenceError: `KEY_SERVICE`.
     """
     host, name, version = parse_azure_uri(uri)
-    expect_extra("azure.keyvault", "azure", "azurekms")
+    require_extra("azure.keyvault", "azure", "azurekms")
     return ServiceSigner(AzureKey(host, name, version, credential, pipeline))
 
 

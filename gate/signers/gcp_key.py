@@ -26,8 +26,8 @@ from gate.signers.service_key import (
     READ_SECONDS,
     ServiceSigner,
     SignRequest,
-    expect_extra,
     malformed_uri,
+    require_extra,
     service_fault,
     unsupported_key,
 )
@@ -64,7 +64,7 @@ def open_gcp_key(uri: str) -> ServiceSigner:
         EvidenceError: `KEY_SERVICE`.
     """
     key, version = parse_gcp_uri(uri)
-    expect_extra("google.auth", "gcp", "gcpkms")
+    require_extra("google.auth", "gcp", "gcpkms")
     return ServiceSigner(GcpKey(key, version, os.environ.get(_ENDPOINT_VARIABLE, _ENDPOINT)))
 
 

@@ -63,7 +63,7 @@ def read_instance(instance: SigstoreFiles, now: datetime) -> tuple[TrustedRoot, 
     return parse_trusted_root(instance.root), parse_signing_config(instance.signing, now)
 
 
-def expect_verified(bundle: bytes, signer: Signer, demand: EvidenceDemand, now: datetime) -> None:
+def require_verified(bundle: bytes, signer: Signer, demand: EvidenceDemand, now: datetime) -> None:
     """Refuse what a service gave if a verifier would: nothing that does not verify leaves this process.
 
     Raises:

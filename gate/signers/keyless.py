@@ -26,7 +26,7 @@ from gate.model.policy_signers import KeylessSigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import PUBLIC, Trust
 from gate.signers.file_key import FileSigner
-from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance
+from gate.signers.instance import SigstoreAccess, SigstoreFiles, read_instance, require_verified
 from gate.signers.sigstore_client import SigstoreClient
 from gate.signers.tokens import TokenSource
 
@@ -105,7 +105,7 @@ class SigstoreSigner:
             inclusion=Inclusion.PROOF,
         )
         signer = KeylessSigner(identity=_ANYBODY, trust=Trust(name="instance", root=self._root, demand=demand))
-        expect_verified(
+        require_verified(
             render_evidenced_bundle(envelope, evidence, self.public_key), signer, demand, self._access.clock.now()
         )
         return evidence

@@ -24,8 +24,8 @@ from gate.signers.service_key import (
     ServiceSigner,
     SignRequest,
     der_signature,
-    expect_extra,
     malformed_uri,
+    require_extra,
     service_fault,
     unsupported_key,
 )
@@ -56,7 +56,7 @@ def open_pkcs11_key(uri: str, password: PasswordSource) -> ServiceSigner:
         EvidenceError: `KEY_SERVICE`.
     """
     name = parse_pkcs11_uri(uri)
-    expect_extra("pkcs11", "pkcs11", "pkcs11")
+    require_extra("pkcs11", "pkcs11", "pkcs11")
     pin = _read_pin(name.pin_file) if name.pin_file is not None else password()
     return ServiceSigner(Pkcs11Key(name, pin))
 

@@ -150,7 +150,7 @@ def unsupported_key(place: str, algorithm: str, expected: str) -> KeyFileError:
     )
 
 
-def expect_extra(module: str, extra: str, scheme: str) -> None:
+def require_extra(module: str, extra: str, scheme: str) -> None:
     """Return if the client library is here; it is imported only afterwards, by its adapter.
 
     Raises:

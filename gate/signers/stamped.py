@@ -18,7 +18,7 @@ from gate.model.evidence_demand import EvidenceDemand
 from gate.model.policy_signers import KeySigner
 from gate.model.signing import SigningEvidence
 from gate.model.trust import Trust
-from gate.signers.instance import SigstoreAccess, SigstoreFiles, expect_verified, read_instance
+from gate.signers.instance import SigstoreAccess, SigstoreFiles, read_instance, require_verified
 from gate.signers.sigstore_client import SigstoreClient
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class StampedSigner:
         evidence = SigningEvidence(timestamps=client.stamp(envelope.signature))
         signer = KeySigner(key=self.public_key, trust=Trust(name="instance", root=self._root, demand=_DEMAND))
         bundle = render_evidenced_bundle(envelope, evidence, self.public_key)
-        expect_verified(bundle, signer, _DEMAND, self._access.clock.now())
+        require_verified(bundle, signer, _DEMAND, self._access.clock.now())
         return evidence
 
     def __repr__(self) -> str:

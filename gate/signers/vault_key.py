@@ -26,8 +26,8 @@ from gate.signers.service_key import (
     READ_SECONDS,
     ServiceSigner,
     SignRequest,
-    expect_extra,
     malformed_uri,
+    require_extra,
     service_fault,
     unsupported_key,
 )
@@ -54,7 +54,7 @@ def open_vault_key(uri: str) -> ServiceSigner:
         EvidenceError: `KEY_SERVICE`.
     """
     name = parse_vault_uri(uri)
-    expect_extra("hvac", "vault", "hashivault")
+    require_extra("hvac", "vault", "hashivault")
     return ServiceSigner(VaultKey(name, os.environ.get("VAULT_ADDR", "")))
 
 

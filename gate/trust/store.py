@@ -62,7 +62,7 @@ class TrustFiles:
     signing: bytes | None = None
 
 
-def expect_trust_name(name: str) -> str:
+def require_trust_name(name: str) -> str:
     """Return the name of a root; raises UsageError for what could not be the name of a file everywhere."""
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -84,7 +84,7 @@ class TrustStore:
 
     def entry(self, name: str) -> TrustEntry:
         """Return what a name points to; raises EvidenceError `ROOT_MISSING`, StorageError `STORE_CORRUPT`."""
-        path = self.folder / "names" / f"{expect_trust_name(name)}.json"
+        path = self.folder / "names" / f"{require_trust_name(name)}.json"
         if path.exists():
             self._expect_private()
             return _read_entry(name, _read(path))
@@ -122,7 +122,7 @@ class TrustStore:
     ) -> TrustEntry:
         """Keep a root, and point the name to it; the bytes were parsed before. Raises StorageError."""
         entry = TrustEntry(
-            name=expect_trust_name(name),
+            name=require_trust_name(name),
             source=source,
             root=Digest.of(root),
             signing=Digest.of(signing) if signing is not None else None,
@@ -152,7 +152,7 @@ class TrustStore:
 
     def tuf_folder(self, name: str) -> Path:
         """Return where a name's TUF metadata is kept."""
-        return self.folder / "tuf" / expect_trust_name(name)
+        return self.folder / "tuf" / require_trust_name(name)
 
     def _shipped(self) -> TrustFiles:
         root, signing = shipped(TRUSTED_ROOT), shipped(SIGNING_CONFIG)

@@ -16,7 +16,7 @@ from gate.errors import AttestationError, EvidenceError, GateError, RefusedError
 from gate.model.attachment import FAILED_VERDICT
 from gate.model.bundle import Envelope, KeyHint
 from gate.model.policy_signers import KeySigner
-from gate.verification.match import expect_bounded
+from gate.verification.match import require_bounded
 from gate.verification.progress import furthest
 from gate.verification.signature import signed_statement, verify_statement
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def demand_attestation(
+def require_attestation(
     attachments: Attachments,
     signers: Sequence[Signer],
     now: datetime,
@@ -53,7 +53,7 @@ def demand_attestation(
         EvidenceError: `ROOT_EMPTY`, or what `judge` raises.
     """
     candidates, others, errors = _candidates(attachments, accepts)
-    expect_bounded(len(candidates))
+    require_bounded(len(candidates))
     for bundle in candidates:
         for signer in signers:
             try:

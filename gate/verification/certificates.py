@@ -28,7 +28,7 @@ from gate.model.bundle import SignatureFormat
 from gate.model.validity import Validity
 from gate.verification.log import CLOCK_TOLERANCE
 from gate.verification.raw_signature import verify_bytes
-from gate.verification.windows import expect_times
+from gate.verification.windows import require_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,13 +112,13 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, times: Sequence[date
     paths = [(authority, path) for authority, path in paths if path]
     if not paths:
         raise _untrusted("the certificate is not by a trusted authority", "an authority of the trusted root")
-    expect_times((_window(leaf),), times, code="SIG_EXPIRED", what="the signer's certificate")
+    require_times((_window(leaf),), times, code="SIG_EXPIRED", what="the signer's certificate")
     refusals: list[SignatureError] = []
     for authority, path in paths:
         try:
             _expect_authorities(path)
             windows = (authority.validity, *map(_window, path))
-            expect_times(windows, times, code="SIG_CHAIN_TIME", what="a certificate above the signer's")
+            require_times(windows, times, code="SIG_CHAIN_TIME", what="a certificate above the signer's")
             return path[0]
         except SignatureError as error:
             refusals.append(error)

@@ -21,7 +21,7 @@ from gate.model.digest import Digest
 from gate.model.statement import COSIGN_SIGNATURE, VERIFICATION_SUMMARY
 from gate.verification.authorship import is_author
 from gate.verification.failed_verdict import FailedVerdict, find_failed, first_objection, is_accepted, of_verified
-from gate.verification.match import expect_bounded
+from gate.verification.match import require_bounded
 from gate.verification.progress import furthest
 from gate.verification.signature import signed_statement
 from gate.verification.verdict import VerdictDemand, VerifiedVerdict, admit_verdict, verify_by_any, verify_verdict
@@ -70,7 +70,7 @@ def judge_verdicts(
             expect_time()
         _sort(item, demand, now, found)
         try:
-            expect_bounded(found.authentic)
+            require_bounded(found.authentic)
         except RefusedError as error:
             return VerdictJudgement(refusal=error)
     return _judged(found, demand.rule, now)

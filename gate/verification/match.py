@@ -54,7 +54,7 @@ def match_signatures(
             together.
     """
     bundles, broken = _candidates(attachments)
-    expect_bounded(len(bundles))
+    require_bounded(len(bundles))
     if not bundles and not broken:
         raise SignatureError("the image digest has no signature", code="SIG_MISSING", seen=_ignored(attachments))
     search = _Search(attachments, bundles, broken, rule, now, expect_time)
@@ -64,7 +64,7 @@ def match_signatures(
     return tuple(matched)
 
 
-def expect_bounded(count: int) -> None:
+def require_bounded(count: int) -> None:
     """Return if there are few enough candidates to look at all of them; raises `LIMIT_SIGNATURES` (attack S23)."""
     if count > MAX_ATTACHMENTS:
         raise SignatureError(

@@ -19,7 +19,7 @@ from gate.codec.strict_json import printable
 from gate.errors import AttestationError, SignatureError
 from gate.model.identity import Claim
 from gate.model.provenance import PROVENANCE_TYPES
-from gate.verification.attestations import demand_attestation
+from gate.verification.attestations import require_attestation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,14 +46,14 @@ class VerifiedProvenance:
     signature: VerifiedSignature
 
 
-def demand_provenance(attachments: Attachments, policy: ProvenancePolicy, now: datetime) -> VerifiedProvenance:
+def require_provenance(attachments: Attachments, policy: ProvenancePolicy, now: datetime) -> VerifiedProvenance:
     """Return the first provenance on this digest that meets every demand of the policy.
 
     Raises:
         AttestationError: `PROV_MISSING` without any, `PROV_MISMATCH` for another source, ref, build type, parameter or level.
         SignatureError: `ID_BUILDER`, `ID_WORKFLOW`, or as `verify_statement`.
     """
-    return demand_attestation(
+    return require_attestation(
         attachments,
         policy.signers,
         now,

@@ -44,9 +44,9 @@ from gate.model.evidence_demand import EvidenceDemand
 from gate.model.policy_signers import KeylessSigner, KeySigner
 from gate.model.statement import COSIGN_SIGNATURE
 from gate.model.string_map import StringMap
+from gate.verification.countersignatures import Artifact, Countersignatures, require_usable_root, verify_vouchers
 from gate.verification.raw_signature import verify_bytes, verify_digest
-from gate.verification.vouchers import Artifact, Vouchers, expect_usable_root, verify_vouchers
-from gate.verification.windows import expect_key_in_window
+from gate.verification.windows import require_key_in_window
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -180,7 +180,7 @@ def _verify_steps_1_to_10(
     bundle: Bundle, *, signer: Signer, artifact: Artifact | None, now: datetime, demand: EvidenceDemand | None
 ) -> VerifiedSignature:
     demanded = demand if demand is not None else demanded_of(signer)
-    expect_usable_root(signer, demanded)
+    require_usable_root(signer, demanded)
     match signer:
         case KeySigner():
             return _verify_by_key(bundle, signer, artifact, now, demanded)
@@ -197,7 +197,7 @@ def _verify_by_key(
         raise _other_material("a signature by key", "a certificate")
     key = signer.key  # 2
     found = verify_vouchers(bundle, signer.trust, key.spki, artifact, now, demand)  # 3 to 6
-    expect_key_in_window(key, found.times or (now,))  # 7; steps 8 and 9 are about certificates
+    require_key_in_window(key, found.times or (now,))  # 7; steps 8 and 9 are about certificates
     _verify_content(bundle, key, artifact)  # 10, and 11 for a message
     return _verified(bundle, key, found, signer)
 
@@ -230,7 +230,7 @@ def _verify_by_identity(
     return replace(_verified(bundle, key, found, signer), identity=identity)
 
 
-def _verified(bundle: Bundle, key: PublicKey, found: Vouchers, signer: Signer) -> VerifiedSignature:
+def _verified(bundle: Bundle, key: PublicKey, found: Countersignatures, signer: Signer) -> VerifiedSignature:
     return VerifiedSignature(
         key=key,
         format=bundle.format,

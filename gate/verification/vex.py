@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.model.bundle import Bundle
-    from gate.model.evidence import Unobtained
+    from gate.model.evidence import Unavailable
     from gate.model.policy import VexAuthor
     from gate.model.vex import VexDocument
 
@@ -39,7 +39,7 @@ class SignedVex:
     notes: tuple[str, ...] = ()
 
 
-def signed_vex(attachments: Attachments | Unobtained | None, authors: Sequence[VexAuthor], now: datetime) -> SignedVex:
+def signed_vex(attachments: Attachments | Unavailable | None, authors: Sequence[VexAuthor], now: datetime) -> SignedVex:
     """Return the VEX documents on this digest that are signed by the policy's authors.
 
     Never raises: a document that does not verify hides nothing, so it can only be left out.

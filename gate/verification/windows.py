@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
-def expect_key_in_window(key: PublicKey, times: Sequence[datetime]) -> None:
+def require_key_in_window(key: PublicKey, times: Sequence[datetime]) -> None:
     """Return if the key may be used at every time (attacks S06, S15).
 
     Raises:
         SignatureError: `SIG_EXPIRED` or `SIG_TIME_CONFLICT`.
     """
     window = Validity(start=key.not_before or _BEGINNING, end=key.not_after)
-    expect_times((window,), times, code="SIG_EXPIRED", what=f"the key {key.key_id[:19]}")
+    require_times((window,), times, code="SIG_EXPIRED", what=f"the key {key.key_id[:19]}")
 
 
-def expect_times(windows: Sequence[Validity], times: Sequence[datetime], *, code: str, what: str) -> None:
+def require_times(windows: Sequence[Validity], times: Sequence[datetime], *, code: str, what: str) -> None:
     """Return if every time lies in every window.
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 from gate.decide import decide
 from gate.model.decision import Outcome
 from gate.model.digest import Digest
-from gate.model.evidence import DocumentAnswer, EvidenceSet, Unobtained
+from gate.model.evidence import DocumentAnswer, EvidenceSet, Unavailable
 from gate.model.verdict import CheckResult
 from gate.pipeline.collect import documents
 from tests.support.cases import Case, assert_case, cases_of, check_of, codes_of, codes_written_in, with_documents
@@ -25,7 +25,7 @@ FROM_VERIFICATION = frozenset({"ATT_MALFORMED", "ATT_SUBJECT_MISMATCH", "ATT_TYP
 DEMANDED: Final = policy(
     policy_document(attestations=[{"type": "cyclonedx", "signers": [{"key": {"file": "keys/a.pub"}}], "maxAge": "30d"}])
 )
-SLOW: Final = Unobtained(code="LIMIT_DOCUMENT", reason="the attested document cannot be validated within its limits")
+SLOW: Final = Unavailable(code="LIMIT_DOCUMENT", reason="the attested document cannot be validated within its limits")
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -64,7 +64,7 @@ def judged(evidence: EvidenceSet, *answers: DocumentAnswer) -> CheckResult:
 
 def test_a_document_that_could_not_be_validated_is_an_error_and_signs_nothing() -> None:
     payload = Digest.of(statement())
-    slow = judged(evidence_of(statement()), DocumentAnswer(payload=payload, unobtained=SLOW))
+    slow = judged(evidence_of(statement()), DocumentAnswer(payload=payload, unavailable=SLOW))
     assert (slow.outcome, slow.codes) == (Outcome.ERROR, ("LIMIT_DOCUMENT",))
     assert judged(evidence_of(statement()), DocumentAnswer(payload=payload)).outcome is Outcome.PASS
 
@@ -76,7 +76,7 @@ def test_an_answer_about_another_document_is_none() -> None:
 
 def test_a_valid_document_counts_beside_one_that_could_not_be_validated() -> None:
     answers = (
-        DocumentAnswer(payload=Digest.of(statement("slow")), unobtained=SLOW),
+        DocumentAnswer(payload=Digest.of(statement("slow")), unavailable=SLOW),
         DocumentAnswer(payload=Digest.of(statement("quick"))),
     )
     assert judged(evidence_of(statement("slow"), statement("quick")), *answers).outcome is Outcome.PASS

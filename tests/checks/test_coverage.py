@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gate.checks.coverage import CHECK
-from tests.support.cases import Case, assert_case, cases_of, codes_of, codes_written_in, laid_over
+from tests.support.cases import Case, assert_case, cases_of, codes_of, codes_written_in, overridden
 from tests.support.evidence import good_evidence
 from tests.support.policies import policy, policy_document
 from tests.support.signing import NOW
@@ -30,7 +30,7 @@ def test_an_embedded_sbom_and_demonstration_data_are_noted() -> None:
             0: {"layers": {"embedded_sboms": ["opt/bom.json"]}, "trivy": {"database": {"demonstration": True}}}
         }
     }
-    answer = CHECK.judge(laid_over(good_evidence(), overlay), policy(policy_document()), NOW)
+    answer = CHECK.judge(overridden(good_evidence(), overlay), policy(policy_document()), NOW)
     assert answer.problems == ()
     assert any(note.startswith("SCAN_SBOM_EMBEDDED") and "opt/bom.json" in note for note in answer.notes)
     assert any("demonstration data" in note for note in answer.notes)

@@ -155,7 +155,7 @@ def test_a_schema_is_printed(run: Run, kind: str) -> None:
 
 def test_an_empty_machine_is_told_what_it_lacks(run: Run) -> None:
     result = run("doctor", "-f", "json")
-    found = {row["thing"]: row for row in json.loads(result.stdout)["diagnoses"]}
+    found = {row["component"]: row for row in json.loads(result.stdout)["diagnoses"]}
     assert result.exit_code == 3
     assert (found["trivy database"]["state"], found["trivy database"]["code"]) == ("wrong", "DB_MISSING")
     assert found["record"]["state"] == found["cache"]["state"] == found["clock"]["state"] == "ok"

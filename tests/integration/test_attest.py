@@ -23,8 +23,8 @@ from gate.model.reference import RegistryReference, parse_reference
 from gate.model.statement import VERIFICATION_SUMMARY
 from gate.pipeline.attest_prune import PrunedManifest, PruneOptions, prune_verdicts
 from gate.pipeline.attest_show import SIGNATURE, ShowOptions, show_attachments
+from gate.pipeline.handoff import read_unsigned
 from gate.pipeline.options import CheckRun
-from gate.pipeline.unsigned import read_unsigned
 from gate.registry.client import RegistryClient
 from gate.registry.options import RegistryOptions
 from tests.conftest import StartOlareg
@@ -63,11 +63,11 @@ def signed(
     **changes: Any,  # noqa: ANN401
 ) -> CheckRun:
     """Sign as the other job does: another machine, so another cache, another record, and no scanners."""
-    brought = read_unsigned(file, changes.pop("expected", None))
-    changes.setdefault("platforms", brought.verdict.platforms)
+    handoff = read_unsigned(file, changes.pop("expected", None))
+    changes.setdefault("platforms", handoff.verdict.platforms)
     there = own / "signing-job"
     there.mkdir(exist_ok=True)
-    options = shop.installed.options(there, cold=True, registry=shop.options, brought=brought, **changes)
+    options = shop.installed.options(there, cold=True, registry=shop.options, handoff=handoff, **changes)
     return gate.check(reference, options, clock=clock)
 
 

@@ -20,7 +20,7 @@ import gate
 from gate.model.decision import Decision
 from gate.model.verdict import Verdict
 from gate.pipeline.collect import documents
-from gate.pipeline.unsigned import read_unsigned
+from gate.pipeline.handoff import read_unsigned
 from gate.sandbox import cyclonedx
 from tests.integration.conftest import Shop
 from tests.support.cosign import Cosign
@@ -191,9 +191,9 @@ def test_of_two_jobs_the_one_that_signs_validates_for_itself(
     policy = demanding(shop, own)
     options = shop.installed.options(own, registry=shop.options, policy=policy, signer=None, unsigned_file=file)
     assert gate.check(reference, options).verdict.decision is Decision.PASSED
-    brought = read_unsigned(file, None)
+    handoff = read_unsigned(file, None)
     signing = shop.installed.options(
-        own, cold=True, registry=shop.options, policy=policy, brought=brought, platforms=brought.verdict.platforms
+        own, cold=True, registry=shop.options, policy=policy, handoff=handoff, platforms=handoff.verdict.platforms
     )
     run = gate.check(reference, signing)
     assert (run.verdict.decision, bool(run.attestations)) == (Decision.PASSED, True)

@@ -66,7 +66,7 @@ def test_the_doctor_tries_a_registry_and_its_referrers(olareg: StartOlareg, *, r
     host = olareg(referrers=referrers).host
     pushed(host)
     result = run("doctor", f"{host}/shop/web:1", "-f", "json")
-    found = {row["thing"]: row["state"] for row in json.loads(result.stdout)["diagnoses"]}
+    found = {row["component"]: row["state"] for row in json.loads(result.stdout)["diagnoses"]}
     assert (found["registry"], found["referrers"]) == ("ok", state)
 
 

@@ -25,7 +25,7 @@ from gate.clock import Deadline
 from gate.disk.content import DigestMemo
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.image import OCI_MANIFEST, Descriptor
 from gate.model.reference import Repository, parse_repository
 from gate.registry.client import RegistryClient
@@ -136,7 +136,7 @@ def test_an_update_that_fails_in_the_middle_switches_nothing(
                 )
             )
             assert code in {"REG_NOT_FOUND", "DB_SOURCE"}
-            assert isinstance(load_databases(tmp_path).trivy, Unobtained)
+            assert isinstance(load_databases(tmp_path).trivy, Unavailable)
 
 
 @pytest.mark.parametrize("reference", ["{host}/image/web:1", "{host}/image/web"])
@@ -194,7 +194,7 @@ def test_grypes_archive_counts_only_by_its_checksum(
             )
         )
     assert seen == code
-    assert isinstance(load_databases(tmp_path).grype, Unobtained)
+    assert isinstance(load_databases(tmp_path).grype, Unavailable)
 
 
 def test_every_form_of_file_can_be_imported(built: BuiltDatabases, grype: PinnedTool, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_damaged_entry_is_replaced_by_the_next_import(built: BuiltDatabases, t
     first = import_databases(tmp_path, built.trivy_cache, digest=None, grype=None, deadline=deadline())[0]
     first.main_file.chmod(0o600)
     first.main_file.write_bytes(b"")
-    assert isinstance(load_databases(tmp_path).trivy, Unobtained)
+    assert isinstance(load_databases(tmp_path).trivy, Unavailable)
     again = import_databases(tmp_path, built.trivy_cache, digest=None, grype=None, deadline=deadline())[0]
     assert again == first
     again.verify(DigestMemo())

@@ -12,7 +12,7 @@ import pytest
 
 from gate.admin.databases import import_databases
 from gate.clock import Deadline
-from gate.model.evidence import Canary, Distribution, ScanReport, Unobtained
+from gate.model.evidence import Canary, Distribution, ScanReport, Unavailable
 from gate.model.finding import ToolFinding
 from gate.scanners.database_store import DatabaseSet, load_databases
 from tests.support.layers import rpm_header
@@ -53,7 +53,7 @@ def test_v07_a_database_without_entries_gives_no_canary(bench: Bench, built: Bui
         report = bench.scan(name, databases=databases)
         # Exit code 0, a whole report, a young database: all that is missing is what the canary is for.
         assert (report.findings, report.covered) == ((), False)
-        assert isinstance(report.canary, Unobtained)
+        assert isinstance(report.canary, Unavailable)
         assert report.canary.code == "SCAN_CANARY"
 
 

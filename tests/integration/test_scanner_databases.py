@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gate.errors import DatabaseError, GateError
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.scanners.database_store import (
     load_databases,
 )
@@ -116,6 +116,6 @@ def test_V06_a_build_time_of_any_year_is_evidence(  # noqa: N802
 def test_what_cannot_be_planted_is_unobtained(bench: Bench, tmp_path: Path) -> None:
     databases = trivy_store(bench, tmp_path, {b"vulnerability": {b"x": b"{}"}})
     report = bench.scan("trivy", databases=databases)
-    assert isinstance(report.canary, Unobtained)
+    assert isinstance(report.canary, Unavailable)
     assert report.canary.code == "SCAN_CANARY"
     assert report.covered is False

@@ -18,7 +18,7 @@ from gate.model.evidence import (
     ScanReport,
     SecretEvidence,
     SubjectEvidence,
-    Unobtained,
+    Unavailable,
 )
 from gate.model.finding import FixState, SecretFinding, SecretPlace, Tool, ToolFinding
 from gate.model.reasons import REASONS
@@ -28,7 +28,7 @@ from tests.support.signing import NOW
 
 T = TypeVar("T")
 
-GONE = Unobtained(code="REG_UNREACHABLE", reason="the registry does not answer")
+GONE = Unavailable(code="REG_UNREACHABLE", reason="the registry does not answer")
 
 SEVERITIES = st.sampled_from(list(Severity))
 
@@ -62,10 +62,10 @@ def secrets(draw: st.DrawFn) -> SecretFinding:
 
 
 CODES = st.sampled_from([*sorted(REASONS), "NEVER_DECLARED"])
-UNOBTAINED = st.builds(Unobtained, code=CODES, reason=st.text(max_size=5))
+UNOBTAINED = st.builds(Unavailable, code=CODES, reason=st.text(max_size=5))
 
 
-def or_missing(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | Unobtained | None]:
+def or_missing(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | Unavailable | None]:
     return st.one_of(strategy, UNOBTAINED, st.none())
 
 

@@ -110,7 +110,7 @@ class Case:
 
     def _judge(self, spec: dict[str, Any], overlay: dict[str, Any], now: datetime) -> Verdict:
         policy = self._policy(spec)
-        evidence = laid_over(self._base(policy), overlay, self.folder)
+        evidence = overridden(self._base(policy), overlay, self.folder)
         return decide(with_documents(evidence, policy, now), policy, now)
 
     def _policy(self, spec: dict[str, Any]) -> Policy:
@@ -171,7 +171,7 @@ def check_of(made: Verdict, check: str) -> CheckResult:
     return next(result for result in made.checks if result.id == check)
 
 
-def laid_over(base: EvidenceSet, overlay: dict[str, Any], folder: Path = FIXTURES) -> EvidenceSet:
+def overridden(base: EvidenceSet, overlay: dict[str, Any], folder: Path = FIXTURES) -> EvidenceSet:
     """Return the evidence with an overlay's changes."""
     if not overlay:
         return base

@@ -12,7 +12,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gate.codec.policy.document import check_policy_dates
+from gate.codec.policy.document import require_policy_dates
 from gate.codec.rule_facts import rule_facts
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
@@ -73,7 +73,7 @@ Document = dict[str, Any]
 def load(document: Document) -> object:
     """Return `loads`, or the code with which it is refused."""
     try:
-        check_policy_dates(policy(document, FOLDER), NOW)
+        require_policy_dates(policy(document, FOLDER), NOW)
     except GateError as error:
         return error.code
     return "loads"

@@ -128,7 +128,7 @@ def make_judged(
     finding: Finding | None = None,
     *,
     counts: bool = True,
-    because: str = "severity high",
+    explanation: str = "severity high",
     subject: Digest = IMAGE,
     waived_by: str = "",
     vex: str = "",
@@ -140,7 +140,7 @@ def make_judged(
         subject=subject,
         counts=counts,
         code="VULN_FOUND",
-        because=because,
+        explanation=explanation,
         waived_by=waived_by,
         vex=vex,
         grace_until=grace_until,
@@ -160,7 +160,7 @@ def make_secret(location: str = "srv/.env", *, hidden: bool = False, counts: boo
         line=3,
         hidden=hidden,
     )
-    return JudgedSecret(secret=secret, subject=IMAGE, counts=counts, because="the policy refuses any")
+    return JudgedSecret(secret=secret, subject=IMAGE, counts=counts, explanation="the policy refuses any")
 
 
 def make_deep_secret() -> JudgedSecret:

@@ -26,7 +26,7 @@ from gate.model.evidence import (
     ScanReport,
     SecretEvidence,
     SubjectEvidence,
-    Unobtained,
+    Unavailable,
 )
 from gate.model.finding import SecretFinding, Tool, ToolFinding
 from gate.model.policy import Policy
@@ -223,7 +223,7 @@ def test_the_order_of_the_evidence_does_not_matter(evidence: EvidenceSet, wanted
     def shuffled(items: tuple[T, ...]) -> tuple[T, ...]:
         return tuple(random.sample(items, len(items)))
 
-    def mixed(report: ScanReport | Unobtained | None) -> ScanReport | Unobtained | None:
+    def mixed(report: ScanReport | Unavailable | None) -> ScanReport | Unavailable | None:
         if not isinstance(report, ScanReport):
             return report
         return replace(
@@ -317,7 +317,7 @@ def test_the_roots_of_entries_that_apply_are_named_and_no_others() -> None:
 
 
 def test_where_nobody_could_look_no_root_judged() -> None:
-    gone = replace(good_evidence(), attachments=Unobtained(code="REG_DENIED", reason="no"))
+    gone = replace(good_evidence(), attachments=Unavailable(code="REG_DENIED", reason="no"))
     vex = {"vex": [{"signers": [keyless("sigstore")], "products": ["pkg:deb/debian/*"]}]}
     asked = {
         "signature": [{"images": "**", "anyOf": [keyless("sigstore")]}],

@@ -14,7 +14,7 @@ from gate.model.evidence import EvidenceSet
 from gate.model.finding import Tool
 from gate.model.severity import Severity
 from gate.model.subject import OTHER_PLATFORM, SkippedChild
-from tests.support.cases import laid_over
+from tests.support.cases import overridden
 from tests.support.evidence import found, good_evidence, index_evidence
 from tests.support.policies import policy, policy_document, waiver
 from tests.support.signing import NOW
@@ -31,7 +31,7 @@ def message(check: str, spec: dict[str, Any], evidence: EvidenceSet) -> str:
 
 
 def with_layers(**facts: Any) -> EvidenceSet:  # noqa: ANN401 - any facts
-    return laid_over(good_evidence(), {"subjects": {0: {"layers": facts}}})
+    return overridden(good_evidence(), {"subjects": {0: {"layers": facts}}})
 
 
 def left_out() -> EvidenceSet:
@@ -104,14 +104,14 @@ def test_a_severe_finding_that_does_not_count_is_said(more: dict[str, Any], seve
 
 
 def test_a_pass_by_waiver_says_so_and_claims_nothing_else() -> None:
-    evidence = laid_over(good_evidence(), {"subjects": {0: {"config": {"user": "root"}}}})
+    evidence = overridden(good_evidence(), {"subjects": {0: {"config": {"user": "root"}}}})
     spec = {"image": {"user": "non-root"}, "waivers": [waiver(check="image-user", match={"code": "IMG_USER_ROOT"})]}
     assert message("image-user", spec, evidence).startswith("passes by waiver alone (W-1): 1 waived, the first: ")
     assert message("image-user", {"image": {"user": "non-root"}}, good_evidence()) == "runs as a user that is not root"
 
 
 def test_what_stayed_closed_to_the_search_for_secrets_is_said() -> None:
-    closed = laid_over(good_evidence(), {"subjects": {0: {"secrets": {"unopened": [["srv/x.cab", "a cabinet"]]}}}})
+    closed = overridden(good_evidence(), {"subjects": {0: {"secrets": {"unopened": [["srv/x.cab", "a cabinet"]]}}}})
     ignoring = {"secrets": {"unopened": "ignore"}}
     assert message("secret", ignoring, closed) == "no plaintext secret; places that could not be opened: 1"
     assert message("secret", {"secrets": {}}, good_evidence()) == "no plaintext secret"

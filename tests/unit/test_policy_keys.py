@@ -18,7 +18,7 @@ from gate.model.decision import Decision
 from gate.pipeline.check import check
 from gate.pipeline.options import CheckOptions
 from gate.settings.locations import default_places
-from tests.support.cases import laid_over
+from tests.support.cases import overridden
 from tests.support.policies import as_bytes, policy_document
 from tests.support.policy_effects import DATA, MISSING
 from tests.support.policy_pair import IMAGE_ANY, Pair
@@ -32,7 +32,7 @@ def test_the_key_alone_turns_what_the_policy_comes_to(pair: Pair) -> None:
     place = pair.place.split(".")
     assert left != right
     assert all(path[: len(place)] == place for path in differences(left, right, []))
-    evidence = laid_over(pair.base, pair.evidence, DATA)
+    evidence = overridden(pair.base, pair.evidence, DATA)
     first, second = pair.effect(left, evidence), pair.effect(right, evidence)
     assert first != second
     assert pair.effect(left, evidence) == first, "the effect does not depend on the document alone"

@@ -1,7 +1,7 @@
 """A policy from bytes: strict, whole or not at all.
 
 Every key, value and file is looked at before a value is made; the first fault refuses the document with file, line and
-column. What needs a clock (has the policy ended, does a waiver end too late) is `check_policy_dates`, so that the same bytes
+column. What needs a clock (has the policy ended, does a waiver end too late) is `require_policy_dates`, so that the same bytes
 always parse the same way. Sections that this release does not understand are refused, never skipped (attacks P01, P02).
 
 Specification: DESIGN, section 6; `schemas/policy.schema.json` describes the same keys and values.
@@ -136,7 +136,7 @@ def _asks_of_image(image: ImagePolicy) -> bool:
     return restricted or bool(listed) or image.max_age is not None
 
 
-def check_policy_dates(policy: Policy, now: datetime) -> None:
+def require_policy_dates(policy: Policy, now: datetime) -> None:
     """Refuse a policy that has ended, and one with a waiver that ends too far away; days end at 24:00 UTC.
 
     Raises:

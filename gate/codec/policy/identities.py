@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gate.codec.identity_patterns import PatternKind, check_pattern
+from gate.codec.identity_patterns import PatternKind, require_pattern
 from gate.codec.policy.keys import CLAIM_KEYS, KEYLESS_KEYS
 from gate.errors import PolicyError
 from gate.model.identity import Claim, Identity, Matcher
@@ -85,7 +85,7 @@ def _not_empty(node: Node, code: str) -> str:
 def _pattern(node: Node, kind: PatternKind) -> Matcher:
     text = _not_empty(node, _EMPTY)
     try:
-        return Matcher(text=check_pattern(text, kind), is_pattern=True)
+        return Matcher(text=require_pattern(text, kind), is_pattern=True)
     except PolicyError as error:
         raise node.refuse(error.message, code=error.code, expected=error.expected, seen=error.seen) from error
 

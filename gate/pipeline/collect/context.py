@@ -1,6 +1,6 @@
 """What gathering works with: the store, the pinned scanners, their databases, the cache of evidence, and the time that is left.
 
-One workshop serves one run. What cannot be had is a value here (`Unobtained`), because a policy may not need it.
+One context serves one run. What cannot be had is a value here (`Unavailable`), because a policy may not need it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from gate.disk.content import DigestMemo
 from gate.disk.named import read_named
 from gate.errors import GateError, StorageError
 from gate.images.blob_store import BlobStore
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.finding import Tool
-from gate.model.unavailable import unobtained_from
+from gate.model.unavailable import unavailable_from
 from gate.pipeline.collect.evidence_cache import EvidenceCache
 from gate.pipeline.collect.secret_rules import SecretMaterial
 from gate.scanners.database_store import DatabaseSet, load_databases
@@ -45,11 +45,11 @@ _MAX_KEY_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
+class CollectContext:
     """Everything that a run gathers with; `now` is the moment of the run, read once."""
 
     store: BlobStore
-    tools: Mapping[Tool, PinnedTool | Unobtained]
+    tools: Mapping[Tool, PinnedTool | Unavailable]
     databases: DatabaseSet
     settings: ScanSettings
     cache: EvidenceCache
@@ -67,7 +67,7 @@ class Workshop:
         return Fingerprints(self.fingerprint_key)
 
 
-def open_workshop(
+def open_collect_context(
     places: Places,
     scratch: Path,
     evidence: EvidenceStore,
@@ -76,8 +76,8 @@ def open_workshop(
     now: datetime,
     progress: Progress,
     secret_rules: Iterable[SecretRuleFile] = (),
-) -> Workshop:
-    """Make the workshop of a run; `scratch` is the run's own folder, others are made as needed, with mode 0700.
+) -> CollectContext:
+    """Make the context of a run; `scratch` is the run's own folder, others are made as needed, with mode 0700.
 
     Raises:
         StorageError: `STORE_UNAVAILABLE`, the key of fingerprints cannot be kept.
@@ -85,7 +85,7 @@ def open_workshop(
     """
     memo = DigestMemo(places.cache / "digests.json")
     pins = tool_places(places)
-    return Workshop(
+    return CollectContext(
         store=image_store(places),
         tools={tool: attempt(_locating(tool, pins, memo)) for tool in SCANNERS},
         databases=load_databases(places.databases),
@@ -118,12 +118,12 @@ def tool_places(places: Places) -> ToolPlaces:
     return ToolPlaces(tools_dir=tools, user_lock=tools / "tools.lock.json", search_path=search)
 
 
-def attempt(obtain: Callable[[], T]) -> T | Unobtained:
-    """Return what was obtained, or why it was not: what the gate raises on purpose becomes evidence, anything else is a defect."""
+def attempt(obtain: Callable[[], T]) -> T | Unavailable:
+    """Return what was obtained, or why it was not: an error of the gate becomes evidence, anything else is a defect."""
     try:
         return obtain()
     except GateError as error:
-        return unobtained_from(error)
+        return unavailable_from(error)
 
 
 def _locating(tool: Tool, places: ToolPlaces, memo: DigestMemo) -> Callable[[], PinnedTool]:

@@ -9,11 +9,11 @@ import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gate.checks.attestation import demand_document
+from gate.checks.attestation import require_document
 from gate.errors import GateError
 from gate.model.attachment import Attachments
 from gate.model.digest import Digest
-from gate.model.evidence import DocumentAnswer, Unobtained
+from gate.model.evidence import DocumentAnswer, Unavailable
 from gate.sandbox.cyclonedx import DEFAULT_TIME_LIMIT, validate_cyclonedx
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def validate_documents(
-    attachments: Attachments | Unobtained | None, policy: Policy, now: datetime, deadline: Deadline
+    attachments: Attachments | Unavailable | None, policy: Policy, now: datetime, deadline: Deadline
 ) -> tuple[DocumentAnswer, ...]:
     """Return an answer about each document on which the check will look, in the order in which it does.
 
@@ -44,12 +44,12 @@ def validate_documents(
         for rule in policy.attestations:
             # Why an entry is not met is the check's to say.
             with contextlib.suppress(GateError):
-                demand_document(attachments, rule, now, validated)
+                require_document(attachments, rule, now, validated)
     return tuple(answers.values())
 
 
 def _answer(payload: Digest, verified: VerifiedStatement, time_limit: timedelta) -> DocumentAnswer:
     found = validate_cyclonedx(verified.statement.view.object("predicate").fields, time_limit=time_limit)
-    if isinstance(found, Unobtained):
-        return DocumentAnswer(payload=payload, unobtained=found)
+    if isinstance(found, Unavailable):
+        return DocumentAnswer(payload=payload, unavailable=found)
     return DocumentAnswer(payload=payload, violation=found)

@@ -1,6 +1,6 @@
 """Evidence that was obtained before, under a key over everything that it depends on.
 
-Errors are never cached: only values of evidence go in, and none that is `Unobtained` or holds one at any depth, such as a report
+Errors are never cached: only values of evidence go in, and none that is `Unavailable` or holds one at any depth, such as a report
 whose canary timed out. An entry that is damaged, of another form, holds what was never to be kept, or whose raw report is gone is
 no entry. The folder is private, and its entries are trusted as far as that.
 """

@@ -21,7 +21,7 @@ from gate.model.evidence import (
     RuleResult,
     ScanReport,
     SubjectEvidence,
-    Unobtained,
+    Unavailable,
 )
 from gate.model.finding import PackageKey
 from gate.model.image import Descriptor
@@ -29,12 +29,12 @@ from gate.model.image_config import ImageConfig
 from gate.pipeline.collect.context import attempt
 from gate.pipeline.collect.documents import validate_documents
 from gate.pipeline.collect.image_metadata import surroundings_of
-from gate.pipeline.collect.platforms import Family, read_family
+from gate.pipeline.collect.platforms import ResolvedImage, resolve_platforms
 from gate.pipeline.collect.subject import SCANNED, gather_subject
-from gate.pipeline.unsigned import take_up
+from gate.pipeline.handoff import merge_handoff
 from gate.sandbox.rules import evaluate_rules
 from gate.verification.match import match_signatures
-from gate.verification.provenance import demand_provenance
+from gate.verification.provenance import require_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.images.image_source import FetchedManifest, ImageSource
     from gate.model.policy import Policy
-    from gate.pipeline.collect.context import Workshop
-    from gate.pipeline.options import BroughtVerdict
+    from gate.pipeline.collect.context import CollectContext
+    from gate.pipeline.options import ScanHandoff
 
 
 def gather(
@@ -52,32 +52,32 @@ def gather(
     begun: EvidenceSet,
     policy: Policy,
     needs: frozenset[EvidenceKind],
-    workshop: Workshop,
-    brought: BroughtVerdict | None = None,
+    context: CollectContext,
+    handoff: ScanHandoff | None = None,
 ) -> EvidenceSet:
     """Gather what the policy's checks need about an image that was asked for by digest.
 
     `begun` holds what is known before the image is looked into: the request, what is attached, the threat data, and when
-    findings were first seen. `brought` holds the scans of another job, which are then not made again.
+    findings were first seen. `handoff` holds the scans of another job, which are then not made again.
 
     Raises:
-        AttestationError: `brought` contradicts what was fetched here.
+        AttestationError: `handoff` contradicts what was fetched here.
     """
-    family = attempt(lambda: read_family(source, root, begun.request.platforms or policy.platforms))
-    if isinstance(family, Unobtained):
+    family = attempt(lambda: resolve_platforms(source, root, begun.request.platforms or policy.platforms))
+    if isinstance(family, Unavailable):
         return replace(begun, root=_descriptor(root), fault=family)
-    if brought is None:
-        subjects = tuple(_subjects(source, family, begun.attachments, policy, needs, workshop))
+    if handoff is None:
+        subjects = tuple(_subjects(source, family, begun.attachments, policy, needs, context))
     else:
-        fetched = _subjects(source, family, begun.attachments, policy, needs - SCANNED, workshop)
-        subjects = take_up(fetched, brought, workshop.evidence)
+        fetched = _subjects(source, family, begun.attachments, policy, needs - SCANNED, context)
+        subjects = merge_handoff(fetched, handoff, context.evidence)
     evidence = replace(begun, root=family.root, index=family.index, skipped=family.skipped, subjects=subjects)
     if EvidenceKind.DOCUMENTS in needs:
         # The moment of `decide`, which knows whole seconds: both must look at the same documents.
-        moment = workshop.now.replace(microsecond=0)
-        documents = validate_documents(evidence.attachments, policy, moment, workshop.deadline)
+        moment = context.now.replace(microsecond=0)
+        documents = validate_documents(evidence.attachments, policy, moment, context.deadline)
         evidence = replace(evidence, documents=documents)
-    return _with_rules(evidence, policy, workshop) if EvidenceKind.RULES in needs else evidence
+    return _with_rules(evidence, policy, context) if EvidenceKind.RULES in needs else evidence
 
 
 def _descriptor(root: FetchedManifest) -> Descriptor:
@@ -86,28 +86,28 @@ def _descriptor(root: FetchedManifest) -> Descriptor:
 
 def _subjects(
     source: ImageSource,
-    family: Family,
-    attachments: Attachments | Unobtained | None,
+    family: ResolvedImage,
+    attachments: Attachments | Unavailable | None,
     policy: Policy,
     needs: frozenset[EvidenceKind],
-    workshop: Workshop,
+    context: CollectContext,
 ) -> Iterable[SubjectEvidence]:
     """Gather one child after the other: the two scanners of one image already use every core of a small machine."""
     for child in family.judged:
-        around = surroundings_of(family, child, partial(_kept, source, workshop), attachments)
-        yield gather_subject(source, child, around, needs, policy.limits, workshop)
+        around = surroundings_of(family, child, partial(_kept, source, context), attachments)
+        yield gather_subject(source, child, around, needs, policy.limits, context)
 
 
-def _kept(source: ImageSource, workshop: Workshop, blob: Descriptor) -> Iterator[bytes]:
+def _kept(source: ImageSource, context: CollectContext, blob: Descriptor) -> Iterator[bytes]:
     """Return a blob from the store, in which it is kept, so that it is there offline as the layers are."""
-    if not workshop.store.contains(blob):
-        workshop.store.put(blob, source.blob(blob))
-    return workshop.store.chunks(blob)
+    if not context.store.contains(blob):
+        context.store.put(blob, source.blob(blob))
+    return context.store.chunks(blob)
 
 
-def _with_rules(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> EvidenceSet:
-    signatures = _signature_facts(evidence, policy, workshop)
-    provenance = _provenance_facts(evidence, policy, workshop)
+def _with_rules(evidence: EvidenceSet, policy: Policy, context: CollectContext) -> EvidenceSet:
+    signatures = _signature_facts(evidence, policy, context)
+    provenance = _provenance_facts(evidence, policy, context)
     subjects = (
         replace(subject, rules=_rule_results(subject, evidence, policy, signatures, provenance))
         for subject in evidence.subjects
@@ -121,13 +121,13 @@ def _rule_results(
     policy: Policy,
     signatures: tuple[SignatureFact, ...],
     provenance: tuple[ProvenanceFact, ...],
-) -> tuple[RuleResult, ...] | Unobtained:
+) -> tuple[RuleResult, ...] | Unavailable:
     """Evaluate the rules over this image; a variable whose evidence could not be had leaves all rules without an answer."""
     for value in (evidence.attachments, subject.config, subject.layers, subject.trivy, subject.grype):
-        if isinstance(value, Unobtained):
+        if isinstance(value, Unavailable):
             return value
     if not isinstance(subject.config, ImageConfig):
-        return Unobtained(code="POL_EVAL", reason="the rules have no configuration to speak of")
+        return Unavailable(code="POL_EVAL", reason="the rules have no configuration to speak of")
     reports = [report for report in (subject.trivy, subject.grype) if isinstance(report, ScanReport)]
     facts: dict[str, JsonValue] = rule_facts(
         subject=subject.subject,
@@ -145,18 +145,18 @@ def _own_packages(subject: SubjectEvidence) -> list[PackageKey]:
     return list(subject.layers.language_packages) if isinstance(subject.layers, LayerFacts) else []
 
 
-def _provenance_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[ProvenanceFact, ...]:
+def _provenance_facts(evidence: EvidenceSet, policy: Policy, context: CollectContext) -> tuple[ProvenanceFact, ...]:
     """Return the provenance that meets the policy, for rules to speak of; none where there is none, or none is demanded."""
     if not isinstance(evidence.attachments, Attachments) or policy.provenance is None:
         return ()
     try:
-        found = demand_provenance(evidence.attachments, policy.provenance, workshop.now)
+        found = require_provenance(evidence.attachments, policy.provenance, context.now)
     except GateError:
         return ()
     return (ProvenanceFact(provenance=found.provenance, source=found.source, level=found.level),)
 
 
-def _signature_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) -> tuple[SignatureFact, ...]:
+def _signature_facts(evidence: EvidenceSet, policy: Policy, context: CollectContext) -> tuple[SignatureFact, ...]:
     """Return the signatures that verify under the policy's keys, for rules to speak of; none where none does."""
     if not isinstance(evidence.attachments, Attachments):
         return ()
@@ -165,7 +165,7 @@ def _signature_facts(evidence: EvidenceSet, policy: Policy, workshop: Workshop) 
         for signer in rule.any_of or rule.all_of:
             try:
                 alone = replace(rule, any_of=(signer,), all_of=())
-                matched = match_signatures(evidence.attachments, alone, workshop.now)
+                matched = match_signatures(evidence.attachments, alone, context.now)
             except GateError:
                 continue
             facts += [SignatureFact(key_id=found.key.key_id, annotations=found.annotations) for found in matched]

@@ -14,14 +14,14 @@ from gate.model.string_map import StringMap
 from gate.secrets.statements import AttachedStatement
 
 if TYPE_CHECKING:
-    from gate.model.evidence import Unobtained
-    from gate.pipeline.collect.platforms import BuildAttestation, Family
+    from gate.model.evidence import Unavailable
+    from gate.pipeline.collect.platforms import BuildAttestation, ResolvedImage
 
 _PREDICATE_TYPE: Final = "in-toto.io/predicate-type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class ImageMetadata:
     """Annotations that belong to an image without being its own, and the statements about it, which are not fetched yet."""
 
     annotations: tuple[StringMap, ...] = ()
@@ -32,8 +32,8 @@ OpenBlob = Callable[[Descriptor], Iterator[bytes]]
 
 
 def surroundings_of(
-    family: Family, child: Descriptor, open_blob: OpenBlob, attachments: Attachments | Unobtained | None = None
-) -> Surroundings:
+    family: ResolvedImage, child: Descriptor, open_blob: OpenBlob, attachments: Attachments | Unavailable | None = None
+) -> ImageMetadata:
     """Return what stands around one image of a family; `open_blob` gives the bytes of a statement when it is its turn.
 
     `attachments` hang on what was asked for, and belong to its first image; they are searched where somebody fetched them.
@@ -42,7 +42,7 @@ def surroundings_of(
     index = (family.index.annotations,) if family.index is not None else ()
     is_first = child == family.judged[0]
     fetched = attachments.items if isinstance(attachments, Attachments) and is_first else ()
-    return Surroundings(
+    return ImageMetadata(
         annotations=(*index, *(pairs for one in built for pairs in _annotations(one))),
         statements=(
             *(statement for one in built for statement in _statements(one, open_blob)),

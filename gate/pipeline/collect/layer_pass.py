@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gate.images.pull import WaitFor
     from gate.model.image import Descriptor
     from gate.model.limits import LayerLimits
-    from gate.pipeline.collect.context import Workshop
+    from gate.pipeline.collect.context import CollectContext
     from gate.pipeline.collect.read_image import ReadImage
 
 
@@ -35,7 +35,7 @@ class ReadLayers:
 def read_layers(
     image: ReadImage,
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
     needs: frozenset[EvidenceKind],
     wait_for: WaitFor,
 ) -> ReadLayers:
@@ -47,53 +47,53 @@ def read_layers(
     key: dict[str, JsonValue] = {"manifest": str(image.descriptor.digest), "gate": VERSION, "limits": repr(limits)}
     if EvidenceKind.SECRETS not in needs:
         return ReadLayers(
-            facts=workshop.cache.obtain(LayerFacts, key, lambda: _collect(image, limits, workshop, wait_for))
+            facts=context.cache.obtain(LayerFacts, key, lambda: _collect(image, limits, context, wait_for))
         )
     passed: list[LayerFacts] = []
 
     def search() -> SecretEvidence:
         observer = LayerSecrets(
-            workshop.secret_material.rules,
-            workshop.secret_material.known,
-            workshop.fingerprints,
+            context.secret_material.rules,
+            context.secret_material.known,
+            context.fingerprints,
             [layer.digest for layer in image.manifest.layers],
-            lambda: workshop.deadline.check("the layers were searched for secrets"),
+            lambda: context.deadline.check("the layers were searched for secrets"),
         )
-        passed.append(_collect(image, limits, workshop, wait_for, observer))
+        passed.append(_collect(image, limits, context, wait_for, observer))
         return observer.evidence
 
-    secrets = workshop.cache.obtain(SecretEvidence, key | _search_key(image, workshop), search)
-    facts = workshop.cache.obtain(
-        LayerFacts, key, lambda: passed[0] if passed else _collect(image, limits, workshop, wait_for)
+    secrets = context.cache.obtain(SecretEvidence, key | _search_key(image, context), search)
+    facts = context.cache.obtain(
+        LayerFacts, key, lambda: passed[0] if passed else _collect(image, limits, context, wait_for)
     )
     return ReadLayers(facts=facts, secrets=secrets)
 
 
-def _search_key(image: ReadImage, workshop: Workshop) -> dict[str, JsonValue]:
+def _search_key(image: ReadImage, context: CollectContext) -> dict[str, JsonValue]:
     return {
         "layers": [str(digest) for digest in image.config.diff_ids],
-        "rules": str(workshop.secret_material.digest),
-        "key": workshop.fingerprints.key_id,
+        "rules": str(context.secret_material.digest),
+        "key": context.fingerprints.key_id,
     }
 
 
 def _collect(
     image: ReadImage,
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
     wait_for: WaitFor,
     observer: LayerSecrets | None = None,
 ) -> LayerFacts:
     def open_blob(blob: Descriptor) -> Iterator[bytes]:
         wait_for(blob)
-        return workshop.store.chunks(blob)
+        return context.store.chunks(blob)
 
     return collect_layers(
         open_blob,
         image.manifest,
         image.config,
         limits,
-        now=workshop.now,
-        check_deadline=lambda: workshop.deadline.check("the layers were read"),
+        now=context.now,
+        check_deadline=lambda: context.deadline.check("the layers were read"),
         observers=(observer,) if observer is not None else (),
     )

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from gate.codec.oci import (
     attested_image,
-    check_children,
     is_build_attestation,
     names_build_attestation,
     parse_index,
     parse_manifest,
+    require_children,
 )
 from gate.codec.oci_config import MAX_CONFIG_BYTES, parse_config
 from gate.codec.platforms import may_serve
@@ -39,7 +39,7 @@ class BuildAttestation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class ResolvedImage:
     """What was asked for and the images in it; `judged` are descriptors of manifests, in index order."""
 
     root: Descriptor
@@ -61,7 +61,7 @@ class Family:
         )
 
 
-def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platform, ...]) -> Family:
+def resolve_platforms(source: ImageSource, root: FetchedManifest, wanted: tuple[Platform, ...]) -> ResolvedImage:
     """Return the images to judge; `wanted` empty means every platform.
 
     Raises:
@@ -70,7 +70,7 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
     """
     descriptor = Descriptor(media_type=root.media_type, digest=root.digest, size=len(root.content))
     if root.media_type not in INDEX_TYPES:
-        return Family(root=descriptor, index=None, judged=(descriptor,))
+        return ResolvedImage(root=descriptor, index=None, judged=(descriptor,))
     index = parse_index(root.content, media_type=root.media_type)
     attestations = tuple(_attestations(source, index, wanted))
     judged: list[Descriptor] = []
@@ -81,8 +81,10 @@ def read_family(source: ImageSource, root: FetchedManifest, wanted: tuple[Platfo
         else:
             judged.append(child)
     if judged or not wanted:
-        check_children(tuple(judged))
-    return Family(root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped), attestations=attestations)
+        require_children(tuple(judged))
+    return ResolvedImage(
+        root=descriptor, index=index, judged=tuple(judged), skipped=tuple(skipped), attestations=attestations
+    )
 
 
 def _attestations(source: ImageSource, index: ImageIndex, wanted: tuple[Platform, ...]) -> Iterator[BuildAttestation]:

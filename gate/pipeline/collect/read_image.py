@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gate.codec.oci import check_runnable, parse_manifest
-from gate.codec.oci_config import MAX_CONFIG_BYTES, check_config, parse_config
+from gate.codec.oci import parse_manifest, require_runnable
+from gate.codec.oci_config import MAX_CONFIG_BYTES, parse_config, require_config
 from gate.model.image import Descriptor, ImageManifest
 from gate.model.image_config import ImageConfig
 from gate.pipeline.collect.configuration_secrets import collect_configuration_secrets
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gate.images.image_source import ImageSource
     from gate.model.evidence import SecretEvidence
-    from gate.pipeline.collect.image_metadata import Surroundings
+    from gate.pipeline.collect.image_metadata import ImageMetadata
     from gate.secrets.findings import Fingerprints
     from gate.secrets.rule_set import RuleSet
 
@@ -41,7 +41,7 @@ def read_manifest(source: ImageSource, child: Descriptor) -> ImageManifest:
         ImageError: `IMG_*`; RegistryError, EvidenceError: it cannot be had.
     """
     manifest = parse_manifest(source.manifest(child), media_type=child.media_type)
-    check_runnable(manifest)
+    require_runnable(manifest)
     return manifest
 
 
@@ -49,13 +49,13 @@ def read_image(source: ImageSource, child: Descriptor, manifest: ImageManifest) 
     """Fetch and parse the configuration that a manifest names; raises as `read_manifest`."""
     content = b"".join(source.blob(manifest.config)) if manifest.config.size <= MAX_CONFIG_BYTES else b""
     config = parse_config(content)
-    check_config(config, manifest, child.platform)
+    require_config(config, manifest, child.platform)
     return ReadImage(descriptor=child, manifest=manifest, config=config, content=content)
 
 
-def search_around(
+def search_metadata(
     image: ReadImage,
-    around: Surroundings,
+    around: ImageMetadata,
     rules: RuleSet,
     fingerprints: Fingerprints,
     check_deadline: Callable[[], None],

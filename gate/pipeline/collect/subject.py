@@ -1,6 +1,6 @@
 """Gather all evidence about one runnable image: pull its blobs once, then read layers and run both scanners at the same time.
 
-Whatever cannot be had becomes `Unobtained` in its place; nothing is left out, and nothing is judged here.
+Whatever cannot be had becomes `Unavailable` in its place; nothing is left out, and nothing is judged here.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.errors import GateError, StorageError
 from gate.images.pull import pulling
-from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unobtained
+from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unavailable
 from gate.model.finding import SecretPlace, Tool
 from gate.model.image import ImageManifest
 from gate.model.subject import Subject
-from gate.model.unavailable import unobtained_from
+from gate.model.unavailable import unavailable_from
 from gate.model.version import VERSION
-from gate.pipeline.collect.context import Workshop, attempt
+from gate.pipeline.collect.context import CollectContext, attempt
 from gate.pipeline.collect.hidden import find_hidden
 from gate.pipeline.collect.layer_pass import ReadLayers, read_layers
-from gate.pipeline.collect.read_image import ReadImage, read_image, read_manifest, search_around
+from gate.pipeline.collect.read_image import ReadImage, read_image, read_manifest, search_metadata
 from gate.scanners.grype import collect_grype, grype_settings
 from gate.scanners.scanning import ScanTarget
 from gate.scanners.trivy import collect_trivy, trivy_settings
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gate.images.image_source import ImageSource
     from gate.model.image import Descriptor
     from gate.model.limits import LayerLimits
-    from gate.pipeline.collect.image_metadata import Surroundings
+    from gate.pipeline.collect.image_metadata import ImageMetadata
     from gate.scanners.tool_pins import PinnedTool
 
 T = TypeVar("T")
@@ -47,18 +47,18 @@ _SCANS: Final = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 def gather_subject(
     source: ImageSource,
     child: Descriptor,
-    around: Surroundings,
+    around: ImageMetadata,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
 ) -> SubjectEvidence:
     """Gather what the policy's checks need of one image; `around` is searched for secrets with it."""
     subject = Subject(media_type=child.media_type, digest=child.digest, size=child.size, platform=child.platform)
     manifest = attempt(lambda: read_manifest(source, child))
-    if isinstance(manifest, Unobtained):
+    if isinstance(manifest, Unavailable):
         return SubjectEvidence(subject=subject, manifest=manifest)
-    image = attempt(lambda: _read_and_keep(source, child, manifest, workshop.store))
-    if isinstance(image, Unobtained):
+    image = attempt(lambda: _read_and_keep(source, child, manifest, context.store))
+    if isinstance(image, Unavailable):
         return _without_config(SubjectEvidence(subject=subject, manifest=manifest), image)
     evidence = SubjectEvidence(
         subject=replace(subject, platform=child.platform or image.config.platform),
@@ -66,8 +66,8 @@ def gather_subject(
         config=image.config,
     )
     if EvidenceKind.SECRETS in needs:
-        evidence = replace(evidence, secrets=attempt(lambda: _search_around(image, around, workshop)))
-    return _with_layers(evidence, source, image, needs, limits, workshop) if needs & SCANNED else evidence
+        evidence = replace(evidence, secrets=attempt(lambda: _search_around(image, around, context)))
+    return _with_layers(evidence, source, image, needs, limits, context) if needs & SCANNED else evidence
 
 
 def _read_and_keep(source: ImageSource, child: Descriptor, manifest: ImageManifest, store: BlobStore) -> ReadImage:
@@ -78,14 +78,14 @@ def _read_and_keep(source: ImageSource, child: Descriptor, manifest: ImageManife
     return image
 
 
-def _without_config(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
+def _without_config(evidence: SubjectEvidence, why: Unavailable) -> SubjectEvidence:
     return replace(evidence, config=why, layers=why, trivy=why, grype=why, secrets=why, rules=why)
 
 
-def _search_around(image: ReadImage, around: Surroundings, workshop: Workshop) -> SecretEvidence:
-    rules, fingerprints = workshop.secret_material.rules, workshop.fingerprints
+def _search_around(image: ReadImage, around: ImageMetadata, context: CollectContext) -> SecretEvidence:
+    rules, fingerprints = context.secret_material.rules, context.fingerprints
     what = "the configuration was searched for secrets"
-    return search_around(image, around, rules, fingerprints, lambda: workshop.deadline.check(what))
+    return search_metadata(image, around, rules, fingerprints, lambda: context.deadline.check(what))
 
 
 def _with_layers(
@@ -94,22 +94,22 @@ def _with_layers(
     image: ReadImage,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
 ) -> SubjectEvidence:
     """Pull and read the layers, and only then run the scanners.
 
     What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
     """
-    read = attempt(lambda: _pull_and_read(source, image, limits, workshop, needs))
-    if isinstance(read, Unobtained):
+    read = attempt(lambda: _pull_and_read(source, image, limits, context, needs))
+    if isinstance(read, Unavailable):
         return _without_layers(evidence, read)
     layers = read.facts
     evidence = replace(evidence, layers=layers, secrets=_joined(evidence.secrets, read.secrets))
-    layout = attempt(lambda: _lay_out(image, workshop))
-    if isinstance(layout, Unobtained):
+    layout = attempt(lambda: _lay_out(image, context))
+    if isinstance(layout, Unavailable):
         return _without_layers(evidence, layout)
     try:
-        return _scan_both(evidence, image, layout, layers, needs, limits, workshop)
+        return _scan_both(evidence, image, layout, layers, needs, limits, context)
     finally:
         shutil.rmtree(layout.parent, ignore_errors=True)
 
@@ -118,7 +118,7 @@ def _pull_and_read(
     source: ImageSource,
     image: ReadImage,
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
     needs: frozenset[EvidenceKind],
 ) -> ReadLayers:
     """Bring manifest, configuration and layers into the store, and read each layer as soon as it is there.
@@ -126,33 +126,33 @@ def _pull_and_read(
     Every blob is hashed on the way; what is there already is not fetched.
     """
     blobs = (image.manifest.config, *image.manifest.layers)
-    workshop.progress.start(_PULL, sum(blob.size for blob in blobs))
+    context.progress.start(_PULL, sum(blob.size for blob in blobs))
 
     def report(_: Descriptor, count_bytes: int) -> None:
-        workshop.deadline.check("the image was pulled")
-        workshop.progress.advance(_PULL, count_bytes)
+        context.deadline.check("the image was pulled")
+        context.progress.advance(_PULL, count_bytes)
 
     try:
-        workshop.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
+        context.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
         limit = limits.uncompressed_bytes
-        with pulling(source, workshop.store, blobs, limit_bytes=limit, progress=report) as wait_for:
-            return _timed(workshop, "layers", lambda: read_layers(image, limits, workshop, needs, wait_for))
+        with pulling(source, context.store, blobs, limit_bytes=limit, progress=report) as wait_for:
+            return _timed(context, "layers", lambda: read_layers(image, limits, context, needs, wait_for))
     finally:
-        workshop.progress.finish(_PULL)
+        context.progress.finish(_PULL)
 
 
-def _lay_out(image: ReadImage, workshop: Workshop) -> Path:
+def _lay_out(image: ReadImage, context: CollectContext) -> Path:
     """Return the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="layout-", dir=workshop.scratch))
+        folder = Path(tempfile.mkdtemp(prefix="layout-", dir=context.scratch))
     except OSError as error:
         raise StorageError(
             "a folder cannot be made",
             code="CACHE_UNAVAILABLE",
-            expected=str(workshop.scratch),
+            expected=str(context.scratch),
             seen=error.strerror or "",
         ) from error
-    return workshop.store.write_layout(
+    return context.store.write_layout(
         folder / "image", image.descriptor, (image.manifest.config, *image.manifest.layers)
     )
 
@@ -164,15 +164,15 @@ def _scan_both(
     layers: LayerFacts,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
-    workshop: Workshop,
+    context: CollectContext,
 ) -> SubjectEvidence:
     """Run the scanners at the same time on the same layout; each answers for itself."""
     target = _target(image, layout, layers)
 
-    def scan(tool: Tool) -> ScanReport | Unobtained:
-        report = _timed(workshop, tool.value, _scanning(tool, target, workshop))
+    def scan(tool: Tool) -> ScanReport | Unavailable:
+        report = _timed(context, tool.value, _scanning(tool, target, context))
         # Here and not after both: the other scanner may still be at work.
-        return _with_hidden_secrets(report, image, limits, workshop) if tool is Tool.TRIVY else report
+        return _with_hidden_secrets(report, image, limits, context) if tool is Tool.TRIVY else report
 
     with ThreadPoolExecutor(max_workers=len(_SCANS), thread_name_prefix="scan") as pool:
         scans = {tool: pool.submit(scan, tool) for tool, kind in _SCANS.items() if kind in needs}
@@ -180,7 +180,7 @@ def _scan_both(
     return replace(evidence, trivy=reports.get(Tool.TRIVY), grype=reports.get(Tool.GRYPE))
 
 
-def _without_layers(evidence: SubjectEvidence, why: Unobtained) -> SubjectEvidence:
+def _without_layers(evidence: SubjectEvidence, why: Unavailable) -> SubjectEvidence:
     """Put the reason where layers are needed; secrets of the configuration that were found still refuse."""
     secrets = evidence.secrets
     keeps = isinstance(secrets, SecretEvidence) and bool(secrets.findings)
@@ -188,20 +188,20 @@ def _without_layers(evidence: SubjectEvidence, why: Unobtained) -> SubjectEviden
 
 
 def _joined(
-    config: SecretEvidence | Unobtained | None, layers: SecretEvidence | None
-) -> SecretEvidence | Unobtained | None:
+    config: SecretEvidence | Unavailable | None, layers: SecretEvidence | None
+) -> SecretEvidence | Unavailable | None:
     """Return the secrets of configuration and layers as one; what could not be looked for stays so."""
     if not isinstance(config, SecretEvidence) or layers is None:
         return config
     return replace(layers, findings=(*config.findings, *layers.findings), unopened=(*config.unopened, *layers.unopened))
 
 
-def _timed(workshop: Workshop, step: str, work: Callable[[], T]) -> T:
-    workshop.progress.start(step)
+def _timed(context: CollectContext, step: str, work: Callable[[], T]) -> T:
+    context.progress.start(step)
     try:
         return work()
     finally:
-        workshop.progress.finish(step)
+        context.progress.finish(step)
 
 
 def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
@@ -217,52 +217,50 @@ def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
     )
 
 
-def _scanning(tool: Tool, target: ScanTarget, workshop: Workshop) -> Callable[[], ScanReport | Unobtained]:
-    def scan() -> ScanReport | Unobtained:
-        pinned = workshop.tools[tool]
-        if isinstance(pinned, Unobtained):
+def _scanning(tool: Tool, target: ScanTarget, context: CollectContext) -> Callable[[], ScanReport | Unavailable]:
+    def scan() -> ScanReport | Unavailable:
+        pinned = context.tools[tool]
+        if isinstance(pinned, Unavailable):
             return pinned
-        return attempt(lambda: _scan(tool, pinned, target, workshop))
+        return attempt(lambda: _scan(tool, pinned, target, context))
 
     return scan
 
 
-def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> ScanReport:
+def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext) -> ScanReport:
     collect = collect_trivy if tool is Tool.TRIVY else collect_grype
-    key = _scan_key(tool, pinned, target, workshop)
+    key = _scan_key(tool, pinned, target, context)
     try:
-        return workshop.cache.obtain(
-            ScanReport, key, lambda: collect(target, pinned, workshop.databases, workshop.settings, workshop.deadline)
+        return context.cache.obtain(
+            ScanReport, key, lambda: collect(target, pinned, context.databases, context.settings, context.deadline)
         )
     except OSError as error:
         raise StorageError(
             f"{tool.value} has no room to work in",
             code="CACHE_UNAVAILABLE",
-            expected=f"a folder in {workshop.scratch} that can be written",
+            expected=f"a folder in {context.scratch} that can be written",
             seen=error.strerror or "an input/output error",
         ) from error
 
 
-def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, workshop: Workshop) -> dict[str, JsonValue]:
+def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext) -> dict[str, JsonValue]:
     """Return everything that a report depends on: the image as the gate reads it, binary, databases, flags and settings."""
-    databases = (
-        (workshop.databases.trivy, workshop.databases.java) if tool is Tool.TRIVY else (workshop.databases.grype,)
-    )
+    databases = (context.databases.trivy, context.databases.java) if tool is Tool.TRIVY else (context.databases.grype,)
     settings = trivy_settings() if tool is Tool.TRIVY else grype_settings()
     return {
         "target": target.identity,
         "settings": list(settings),
         "tool": str(pinned.identity.digest),
         "databases": [
-            "" if isinstance(database, Unobtained) else str(database.identity.digest) for database in databases
+            "" if isinstance(database, Unavailable) else str(database.identity.digest) for database in databases
         ],
         "gate": VERSION,
     }
 
 
 def _with_hidden_secrets(
-    report: ScanReport | Unobtained, image: ReadImage, limits: LayerLimits, workshop: Workshop
-) -> ScanReport | Unobtained:
+    report: ScanReport | Unavailable, image: ReadImage, limits: LayerLimits, context: CollectContext
+) -> ScanReport | Unavailable:
     """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers."""
     if not isinstance(report, ScanReport):
         return report
@@ -275,14 +273,14 @@ def _with_hidden_secrets(
         return report
     try:
         hidden = find_hidden(
-            workshop.store.chunks,
+            context.store.chunks,
             image.manifest,
             image.config,
             limits,
             places,
-            check_deadline=lambda: workshop.deadline.check("the layers were read"),
+            check_deadline=lambda: context.deadline.check("the layers were read"),
         )
     except GateError as error:
-        return unobtained_from(error)
+        return unavailable_from(error)
     marked = (replace(secret, hidden=(secret.location, secret.layer) in hidden) for secret in report.secrets)
     return replace(report, secrets=tuple(marked))

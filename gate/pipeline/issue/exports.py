@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _NOT_PASSED: Final = "no DSSE file and no .att were written: other tools would take them for a pass"
 
 
-def write_forms(
+def export_verdict(
     options: CheckOptions, verdict: Verdict, bundle: bytes, publisher: Publisher | None
 ) -> tuple[tuple[IssuedAttestation, ...], tuple[str, ...]]:
     """Write what the options ask for, and give what was written and lines for people.

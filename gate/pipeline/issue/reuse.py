@@ -24,7 +24,7 @@ from gate.errors import GateError, StorageError
 from gate.model.attachment import FAILED_VERDICT, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.policy import signers_of
 from gate.model.policy_signers import trusts_of
 from gate.model.statement import VERIFICATION_SUMMARY
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gate.model.attachment import Attachment
     from gate.model.policy import AttestSettings
     from gate.model.verdict import Problem, Verdict
-    from gate.pipeline.collect.context import Workshop
+    from gate.pipeline.collect.context import CollectContext
     from gate.pipeline.issue.recording import Intent
     from gate.pipeline.options import CheckOptions
     from gate.pipeline.policies import LoadedPolicy
@@ -62,15 +62,15 @@ def inputs_of(
     subject: str,
     loaded: LoadedPolicy,
     options: CheckOptions,
-    workshop: Workshop,
-    attached: Attachments | Unobtained | None,
+    context: CollectContext,
+    attached: Attachments | Unavailable | None,
     target: str,
 ) -> str:
     """Return the key over everything that a verdict depends on, or nothing where no key can cover it."""
     if loaded.obstacle:
         return ""
-    databases = (workshop.databases.trivy, workshop.databases.java, workshop.databases.grype)
-    tools = [workshop.tools[tool] for tool in SCANNERS]
+    databases = (context.databases.trivy, context.databases.java, context.databases.grype)
+    tools = [context.tools[tool] for tool in SCANNERS]
     keys = [signer_name(signer) if signer else "" for signer in (options.signer, options.fail_signer)]
     parts: dict[str, JsonValue] = {
         "gate": VERSION,
@@ -78,9 +78,9 @@ def inputs_of(
         "platforms": [str(platform) for platform in options.platforms],
         "policy": str(loaded.policy.digest),
         "environments": None if options.environments is None else [*sorted(options.environments)],
-        "tools": ["" if isinstance(tool, Unobtained) else str(tool.identity.digest) for tool in tools],
-        "databases": ["" if isinstance(item, Unobtained) else str(item.identity.digest) for item in databases],
-        "secrets": [str(workshop.secret_material.digest), workshop.fingerprints.key_id],
+        "tools": ["" if isinstance(tool, Unavailable) else str(tool.identity.digest) for tool in tools],
+        "databases": ["" if isinstance(item, Unavailable) else str(item.identity.digest) for item in databases],
+        "secrets": [str(context.secret_material.digest), context.fingerprints.key_id],
         "keys": [*keys],
         "trustedRoots": [*sorted({str(trust.root.digest) for trust in trusts_of(signers_of(loaded.policy))})],
         "target": target,
@@ -89,10 +89,10 @@ def inputs_of(
     return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 
-def _attached(attached: Attachments | Unobtained | None, settings: AttestSettings) -> list[JsonValue]:
+def _attached(attached: Attachments | Unavailable | None, settings: AttestSettings) -> list[JsonValue]:
     if attached is None:
         return []
-    if isinstance(attached, Unobtained):
+    if isinstance(attached, Unavailable):
         return [attached.code]
     return [*sorted({_key_of(item) for item in attached.items if not _is_verdict(item, settings)})]
 

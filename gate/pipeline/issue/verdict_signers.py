@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gate.signers.signer import Signer
 
 
-def expect_verdict_signers(signer: Signer, fail_signer: Signer | None, *, legacy: bool) -> None:
+def require_verdict_signers(signer: Signer, fail_signer: Signer | None, *, legacy: bool) -> None:
     """Return if these two may sign; an identity signs PASSED alone, and needs a key beside it for FAILED.
 
     `legacy` asks for Cosign's `.att` as well, which an identity does not write: its evidence stands in bundles.
@@ -43,7 +43,7 @@ def expect_verdict_signers(signer: Signer, fail_signer: Signer | None, *, legacy
         )
 
 
-def expect_timestamps(signer: Signer, fail_signer: Signer | None) -> None:
+def require_timestamps(signer: Signer, fail_signer: Signer | None) -> None:
     """Return if an authority vouches for the time of every verdict that these sign, as the policy demands.
 
     Raises:

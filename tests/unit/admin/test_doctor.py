@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gate.admin.databases import DatabaseStatus
-from gate.admin.doctor import Patient, State, diagnose_clock, diagnose_database, examine
+from gate.admin.doctor import DoctorContext, State, diagnose_clock, diagnose_database, run_checks
 from gate.admin.trust import import_trust
 from gate.clock import Deadline
 from gate.errors import KeyFileError
 from gate.model.digest import Digest
-from gate.model.evidence import DatabaseIdentity, Unobtained
+from gate.model.evidence import DatabaseIdentity, Unavailable
 from gate.registry.options import RegistryOptions
 from gate.scanners.database_store import DatabaseKind
 from gate.settings.locations import default_places
@@ -32,11 +32,11 @@ def status(age: timedelta, *, demonstration: bool = False, kind: DatabaseKind = 
 
 
 def missing(kind: DatabaseKind) -> DatabaseStatus:
-    problem = Unobtained(code="DB_MISSING", reason="there is none")
+    problem = Unavailable(code="DB_MISSING", reason="there is none")
     return DatabaseStatus(kind=kind, identity=None, age=None, problem=problem)
 
 
-def patient(home: Path, **changed: object) -> Patient:
+def context(home: Path, **changed: object) -> DoctorContext:
     settings: dict[str, object] = {
         "places": default_places({"HOME": str(home)}),
         "registry": RegistryOptions(offline=True),
@@ -44,7 +44,7 @@ def patient(home: Path, **changed: object) -> Patient:
         "now": NOW,
         **changed,
     }
-    return Patient(**settings)  # type: ignore[arg-type]
+    return DoctorContext(**settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_everything_is_looked_at_once_and_nothing_raises(tmp_path: Path) -> None
     def locked() -> Signer:
         raise KeyFileError("the password is wrong", code="KEY_PASSWORD")
 
-    found = examine(patient(tmp_path, sign=locked, reference="registry.example/shop/web:latest"))
+    found = run_checks(context(tmp_path, sign=locked, reference="registry.example/shop/web:latest"))
     states = {item.subject: (item.state, item.code) for item in found}
     assert len(states) == len(found)
     assert states["key"] == (State.WRONG, "KEY_PASSWORD")
@@ -86,25 +86,25 @@ def test_everything_is_looked_at_once_and_nothing_raises(tmp_path: Path) -> None
 def test_a_cache_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     places = default_places({"HOME": str(tmp_path)}, cache=tmp_path / "file", record=str(tmp_path / "record.db"))
-    found = {item.subject: item for item in examine(patient(tmp_path, places=places))}
+    found = {item.subject: item for item in run_checks(context(tmp_path, places=places))}
     assert (found["cache"].state, found["cache"].code) == (State.WRONG, "CACHE_UNAVAILABLE")
     assert str(tmp_path / "file") in found["cache"].found
 
 
 def test_a_layout_is_no_image_in_a_registry(tmp_path: Path) -> None:
-    found = {item.subject: item for item in examine(patient(tmp_path, reference="oci:image"))}
+    found = {item.subject: item for item in run_checks(context(tmp_path, reference="oci:image"))}
     assert found["registry"].code == "REG_NOT_FOUND"
 
 
 def test_a_trusted_root_is_well_or_damaged(tmp_path: Path) -> None:
-    examined = patient(tmp_path)
+    examined = context(tmp_path)
     store = TrustStore(examined.places.state / "trust")
     root = VirtualSigstore().trusted_root()
     import_trust(store, "company", root, signing=None, digest=None, now=NOW - timedelta(days=3))
-    found = {item.subject: item for item in examine(examined)}
+    found = {item.subject: item for item in run_checks(examined)}
     assert found["trusted root public"].state is State.OK
     assert found["trusted root company"].found.endswith("file, 3 days old")
     (store.folder / "roots" / f"{Digest.of(root).hex}.json").write_bytes(b"{}")
-    damaged = {item.subject: item for item in examine(examined)}["trusted root company"]
+    damaged = {item.subject: item for item in run_checks(examined)}["trusted root company"]
     assert (damaged.state, damaged.code) == (State.WRONG, "ROOT_DIGEST")
     assert damaged.next_step

@@ -49,7 +49,7 @@ DATABASE = DatabaseIdentity(name="trivy", digest=OTHER, built_at=NOW, schema="2"
 PACKAGE = Package(key=PackageKey("pypi", "", "jinja2", "2.0", path="usr/lib/x"), name="jinja2", version="2.0")
 
 
-def finding(number: int = 0, because: str = "high or more") -> JudgedFinding:
+def finding(number: int = 0, explanation: str = "high or more") -> JudgedFinding:
     seen = ToolFinding(tool=Tool.TRIVY, id="CVE-2024-0001", package=PACKAGE, severity=Severity.HIGH)
     merged = Finding(
         id="CVE-2024-0001",
@@ -61,7 +61,7 @@ def finding(number: int = 0, because: str = "high or more") -> JudgedFinding:
         fixed_versions=("2.1",),
         fingerprint=f"{number:016x}",
     )
-    return JudgedFinding(finding=merged, subject=IMAGE, counts=True, code="VULN_FOUND", because=because)
+    return JudgedFinding(finding=merged, subject=IMAGE, counts=True, code="VULN_FOUND", explanation=explanation)
 
 
 def made(**changes: Any) -> Verdict:  # noqa: ANN401 - any field of the verdict
@@ -89,7 +89,7 @@ def made(**changes: Any) -> Verdict:  # noqa: ANN401 - any field of the verdict
         subjects=(Subject(media_type=OCI_MANIFEST, digest=IMAGE, size=1, platform=AMD64),),
         skipped=(SkippedChild(digest=CHILD, platform="unknown/unknown", reason="attestation"),),
         findings=(finding(),),
-        secrets=(JudgedSecret(secret=secret, subject=IMAGE, counts=True, because="any secret"),),
+        secrets=(JudgedSecret(secret=secret, subject=IMAGE, counts=True, explanation="any secret"),),
         waivers=(UsedWaiver(waiver=waiver, state="used", covers=2),),
         tools=(
             ToolUse(
@@ -200,7 +200,7 @@ def test_findings_are_cut_to_their_number_and_the_total_is_stated() -> None:
 
 
 def test_long_findings_are_cut_until_the_bundle_fits() -> None:
-    many = tuple(finding(number, because="x" * 2000) for number in range(4000))
+    many = tuple(finding(number, explanation="x" * 2000) for number in range(4000))
     payload = rendered(made(findings=many))
     assert len(sign_statement(GATE, payload).bundle) <= MAX_BUNDLE_BYTES
     assert 0 < len(json.loads(payload)["predicate"]["findings"]) < 4000

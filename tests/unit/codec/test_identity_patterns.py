@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.codec.identity_patterns import PatternKind, check_pattern
+from gate.codec.identity_patterns import PatternKind, require_pattern
 from gate.errors import PolicyError
 from gate.model.identity import Matcher
 from gate.verification.identity import matches
@@ -68,34 +68,34 @@ BAD = [
 
 @pytest.mark.parametrize("pattern", GOOD)
 def test_a_pattern_with_a_literal_owner_is_taken(pattern: str) -> None:
-    assert check_pattern(pattern, PatternKind.SUBJECT) == pattern
+    assert require_pattern(pattern, PatternKind.SUBJECT) == pattern
 
 
 @pytest.mark.parametrize("pattern", BAD, ids=range(len(BAD)))
 def test_i02_a_pattern_that_fits_anybody_or_fights_itself_is_refused(pattern: str) -> None:
     with pytest.raises(PolicyError) as refused:
-        check_pattern(pattern, PatternKind.SUBJECT)
+        require_pattern(pattern, PatternKind.SUBJECT)
     assert refused.value.code == "POL_REGEX"
 
 
 @pytest.mark.parametrize("pattern", [r".+@shop\.example", r"https://oidc\.eks.+", r"https://[a-z]+\.example/x"])
 def test_i07_an_issuer_has_a_literal_host(pattern: str) -> None:
     with pytest.raises(PolicyError) as refused:
-        check_pattern(pattern, PatternKind.ISSUER)
+        require_pattern(pattern, PatternKind.ISSUER)
     assert refused.value.code == "POL_REGEX"
-    assert check_pattern(r"https://oidc\.eks\.example/id/[A-Z0-9]+", PatternKind.ISSUER)
+    assert require_pattern(r"https://oidc\.eks\.example/id/[A-Z0-9]+", PatternKind.ISSUER)
 
 
 def test_a_claim_begins_with_a_literal() -> None:
-    assert check_pattern(r"refs/tags/v.+", PatternKind.CLAIM)
+    assert require_pattern(r"refs/tags/v.+", PatternKind.CLAIM)
     with pytest.raises(PolicyError):
-        check_pattern(r"[a-z]+/main", PatternKind.CLAIM)
+        require_pattern(r"[a-z]+/main", PatternKind.CLAIM)
 
 
 @given(st.text(alphabet="ab/.:\\+*?()[]|^$@-{}1,", max_size=30))
 def test_whatever_is_taken_compiles_and_keeps_its_literal_owner(text: str) -> None:
     try:
-        check_pattern(text, PatternKind.SUBJECT)
+        require_pattern(text, PatternKind.SUBJECT)
     except PolicyError:
         return
     re.compile(text, re.ASCII)
@@ -114,7 +114,7 @@ SLOW = [
 @pytest.mark.parametrize("pattern", SLOW, ids=range(len(SLOW)))
 def test_y06_a_pattern_that_fights_itself_is_matched_in_linear_time(pattern: str) -> None:
     """A backtracking matcher takes seconds to years for these; the bound is a hundred times what RE2 needs."""
-    check_pattern(pattern, PatternKind.SUBJECT)
+    require_pattern(pattern, PatternKind.SUBJECT)
     text = "https://shop.example/" + "a" * 480
     begun = time.process_time()
     assert not matches(Matcher(text=pattern, is_pattern=True), text)

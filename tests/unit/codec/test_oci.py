@@ -10,13 +10,13 @@ import pytest
 
 from gate.codec.oci import (
     IN_TOTO,
-    check_children,
-    check_runnable,
     is_build_attestation,
     names_build_attestation,
     parse_index,
     parse_listing,
     parse_manifest,
+    require_children,
+    require_runnable,
 )
 from gate.errors import ImageError, RegistryError
 from gate.model.digest import Digest
@@ -83,12 +83,12 @@ def test_manifest() -> None:
     assert parsed.config.media_type == OCI_CONFIG
     assert [layer.digest.text for layer in parsed.layers] == [A, B]
     assert dict(parsed.annotations) == {"a": "b"}
-    check_runnable(parsed)
+    require_runnable(parsed)
 
 
 def test_docker_manifest() -> None:
     document = manifest(mediaType=DOCKER_MANIFEST, config=descriptor(DOCKER_CONFIG))
-    check_runnable(parse_manifest(data(document), media_type=DOCKER_MANIFEST))
+    require_runnable(parse_manifest(data(document), media_type=DOCKER_MANIFEST))
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
@@ -146,7 +146,7 @@ def test_d06_an_artifact_dressed_as_an_image(media_type: str) -> None:
     document = manifest(config=descriptor(media_type), artifactType="application/x")
     parsed = parse_manifest(data(document), media_type=OCI_MANIFEST)
     with pytest.raises(ImageError) as caught:
-        check_runnable(parsed)
+        require_runnable(parsed)
     assert caught.value.code == "IMG_MEDIA_TYPE"
 
 
@@ -208,14 +208,14 @@ def test_d11_inline_data() -> None:
 def test_d10_layers_that_cannot_be_read(media_type: str) -> None:
     parsed = parse_manifest(data(manifest(layers=[descriptor(media_type)])), media_type=OCI_MANIFEST)
     with pytest.raises(ImageError) as caught:
-        check_runnable(parsed)
+        require_runnable(parsed)
     assert caught.value.code == "IMG_LAYER_UNSCANNABLE"
 
 
 def test_more_layers_than_can_be_mounted() -> None:
-    check_runnable(parse_manifest(data(manifest(layers=[descriptor()] * 127)), media_type=OCI_MANIFEST))
+    require_runnable(parse_manifest(data(manifest(layers=[descriptor()] * 127)), media_type=OCI_MANIFEST))
     with pytest.raises(ImageError) as caught:
-        check_runnable(parse_manifest(data(manifest(layers=[descriptor()] * 128)), media_type=OCI_MANIFEST))
+        require_runnable(parse_manifest(data(manifest(layers=[descriptor()] * 128)), media_type=OCI_MANIFEST))
     assert caught.value.code == "LIMIT_LAYER"
 
 
@@ -234,28 +234,28 @@ def on(system: str, architecture: str, variant: str = "", version: str = "", *, 
 )  # fmt: skip
 def test_d09_two_children_for_one_platform(left: tuple[str, ...], right: tuple[str, ...]) -> None:
     with pytest.raises(ImageError) as caught:
-        check_children((on(*left), on(*right, digest=B)))
+        require_children((on(*left), on(*right, digest=B)))
     assert caught.value.code == "IMG_AMBIGUOUS"
 
 
 def test_d09_two_children_without_a_platform() -> None:
     bare = tuple(Descriptor(media_type=OCI_MANIFEST, digest=Digest(digest), size=1) for digest in (A, B))
-    check_children(bare[:1])
+    require_children(bare[:1])
     with pytest.raises(ImageError) as caught:
-        check_children(bare)
+        require_children(bare)
     assert caught.value.code == "IMG_AMBIGUOUS"
 
 
 def test_children_of_different_platforms() -> None:
-    check_children(
+    require_children(
         (on("linux", "amd64"), on("linux", "arm", "v6"), on("linux", "arm", "v7"), on("linux", "amd64", "v3"))
     )
-    check_children((on("windows", "amd64", "", "10.0.17763.1"), on("windows", "amd64", "", "10.0.20348.1")))
+    require_children((on("windows", "amd64", "", "10.0.17763.1"), on("windows", "amd64", "", "10.0.20348.1")))
 
 
 def test_d07_an_index_without_an_image() -> None:
     with pytest.raises(ImageError) as caught:
-        check_children(())
+        require_children(())
     assert caught.value.code == "IMG_MALFORMED"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gate.codec.oci import parse_manifest
-from gate.codec.oci_config import check_config, parse_config
+from gate.codec.oci_config import parse_config, require_config
 from gate.codec.platforms import normal_platform, parse_platform, same_platform
 from gate.errors import ImageError, UsageError
 from gate.model.digest import Digest
@@ -91,12 +91,12 @@ def test_the_configuration_and_what_names_it() -> None:
     manifest = parse_manifest(image.manifest, media_type=OCI_MANIFEST)
     parsed = parse_config(image.blobs[0])
     for platform in (None, Platform("linux", "amd64"), Platform("linux", "x86_64"), Platform("linux", "amd64", "v2")):
-        check_config(parsed, manifest, platform)
+        require_config(parsed, manifest, platform)
     with pytest.raises(ImageError) as caught:
-        check_config(parsed, manifest, Platform("linux", "arm64"))
+        require_config(parsed, manifest, Platform("linux", "arm64"))
     assert caught.value.code == "IMG_AMBIGUOUS"
     with pytest.raises(ImageError) as caught:
-        check_config(parse_config(config()), manifest, None)
+        require_config(parse_config(config()), manifest, None)
     assert caught.value.code == "IMG_DIFFID"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gate.codec.values import decode_value, encode_value
 from gate.errors import StorageError
-from gate.model.evidence import EvidenceSet, LayerFacts, RuleResult, SecretEvidence, SubjectEvidence, Unobtained
+from gate.model.evidence import EvidenceSet, LayerFacts, RuleResult, SecretEvidence, SubjectEvidence, Unavailable
 from gate.model.finding import PackageKey
 from tests.support.evidence import good_evidence, index_evidence
 
@@ -31,10 +31,10 @@ def test_evidence_comes_back_as_it_was(evidence: EvidenceSet) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [Unobtained(code="SCAN_FAILED", reason="it ended"), None, (RuleResult(id="a", value=None, error="why"),), ()],
+    [Unavailable(code="SCAN_FAILED", reason="it ended"), None, (RuleResult(id="a", value=None, error="why"),), ()],
     ids=["unobtained", "none", "results", "empty"],
 )
-def test_each_member_of_a_union_comes_back_as_itself(piece: Unobtained | tuple[RuleResult, ...] | None) -> None:
+def test_each_member_of_a_union_comes_back_as_itself(piece: Unavailable | tuple[RuleResult, ...] | None) -> None:
     subject = replace(good_evidence().subjects[0], rules=piece)
     assert decode_value(SubjectEvidence, encode_value(subject)).rules == piece
 

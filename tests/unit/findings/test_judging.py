@@ -104,7 +104,7 @@ def test_the_threshold_counts_and_unknown_counts_as_it(severity: Severity, thres
 def test_a_missing_fix_comes_before_grace() -> None:
     wanted = VulnerabilityPolicy(ignore_unfixed=True, grace=((Severity.HIGH, WEEK),))
     unfixed = judged(wanted, fix_state=FixState.NOT_FIXED, published=NOW - timedelta(days=1))
-    assert unfixed.because == "no fixed version, and the policy ignores unfixed ones"
+    assert unfixed.explanation == "no fixed version, and the policy ignores unfixed ones"
     fixed = judged(wanted, fix_state=FixState.FIXED, published=NOW - timedelta(days=1))
     assert (fixed.counts, fixed.grace_until) == (False, NOW + timedelta(days=6))
     assert judged(wanted, fix_state=FixState.FIXED, published=NOW - WEEK).counts

@@ -18,7 +18,7 @@ from gate.model.policy import Waiver
 from gate.model.reference import Repository
 from gate.model.string_map import StringMap
 from gate.model.verdict import Problem, UsedWaiver, Verdict
-from tests.support.cases import check_of, laid_over
+from tests.support.cases import check_of, overridden
 from tests.support.evidence import LIBC, found, good_evidence, package
 from tests.support.policies import policy, policy_document, waiver
 from tests.support.signing import NOW, REPOSITORY
@@ -179,7 +179,7 @@ def judged(*waivers: dict[str, Any], now: datetime = NOW) -> Verdict:
     finding_ = {"id": CVE, "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64", "severity": "high"}
     overlay = {"subjects": {0: {"trivy": {"findings": [finding_]}}}}
     written = policy(policy_document(vulnerabilities={"databaseMaxAge": "3650d"}, waivers=list(waivers)))
-    return decide(laid_over(good_evidence(), overlay), written, now)
+    return decide(overridden(good_evidence(), overlay), written, now)
 
 
 def states(verdict: Verdict) -> list[tuple[str, str, int]]:
@@ -228,5 +228,5 @@ def test_an_error_is_never_waived() -> None:
         waiver(id="W-2", check="image-age", match={"code": "IMG_TOO_OLD"}, expires="2026-03-31"),
     ]
     written = policy(policy_document(image={"maxAge": "60d"}, waivers=waived))
-    assert decide(laid_over(good_evidence(), with_user), written, NOW).decision is Decision.PASSED
-    assert decide(laid_over(good_evidence(), overlay), written, NOW).decision is Decision.ERROR
+    assert decide(overridden(good_evidence(), with_user), written, NOW).decision is Decision.PASSED
+    assert decide(overridden(good_evidence(), overlay), written, NOW).decision is Decision.ERROR

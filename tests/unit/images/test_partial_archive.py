@@ -10,7 +10,7 @@ from gate.codec.strict_json import JsonValue
 from gate.errors import EvidenceError
 from gate.images.archive_source import open_archive
 from gate.model.image import OCI_INDEX, OCI_MANIFEST, Descriptor, Platform
-from gate.pipeline.collect.platforms import Family, read_family
+from gate.pipeline.collect.platforms import ResolvedImage, resolve_platforms
 from tests.support.images import attachment_manifest, described, index_of, small_image
 from tests.support.layouts import layout_files, write_archive
 
@@ -42,9 +42,9 @@ INDEX = index_of(
 )
 
 
-def family(archive: Path, *wanted: Platform) -> Family:
+def family(archive: Path, *wanted: Platform) -> ResolvedImage:
     source = open_archive(archive, None)
-    return read_family(source, source.root(), wanted)
+    return resolve_platforms(source, source.root(), wanted)
 
 
 def saved(tmp_path: Path, *blobs: bytes) -> Path:
@@ -82,7 +82,7 @@ def test_a_platform_whose_blobs_are_not_all_there_is_not_named(tmp_path: Path, k
 
 def test_a_platform_that_is_asked_for_and_not_there_cannot_be_judged(tmp_path: Path) -> None:
     source = open_archive(saved(tmp_path, HERE.manifest, *HERE.blobs), None)
-    (wanted,) = read_family(source, source.root(), (ARM64,)).judged
+    (wanted,) = resolve_platforms(source, source.root(), (ARM64,)).judged
     with pytest.raises(EvidenceError) as caught:
         source.manifest(wanted)
     assert caught.value.code == "IMG_UNREADABLE"

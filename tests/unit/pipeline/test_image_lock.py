@@ -11,7 +11,7 @@ import pytest
 
 from gate.clock import Clock, Deadline
 from gate.errors import GateError
-from gate.pipeline.image_lock import scratch_folder, sweep_scratch, turn
+from gate.pipeline.image_lock import image_lock, scratch_folder, sweep_scratch
 
 LONG = timedelta(minutes=1)
 
@@ -28,20 +28,20 @@ def test_a_second_run_on_one_image_waits_for_the_first(tmp_path: Path) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with turn(tmp_path, "image", Deadline.after(LONG)):
+        with image_lock(tmp_path, "image", Deadline.after(LONG)):
             inside.set()
             leave.wait(30)
             order.append("first")
 
     def second() -> None:
-        with turn(tmp_path, "image", Deadline.after(LONG)):
+        with image_lock(tmp_path, "image", Deadline.after(LONG)):
             order.append("second")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
     assert inside.wait(30)
     threads[1].start()
-    with pytest.raises(GateError) as refused, turn(tmp_path, "image", hurried(0.2)):
+    with pytest.raises(GateError) as refused, image_lock(tmp_path, "image", hurried(0.2)):
         order.append("never")
     assert refused.value.code == "REG_TIMEOUT"
     leave.set()
@@ -51,14 +51,14 @@ def test_a_second_run_on_one_image_waits_for_the_first(tmp_path: Path) -> None:
 
 
 def test_runs_on_other_images_do_not_wait(tmp_path: Path) -> None:
-    with turn(tmp_path, "one image", hurried(0.2)), turn(tmp_path, "another image", hurried(0.2)):
+    with image_lock(tmp_path, "one image", hurried(0.2)), image_lock(tmp_path, "another image", hurried(0.2)):
         assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_turn_ends_with_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), turn(tmp_path, "image", hurried(0.2)):
+    with pytest.raises(KeyError), image_lock(tmp_path, "image", hurried(0.2)):
         raise KeyError
-    with turn(tmp_path, "image", hurried(0.2)):
+    with image_lock(tmp_path, "image", hurried(0.2)):
         assert True
 
 
@@ -86,7 +86,7 @@ def test_what_killed_runs_left_is_swept(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(name: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(GateError) as unlocked, turn(file / name, "image", hurried(1)):
+    with pytest.raises(GateError) as unlocked, image_lock(file / name, "image", hurried(1)):
         pass
     assert unlocked.value.code == "STORE_UNAVAILABLE"
     with pytest.raises(GateError) as unmade, scratch_folder(file / name):

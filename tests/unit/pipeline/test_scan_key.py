@@ -14,7 +14,7 @@ from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Distribution, ToolIdentity
 from gate.model.finding import PackageKey, Tool
 from gate.pipeline.collect import subject
-from gate.pipeline.collect.context import Workshop
+from gate.pipeline.collect.context import CollectContext
 from gate.scanners.scanning import ScanTarget
 from gate.scanners.tool_pins import PinnedTool
 from tests.support.evidence import LIBC, REQUESTS
@@ -35,17 +35,17 @@ OTHERS: Final[dict[str, Any]] = {
 PINNED: Final = PinnedTool(path=Path("/tool"), identity=ToolIdentity(name="trivy", version="1", digest=ONE))
 
 
-def workshop(changed: str) -> Workshop:
+def context(changed: str) -> CollectContext:
     def database(name: str) -> SimpleNamespace:
         digest = OTHER if name == changed else ONE
         return SimpleNamespace(identity=DatabaseIdentity(name="x", digest=digest, built_at=NOW, schema="2"))
 
     databases = SimpleNamespace(**{name: database(name) for name in ("trivy", "java", "grype")})
-    return cast("Workshop", SimpleNamespace(databases=databases))
+    return cast("CollectContext", SimpleNamespace(databases=databases))
 
 
 def key(tool: Tool = Tool.TRIVY, target: ScanTarget = TARGET, pinned: PinnedTool = PINNED, changed: str = "") -> str:
-    return repr(subject._scan_key(tool, pinned, target, workshop(changed)))
+    return repr(subject._scan_key(tool, pinned, target, context(changed)))
 
 
 def test_each_field_of_a_target_has_another_value_here() -> None:

@@ -13,10 +13,10 @@ from gate.registry.addresses import (
     Origin,
     Target,
     api_origin,
-    check_realm,
-    check_resolved,
     is_public,
     parse_derived,
+    require_realm,
+    require_resolved,
     settings_of,
 )
 from gate.registry.options import HostSettings, RegistryOptions
@@ -62,10 +62,10 @@ def test_r05_token_services(named: str, realm: str, allowed: bool) -> None:  # n
     origin = Origin("https", host, int(port or 443))
     target = parse_derived(realm, Target(origin, "/v2/"), origin)
     if allowed:
-        check_realm(target, origin)
+        require_realm(target, origin)
         return
     with pytest.raises(RegistryError) as caught:
-        check_realm(target, origin)
+        require_realm(target, origin)
     assert caught.value.code == "REG_AUTH_LEAK"
 
 
@@ -93,7 +93,7 @@ def test_public(text: str) -> None:
 @pytest.mark.parametrize(("host", "code"), [("localhost", "REG_SSRF"), ("nowhere.invalid", "REG_UNREACHABLE")])
 def test_r04_a_name_is_resolved_and_checked_before_it_is_asked(host: str, code: str) -> None:
     with pytest.raises(RegistryError) as caught:
-        check_resolved(Target(Origin("https", host, 443), "/", derived=True))
+        require_resolved(Target(Origin("https", host, 443), "/", derived=True))
     assert caught.value.code == code
 
 

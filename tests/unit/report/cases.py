@@ -79,19 +79,19 @@ def refused(severities: frozenset[Severity] | None = None) -> Report:
             make_judged(make_finding("CVE-2024-0002", severity=Severity.CRITICAL, tools=(Tool.GRYPE,))),
             make_judged(make_finding("CVE-2023-0009", name="openssl", version="3.0.2", severity=Severity.CRITICAL)),
             make_judged(
-                make_finding("CVE-2022-0001", severity=Severity.LOW), counts=False, because="low is below high"
+                make_finding("CVE-2022-0001", severity=Severity.LOW), counts=False, explanation="low is below high"
             ),
             make_judged(make_finding("CVE-2021-0001", name="bash"), counts=False, waived_by="W-12"),
             make_judged(
                 make_finding("CVE-2020-0001", name="curl", fixed=()),
                 counts=False,
-                because="in grace until 2026-03-09",
+                explanation="in grace until 2026-03-09",
                 grace_until=NOW + timedelta(days=5),
             ),
             make_judged(
                 make_finding("CVE-2019-0001", name="perl"),
                 counts=False,
-                because="VEX vendor.json: not affected",
+                explanation="VEX vendor.json: not affected",
                 vex="v",
             ),
         ),
@@ -181,7 +181,7 @@ def hostile() -> Report:
         decision=Decision.REFUSED,
         checks=failing("rules", problem),
         request=facts,
-        findings=(make_judged(finding, because=HOSTILE), make_judged(finding, counts=False, vex=HOSTILE)),
+        findings=(make_judged(finding, explanation=HOSTILE), make_judged(finding, counts=False, vex=HOSTILE)),
         secrets=(make_secret(HOSTILE),),
         disagreements=(Disagreement(subject=IMAGE, finding=HOSTILE, package=str(finding.package.key), detail=HOSTILE),),
         waivers=(make_waiver(HOSTILE, reason=HOSTILE),),

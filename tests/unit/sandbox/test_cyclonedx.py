@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.sandbox import cyclonedx
 from gate.sandbox.cyclonedx import validate_cyclonedx
 from gate.sandbox.limited_task import EndedTask
@@ -77,7 +77,7 @@ def test_a_signature_inside_the_document_is_no_fault() -> None:
 
 def test_a_document_that_takes_too_long_is_not_valid() -> None:
     found = validate_cyclonedx(minimal(), time_limit=timedelta(microseconds=1))
-    assert isinstance(found, Unobtained)
+    assert isinstance(found, Unavailable)
     assert (found.code, found.seen) == ("LIMIT_DOCUMENT", "it took longer than 1e-06 s")
 
 
@@ -86,7 +86,7 @@ def test_a_document_that_takes_too_much_memory_is_not_valid(monkeypatch: pytest.
     assert validate_cyclonedx(minimal()) == ""
     many = minimal(components=[{"type": "library", "name": f"n{number}"} for number in range(40_000)])
     found = validate_cyclonedx(many)
-    assert isinstance(found, Unobtained)
+    assert isinstance(found, Unavailable)
     assert found.code == "LIMIT_DOCUMENT"
     assert "ended with code" in found.seen
 
@@ -98,14 +98,14 @@ def test_twin_many_components_within_the_limits_are_valid() -> None:
 def test_a_child_that_cannot_start_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     found = validate_cyclonedx(minimal())
-    assert isinstance(found, Unobtained)
+    assert isinstance(found, Unavailable)
     assert (found.code, found.seen) == ("LIMIT_DOCUMENT", "no process can be started for it: No such file or directory")
 
 
 @pytest.mark.parametrize("output", [b"", b"{}", b'{"place": ""}', b'{"place": "", "rule": 1}', b'{"place": "", "rule"'])
 def test_an_answer_that_is_not_whole_is_none(output: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cyclonedx, "run_task", lambda *_: EndedTask(output=output, exit_code=0))
-    assert isinstance(validate_cyclonedx(minimal()), Unobtained)
+    assert isinstance(validate_cyclonedx(minimal()), Unavailable)
 
 
 def test_twin_a_whole_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gate.codec.rule_facts import rule_facts
 from gate.codec.strict_json import JsonValue
 from gate.model.digest import Digest
-from gate.model.evidence import RuleResult, Unobtained
+from gate.model.evidence import RuleResult, Unavailable
 from gate.model.image import OCI_MANIFEST, Platform
 from gate.model.image_config import ImageConfig
 from gate.model.policy import Rule
@@ -38,7 +38,7 @@ def rule(cel: str, name: str = "r") -> Rule:
 
 def results(*expressions: str, facts: dict[str, JsonValue] = FACTS) -> tuple[RuleResult, ...]:
     found = evaluate_rules([rule(cel, f"r{place}") for place, cel in enumerate(expressions)], facts)
-    assert not isinstance(found, Unobtained)
+    assert not isinstance(found, Unavailable)
     assert [result.id for result in found] == [f"r{place}" for place in range(len(expressions))]
     return found
 
@@ -112,7 +112,7 @@ def test_no_message_holds_a_value_of_the_image() -> None:
 def test_p09_a_hostile_rule_is_killed_and_nothing_after_it_passes(cel: str) -> None:
     facts: dict[str, JsonValue] = {"l": list(range(400))}
     found = evaluate_rules([rule(cel, "hostile"), rule("true", "after")], facts, time_limit=timedelta(seconds=1))
-    assert not isinstance(found, Unobtained)
+    assert not isinstance(found, Unavailable)
     hostile, after = found
     assert (hostile.value, after.value) == (None, None)
     # Killed by the clock, or by the memory limit where that is reached first.
@@ -143,7 +143,7 @@ def test_no_rules_start_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_that_cannot_start_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     found = evaluate_rules([rule("true")], FACTS)
-    assert isinstance(found, Unobtained)
+    assert isinstance(found, Unavailable)
     assert found.code == "POL_EVAL"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gate.errors import DatabaseError, ScannerError
 from gate.model.digest import Digest
-from gate.model.evidence import Canary, DatabaseIdentity, Distribution, Unobtained
+from gate.model.evidence import Canary, DatabaseIdentity, Distribution, Unavailable
 from gate.scanners.advisory_coverage import coverage_list, covers
 from gate.scanners.canary import CanaryPlan, canary_of, plan_grype_canary, plan_trivy_canary
 from gate.scanners.canary_layout import Planted, write_canary
@@ -213,7 +213,7 @@ def test_a_found_canary_counts_for_an_hour_and_a_lost_one_is_never_kept(tmp_path
     settings = ScanSettings(scratch=tmp_path, cache=tmp_path / "cache")
     answers = [frozenset[str](), PLAN.expected, frozenset[str]()]
 
-    def ask(now: datetime) -> Canary | Unobtained:
+    def ask(now: datetime) -> Canary | Unavailable:
         def scan(plan: CanaryPlan, layout: ScanTarget) -> frozenset[str]:
             assert (layout.layout / "index.json").exists()
             assert plan == PLAN
@@ -231,7 +231,7 @@ def test_a_found_canary_counts_for_an_hour_and_a_lost_one_is_never_kept(tmp_path
 def test_a_canary_from_the_future_does_not_count(tmp_path: Path) -> None:
     settings = ScanSettings(scratch=tmp_path, cache=tmp_path / "cache")
 
-    def ask(now: datetime, found: frozenset[str]) -> Canary | Unobtained:
+    def ask(now: datetime, found: frozenset[str]) -> Canary | Unavailable:
         return canary_of(
             lambda: PLAN, lambda _plan, _layout: found, settings=settings, key=("k",), target=target(None), now=now
         )
@@ -261,7 +261,7 @@ def test_v15_a_canary_that_somebody_else_could_have_written_is_looked_for_again(
     settings = ScanSettings(cache=tmp_path / "cache", scratch=tmp_path)
     seen = [PLAN.expected, frozenset[str]()]
 
-    def ask() -> Canary | Unobtained:
+    def ask() -> Canary | Unavailable:
         def scan(_plan: CanaryPlan, _layout: ScanTarget) -> frozenset[str]:
             return seen.pop(0)
 
@@ -279,7 +279,7 @@ def test_a_scan_of_the_canary_that_fails_is_unobtained(tmp_path: Path) -> None:
         raise ScannerError("it hangs", code="SCAN_TIMEOUT")
 
     seen = canary_of(lambda: PLAN, scan, settings=ScanSettings(scratch=tmp_path), key=(), target=target(None), now=NOW)
-    assert isinstance(seen, Unobtained)
+    assert isinstance(seen, Unavailable)
     assert seen.code == "SCAN_TIMEOUT"
 
 

@@ -16,7 +16,7 @@ from gate.secrets.judging import judge
 from gate.secrets.known import parse_known
 from gate.secrets.patterns import compile_pattern
 from gate.secrets.rule import Rule
-from gate.secrets.rule_file import check_distinct, parse_rule_file
+from gate.secrets.rule_file import parse_rule_file, require_distinct
 from gate.secrets.rule_set import RuleSet
 from tests.support.sources import ROOT
 
@@ -72,7 +72,7 @@ def test_a_rule_finds_what_it_must_and_nothing_else(rule: Rule) -> None:
 
 
 def test_the_ids_are_distinct_over_all_files() -> None:
-    assert len(check_distinct(RULES)) == len(RULES)
+    assert len(require_distinct(RULES)) == len(RULES)
 
 
 def test_there_are_rules_for_at_least_250_formats_of_vendors_and_for_the_open_ones() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gate.clock import Deadline
 from gate.errors import StorageError
-from gate.pipeline.image_lock import scratch_folder, turn
+from gate.pipeline.image_lock import image_lock, scratch_folder
 from gate.settings.locations import default_places
 
 
@@ -40,7 +40,7 @@ def test_a_home_is_used_where_nothing_else_is_named() -> None:
 def test_a_folder_that_cannot_be_made_names_what_moves_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "below"
-    with pytest.raises(StorageError) as refusal, turn(folder, "subject", Deadline.after(timedelta(seconds=5))):
+    with pytest.raises(StorageError) as refusal, image_lock(folder, "subject", Deadline.after(timedelta(seconds=5))):
         pass
     assert "XDG_STATE_HOME" in str(refusal.value.next_step)
     with pytest.raises(StorageError) as refusal, scratch_folder(folder):

@@ -14,7 +14,7 @@ from gate.errors import GateError
 from gate.model.attachment import DSSE_ENVELOPE, FAILED_VERDICT, Attachment, AttachmentSource
 from gate.model.digest import Digest
 from gate.model.policy_signers import KeySigner
-from gate.verification.attestations import demand_attestation
+from gate.verification.attestations import require_attestation
 from gate.verification.signature import VerifiedStatement
 from tests.support.signing import (
     GATE,
@@ -61,7 +61,7 @@ FORMS = pytest.mark.parametrize("form", [as_bundle, as_tag], ids=["bundle", "tag
 
 
 def demand(*items: Attachment) -> VerifiedStatement:
-    return demand_attestation(
+    return require_attestation(
         attached(*items),
         (KeySigner(key=GATE.public_key),),
         NOW,

@@ -12,7 +12,7 @@ from gate.errors import GateError
 from gate.model.policy import ProvenancePolicy, TrustedBuilder
 from gate.model.provenance import PROVENANCE_V1
 from gate.model.source_glob import SourceGlob
-from gate.verification.provenance import VerifiedProvenance, demand_provenance
+from gate.verification.provenance import VerifiedProvenance, require_provenance
 from tests.support.identities import signer_of
 from tests.support.signing import IMAGE, NOW, attached
 from tests.support.virtual_sigstore import CLAIMS, SUBJECT, VirtualSigstore
@@ -65,7 +65,7 @@ def judged(payload: bytes, wanted: ProvenancePolicy | None = None, **claims: str
     kept = {number: text for number, text in extensions.items() if text}
     certificate = VS.issue(VS.leaf(extensions=kept))
     signing = VS.log1(VS.sign_statement(payload, certificate=certificate))
-    return demand_provenance(attached(signing.attachment()), wanted or policy(), NOW)
+    return require_provenance(attached(signing.attachment()), wanted or policy(), NOW)
 
 
 def refused(payload: bytes, wanted: ProvenancePolicy | None = None, **claims: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.codec.policy.document import asks_for_nothing, check_policy_dates, parse_policy
+from gate.codec.policy.document import asks_for_nothing, parse_policy, require_policy_dates
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.errors import KeyFileError, PolicyError
 from gate.model.digest import Digest
@@ -241,17 +241,17 @@ def test_a13_an_expired_policy_is_refused_after_its_last_day() -> None:
     document = policy_document()
     document["metadata"]["expires"] = "2026-11-25"
     parsed = policy(document)
-    check_policy_dates(parsed, NOW)
-    check_policy_dates(parsed, datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC))
+    require_policy_dates(parsed, NOW)
+    require_policy_dates(parsed, datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC))
     with pytest.raises(PolicyError) as caught:
-        check_policy_dates(parsed, datetime(2026, 11, 26, tzinfo=UTC))
+        require_policy_dates(parsed, datetime(2026, 11, 26, tzinfo=UTC))
     assert caught.value.code == "POL_EXPIRED"
 
 
 def test_p08_a_waiver_ends_within_the_allowed_time() -> None:
     def with_end(day: date, **spec: object) -> None:
         document = policy_document(vulnerabilities={}, waivers=[waiver(expires=day.isoformat())], **spec)
-        check_policy_dates(policy(document), NOW)
+        require_policy_dates(policy(document), NOW)
 
     with_end(NOW.date() + timedelta(days=90))
     with_end(NOW.date() + timedelta(days=91), waiverMaxDuration="91d")

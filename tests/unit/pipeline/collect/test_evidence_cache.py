@@ -18,7 +18,7 @@ from gate.codec.strict_json import JsonValue
 from gate.codec.values import encode_value
 from gate.errors import ScannerError
 from gate.model.digest import Digest
-from gate.model.evidence import Canary, LayerFacts, ScanReport, SecretEvidence, Unobtained
+from gate.model.evidence import Canary, LayerFacts, ScanReport, SecretEvidence, Unavailable
 from gate.model.finding import Tool
 from gate.pipeline.collect.evidence_cache import Cachable, EvidenceCache, _sealed
 from gate.store.evidence_folder import EvidenceFolder
@@ -145,7 +145,7 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None
     assert collect.times == 2
 
 
-GONE: Final = Unobtained(code="SCAN_TIMEOUT", reason="trivy took longer than it may")
+GONE: Final = Unavailable(code="SCAN_TIMEOUT", reason="trivy took longer than it may")
 CACHED: Final[dict[type, Any]] = {
     LayerFacts: layer_facts(),
     ScanReport: scan(Tool.TRIVY, subject_evidence()),
@@ -154,8 +154,8 @@ CACHED: Final[dict[type, Any]] = {
 
 
 def places_of(kind: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - a type as it is annotated
-    """Return the way to each field, at any depth, whose type says that it may be `Unobtained`."""
-    if kind is Unobtained:
+    """Return the way to each field, at any depth, whose type says that it may be `Unavailable`."""
+    if kind is Unavailable:
         yield way
     elif get_origin(kind) in {Union, UnionType, tuple, frozenset}:
         for part in get_args(kind):

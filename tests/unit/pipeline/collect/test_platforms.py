@@ -12,7 +12,7 @@ from gate.codec.platforms import parse_platform
 from gate.images.blobs import BlobReader, FolderMembers
 from gate.images.layout_source import LayoutSource
 from gate.model.image import Platform
-from gate.pipeline.collect.platforms import Family, read_family
+from gate.pipeline.collect.platforms import ResolvedImage, resolve_platforms
 from tools.images.layout import (
     AMD64,
     ARM64,
@@ -41,12 +41,12 @@ OF_ARM64 = attestation(ARM64_IMAGE)
 OF_ATTESTATION = attestation(OF_ARM64)
 
 
-def family(folder: Path, *children: Blob, wanted: tuple[Platform, ...] = ()) -> Family:
+def family(folder: Path, *children: Blob, wanted: tuple[Platform, ...] = ()) -> ResolvedImage:
     source = LayoutSource(BlobReader(FolderMembers(write_layout(folder, index(children)))), None)
-    return read_family(source, source.root(), wanted)
+    return resolve_platforms(source, source.root(), wanted)
 
 
-def attached(found: Family) -> list[tuple[str, list[str]]]:
+def attached(found: ResolvedImage) -> list[tuple[str, list[str]]]:
     return [
         (str(child.platform), [str(one.child.digest) for one in found.attached_to(child)]) for child in found.judged
     ]
@@ -83,7 +83,7 @@ def listed(blob: Blob, platform: Listed | None) -> Blob:
     return replace(blob, platform=platform)
 
 
-def judged(found: Family) -> list[str]:
+def judged(found: ResolvedImage) -> list[str]:
     return [str(child.digest) for child in found.judged]
 
 

@@ -17,7 +17,7 @@ from gate.codec.vsa import levels_for, render_summary, resource_uri
 from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
-from gate.model.evidence import Unobtained
+from gate.model.evidence import Unavailable
 from gate.model.image import OCI_MANIFEST, Descriptor, Platform
 from gate.model.policy import AttestSettings
 from gate.model.progress import NoProgress
@@ -25,7 +25,7 @@ from gate.model.reference import Repository, parse_repository
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
 from gate.model.subject import SkippedChild
 from gate.model.verdict import Verdict
-from gate.pipeline.collect.context import Workshop, open_workshop
+from gate.pipeline.collect.context import CollectContext, open_collect_context
 from gate.pipeline.issue.recording import record_verdict
 from gate.pipeline.issue.reuse import inputs_of, known_verdict, same_grounds
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict
@@ -64,9 +64,9 @@ def places(tmp_path: Path) -> Places:
 
 
 @pytest.fixture
-def workshop(places: Places, tmp_path: Path) -> Workshop:
+def context(places: Places, tmp_path: Path) -> CollectContext:
     deadline = Deadline.after(timedelta(minutes=1))
-    return open_workshop(
+    return open_collect_context(
         places, tmp_path, EvidenceFolder(places.evidence), deadline=deadline, now=NOW, progress=NoProgress()
     )
 
@@ -91,37 +91,37 @@ def summary_bundle(result: VerificationResult) -> bytes:
     return sign_statement(GATE, render_summary(summary)).bundle
 
 
-def test_each_input_is_part_of_the_key(places: Places, workshop: Workshop, loaded: LoadedPolicy) -> None:
+def test_each_input_is_part_of_the_key(places: Places, context: CollectContext, loaded: LoadedPolicy) -> None:
     options = CheckOptions(places=places, signer=GATE)
     nothing = attached()
     other_policy = replace(loaded, policy=replace(loaded.policy, digest=Digest.of(b"another")))
     keys = [
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, nothing, str(REPOSITORY)),
-        inputs_of("another", loaded, options, workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, other_policy, options, workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, nothing, "oci:/image"),
-        inputs_of(SUBJECT_KEY, loaded, replace(options, signer=STRANGER), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, replace(options, fail_signer=FAIL_KEY), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=()), workshop, nothing, str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=("a",)), workshop, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, nothing, str(REPOSITORY)),
+        inputs_of("another", loaded, options, context, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, other_policy, options, context, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, nothing, "oci:/image"),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, signer=STRANGER), context, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, fail_signer=FAIL_KEY), context, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=()), context, nothing, str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, replace(options, environments=("a",)), context, nothing, str(REPOSITORY)),
         inputs_of(
             SUBJECT_KEY,
             loaded,
             replace(options, platforms=(Platform("linux", "arm64"),)),
-            workshop,
+            context,
             nothing,
             str(REPOSITORY),
         ),
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_bundle()), str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_tag_layer()), str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, attached(image_tag_layer(STRANGER)), str(REPOSITORY)),
-        inputs_of(SUBJECT_KEY, loaded, options, workshop, Unobtained(code="REG_DENIED", reason="no"), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, attached(image_bundle()), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, attached(image_tag_layer()), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, attached(image_tag_layer(STRANGER)), str(REPOSITORY)),
+        inputs_of(SUBJECT_KEY, loaded, options, context, Unavailable(code="REG_DENIED", reason="no"), str(REPOSITORY)),
     ]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 64 for key in keys)
 
 
-def test_the_root_of_every_signer_is_part_of_the_key(places: Places, workshop: Workshop, tmp_path: Path) -> None:
+def test_the_root_of_every_signer_is_part_of_the_key(places: Places, context: CollectContext, tmp_path: Path) -> None:
     """Also one that stands in no digest of the policy, because a package ships it."""
     keyless = {"keyless": {"issuer": ISSUER, "subject": SUBJECT}}
     sections: dict[str, dict[str, Any]] = {
@@ -141,7 +141,7 @@ def test_the_root_of_every_signer_is_part_of_the_key(places: Places, workshop: W
 
         parsed = parse_policy(as_bytes(policy_document(**spec)), name="p", files=Shipped(FILES.content))
         loaded = LoadedPolicy(policy=parsed, content=b"", folder=PolicyFolder(tmp_path))
-        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), workshop, None, "")
+        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), context, None, "")
 
     for name, spec in sections.items():
         first, again, other = (key(spec, root) for root in (SIGSTORE_ROOT, SIGSTORE_ROOT, OTHER_ROOT))
@@ -150,11 +150,11 @@ def test_the_root_of_every_signer_is_part_of_the_key(places: Places, workshop: W
 
 
 def test_verdicts_of_the_gate_and_the_order_of_a_listing_are_no_part_of_it(
-    places: Places, workshop: Workshop, loaded: LoadedPolicy
+    places: Places, context: CollectContext, loaded: LoadedPolicy
 ) -> None:
     def key(*items: Attachment) -> str:
         found: Attachments = attached(*items)
-        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), workshop, found, "")
+        return inputs_of(SUBJECT_KEY, loaded, CheckOptions(places=places), context, found, "")
 
     signatures = (image_bundle(), image_bundle(STRANGER))
     assert key(*signatures) == key(*reversed(signatures)) == key(*signatures, signatures[0])
@@ -165,9 +165,9 @@ def test_verdicts_of_the_gate_and_the_order_of_a_listing_are_no_part_of_it(
     assert key(*signatures, bundle_attachment(b"{}")) != key(*signatures)
 
 
-def test_what_no_digest_covers_has_no_key(places: Places, workshop: Workshop, loaded: LoadedPolicy) -> None:
+def test_what_no_digest_covers_has_no_key(places: Places, context: CollectContext, loaded: LoadedPolicy) -> None:
     unpinned = replace(loaded, obstacle="the policy points to files without a digest")
-    assert inputs_of(SUBJECT_KEY, unpinned, CheckOptions(places=places), workshop, None, "") == ""
+    assert inputs_of(SUBJECT_KEY, unpinned, CheckOptions(places=places), context, None, "") == ""
     record = open_record(places.record, places.evidence)
     try:
         keep(record, make_verdict(), inputs="")

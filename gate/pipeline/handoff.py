@@ -28,14 +28,14 @@ from gate.model.image import ImageManifest
 from gate.model.image_config import ImageConfig
 from gate.model.unsigned import KeptReport, ScannedSubject, UnsignedVerdict
 from gate.model.version import VERSION
-from gate.pipeline.options import BroughtVerdict
+from gate.pipeline.options import ScanHandoff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from gate.model.evidence import EvidenceSet, RawReport, SubjectEvidence, Unobtained
+    from gate.model.evidence import EvidenceSet, RawReport, SubjectEvidence, Unavailable
     from gate.model.policy import Policy
     from gate.model.verdict import Verdict
     from gate.store.record import EvidenceStore
@@ -100,7 +100,7 @@ def _reports(evidence: EvidenceSet) -> tuple[Digest, ...]:
     return tuple(dict.fromkeys(item.digest for item in raw if item is not None))
 
 
-def read_unsigned(path: Path, expected: Digest | None) -> BroughtVerdict:
+def read_unsigned(path: Path, expected: Digest | None) -> ScanHandoff:
     """Read the file of a scanning job; `expected` is its digest, where somebody handed it on.
 
     Raises:
@@ -110,16 +110,16 @@ def read_unsigned(path: Path, expected: Digest | None) -> BroughtVerdict:
     digest = Digest.of(data)
     if expected is not None and digest != expected:
         raise AttestationError("this is another file", code="ATT_BYTES", expected=str(expected), seen=str(digest))
-    return BroughtVerdict(verdict=parse_unsigned(data), file=digest)
+    return ScanHandoff(verdict=parse_unsigned(data), file=digest)
 
 
-def expect_signable(brought: BroughtVerdict, policy: Policy, now: datetime) -> None:
+def require_signable(handoff: ScanHandoff, policy: Policy, now: datetime) -> None:
     """Return if the file was gathered under this very policy, and not long ago.
 
     Raises:
         AttestationError: `ATT_POLICY_STALE`, `ATT_EXPIRED`; EvidenceError: `POL_TIME`.
     """
-    verdict = brought.verdict
+    verdict = handoff.verdict
     if verdict.policy != policy.digest:
         raise AttestationError(
             "the image was scanned for another policy",
@@ -143,25 +143,25 @@ def expect_signable(brought: BroughtVerdict, policy: Policy, now: datetime) -> N
         )
 
 
-def expect_same_image(brought: BroughtVerdict, digest: Digest) -> None:
+def require_same_image(handoff: ScanHandoff, digest: Digest) -> None:
     """Return if the file is about this image; raises AttestationError `ATT_SUBJECT_MISMATCH`."""
-    if brought.verdict.digest != digest:
+    if handoff.verdict.digest != digest:
         raise AttestationError(
             "the file is about another image",
             code="ATT_SUBJECT_MISMATCH",
             expected=str(digest),
-            seen=str(brought.verdict.digest),
+            seen=str(handoff.verdict.digest),
         )
 
 
-def origin_of(brought: BroughtVerdict) -> EvidenceOrigin:
+def origin_of(handoff: ScanHandoff) -> EvidenceOrigin:
     """Say where the reports came from, for the record."""
-    verdict = brought.verdict
-    return EvidenceOrigin(file=brought.file, gathered_at=verdict.gathered_at, gate=verdict.gate)
+    verdict = handoff.verdict
+    return EvidenceOrigin(file=handoff.file, gathered_at=verdict.gathered_at, gate=verdict.gate)
 
 
-def take_up(
-    subjects: Iterable[SubjectEvidence], brought: BroughtVerdict, kept: EvidenceStore
+def merge_handoff(
+    subjects: Iterable[SubjectEvidence], handoff: ScanHandoff, kept: EvidenceStore
 ) -> tuple[SubjectEvidence, ...]:
     """Return the subjects, whose manifests and configurations were fetched here, with what the file says of each.
 
@@ -170,15 +170,15 @@ def take_up(
             was fetched, or itself. StorageError: a report cannot be kept.
     """
     own = tuple(subjects)
-    scanned = {item.digest: item for item in brought.verdict.subjects}
-    if {subject.subject.digest for subject in own} != scanned.keys() or len(scanned) != len(brought.verdict.subjects):
+    scanned = {item.digest: item for item in handoff.verdict.subjects}
+    if {subject.subject.digest for subject in own} != scanned.keys() or len(scanned) != len(handoff.verdict.subjects):
         raise AttestationError(
             "the file is about other images of the index",
             code="ATT_SUBJECT_MISMATCH",
             expected=", ".join(sorted(subject.subject.digest.short for subject in own)),
             seen=", ".join(sorted(digest.short for digest in scanned)),
         )
-    reports = {report.digest: report.content for report in brought.verdict.reports}
+    reports = {report.digest: report.content for report in handoff.verdict.reports}
     taken = tuple(_taken(subject, scanned[subject.subject.digest], reports) for subject in own)
     for content in reports.values():
         kept.put(content)
@@ -200,7 +200,7 @@ def _taken(subject: SubjectEvidence, scanned: ScannedSubject, reports: Mapping[D
     )
 
 
-def _expect_layers(layers: LayerFacts | Unobtained | None, manifest: ImageManifest, config: ImageConfig) -> None:
+def _expect_layers(layers: LayerFacts | Unavailable | None, manifest: ImageManifest, config: ImageConfig) -> None:
     """Compare the layers that were read with the manifest and the configuration that were fetched here."""
     if not isinstance(layers, LayerFacts):
         return
@@ -244,19 +244,19 @@ def _raw(report: RawReport | None, reports: Mapping[Digest, bytes]) -> bytes:
 
 
 def _secrets(
-    own: SecretEvidence | Unobtained | None, brought: SecretEvidence | Unobtained | None
-) -> SecretEvidence | Unobtained | None:
+    own: SecretEvidence | Unavailable | None, handoff: SecretEvidence | Unavailable | None
+) -> SecretEvidence | Unavailable | None:
     """Return what was found here in the configuration, with what the other job found in files.
 
     Where files could not be searched, secrets of the configuration that were found still refuse.
     """
     if not isinstance(own, SecretEvidence):
         return own
-    if not isinstance(brought, SecretEvidence):
-        return own if own.findings else brought
-    files = (found for found in brought.findings if found.place not in _FETCHED_HERE)
-    unopened = tuple(dict.fromkeys((*own.unopened, *brought.unopened)))
-    return replace(brought, findings=(*own.findings, *files), unopened=unopened)
+    if not isinstance(handoff, SecretEvidence):
+        return own if own.findings else handoff
+    files = (found for found in handoff.findings if found.place not in _FETCHED_HERE)
+    unopened = tuple(dict.fromkeys((*own.unopened, *handoff.unopened)))
+    return replace(handoff, findings=(*own.findings, *files), unopened=unopened)
 
 
 def _contradiction(message: str, expected: str) -> AttestationError:

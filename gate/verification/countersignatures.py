@@ -33,7 +33,7 @@ _NEEDS_ROOT: Final = (
 )
 
 
-def expect_usable_root(signer: Signer, demand: EvidenceDemand) -> None:
+def require_usable_root(signer: Signer, demand: EvidenceDemand) -> None:
     """Refuse a root in which nothing could vouch, before anything is looked at: nothing is ever skipped (attack S08).
 
     Raises:
@@ -58,7 +58,7 @@ def expect_usable_root(signer: Signer, demand: EvidenceDemand) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Vouchers:
+class Countersignatures:
     """What logs and authorities said: steps 3 to 6."""
 
     entries: tuple[VerifiedEntry, ...] = ()
@@ -78,7 +78,7 @@ def verify_vouchers(
     artifact: Artifact | None,
     now: datetime,
     demand: EvidenceDemand,
-) -> Vouchers:
+) -> Countersignatures:
     """Verify steps 3 to 6; `verifier` is the DER of the certificate or key that signed.
 
     `artifact` is what a signature without statement is over: its bytes, or its digest where no more is known.
@@ -86,7 +86,7 @@ def verify_vouchers(
     Raises:
         SignatureError: the code of the first step that does not hold.
     """
-    found = Vouchers()
+    found = Countersignatures()
     if bundle.timestamps or bundle.entries:
         found = _verified(bundle, _expect_trust(bundle, trust), verifier, artifact, now, demand)
     _expect_enough(len({entry.authority for entry in found.entries}), demand.logs, "logs")
@@ -96,7 +96,7 @@ def verify_vouchers(
 
 def _verified(
     bundle: Bundle, trust: Trust, verifier: bytes, artifact: Artifact | None, now: datetime, demand: EvidenceDemand
-) -> Vouchers:
+) -> Countersignatures:
     # Only signatures that carry evidence pay for what reads it.
     from gate.verification.log import verify_binding, verify_entry  # noqa: PLC0415
     from gate.verification.timestamps import verify_timestamps  # noqa: PLC0415
@@ -110,7 +110,7 @@ def _verified(
     signed, digest = _signed_bytes(bundle, artifact)
     for entry in bundle.entries:  # 5
         verify_binding(entry, bundle, verifier=verifier, artifact=signed, digest=digest)
-    return Vouchers(entries, stamps)
+    return Countersignatures(entries, stamps)
 
 
 def _expect_trust(bundle: Bundle, trust: Trust | None) -> Trust:
