@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
@@ -127,7 +126,9 @@ def _read_config(context: click.Context, _parameter: click.Parameter, value: Pat
     # Loaded where there is a file: YAML costs a tenth of what `gate verify` may take.
     # It may say how long the command may take, so that nothing does yet.
     with waiting_at_most(_CONFIG_SECONDS):
-        keys: tuple[str, ...] = import_module("gate.cli.config_file").apply_config(context, path, found=value is None)
+        from gate.cli.config_file import apply_config  # noqa: PLC0415
+
+        keys = apply_config(context, path, found=value is None)
     session = context.find_root().obj
     if value is None and isinstance(session, Session):
         session.found = f"{path} sets {', '.join(keys)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gate.model.progress import NoProgress
@@ -21,6 +20,7 @@ def shown_progress(*, wanted: bool) -> Iterator[Progress]:
     if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
         yield NoProgress()
         return
-    # Loaded here: a run that nobody watches does not pay for it.
-    with import_module("gate.cli.progress_bars").TerminalProgress() as bars:
+    from gate.cli.progress_bars import TerminalProgress  # noqa: PLC0415 - a run that no one watches does not pay for it
+
+    with TerminalProgress() as bars:
         yield bars

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gate.codec.keys import parse_public_key
 from gate.signers.key_file import read_key_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from gate.model.requirement import Requirement
@@ -36,6 +34,7 @@ def read_public_key(path: Path) -> PublicKey:
 def read_requirement(path: Path) -> Requirement:
     """Return a requirement with the files that it points to; raises PolicyError, KeyFileError."""
     # Loaded where there is one: flags need no YAML.
-    parse: Callable[..., Requirement] = import_module("gate.codec.requirement.document").parse_requirement
-    folder = import_module("gate.settings.policy_folder")
-    return parse(folder.read_document(path), name=folder.document_name(path), files=folder.PolicyFolder.of(path))
+    from gate.codec.requirement.document import parse_requirement  # noqa: PLC0415
+    from gate.settings.policy_folder import PolicyFolder, document_name, read_document  # noqa: PLC0415
+
+    return parse_requirement(read_document(path), name=document_name(path), files=PolicyFolder.of(path))
