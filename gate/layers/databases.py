@@ -7,6 +7,7 @@ Specification: checks reference, sections 2.3 and 3.3.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -54,7 +55,8 @@ _FILES: Final[Mapping[bytes, _Form]] = MappingProxyType(
     }
 )
 _WRITE_AHEAD_LOGS: Final = frozenset(folder + b"/rpmdb.sqlite-wal" for folder in _RPM_FOLDERS)
-_DPKG_STATUS: Final = b"var/lib/dpkg/status"
+# A layer above all others.
+_AFTER_ALL: Final = 1 << 30
 _DPKG_FOLDER: Final = b"var/lib/dpkg/status.d"
 _PACMAN_FOLDER: Final = b"var/lib/pacman/local"
 
@@ -82,7 +84,7 @@ class DatabaseReader:
 
     def __init__(self) -> None:
         self._versions: dict[bytes, _Versions] = {}
-        self.dpkg_versions: list[tuple[int, frozenset[OsPackage]]] = []
+        self._history: defaultdict[bytes, list[tuple[int, frozenset[OsPackage]]]] = defaultdict(list)
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a package database."""
@@ -96,10 +98,19 @@ class DatabaseReader:
             before = self._versions.get(entry.path)
             had = bool(reading.packages) or (before is not None and before.had_packages)
             self._versions[entry.path] = _Versions(layer, reading, had)
-            if entry.path == _DPKG_STATUS and not reading.problem:
-                self.dpkg_versions.append((layer, reading.packages))
+            if not reading.problem:
+                self._history[entry.path].append((layer, reading.packages))
 
         return Capture(MAX_DATABASE_BYTES, deliver)
+
+    def versions(self, view: MergedView) -> dict[bytes, list[tuple[int, frozenset[OsPackage]]]]:
+        """Return what each database held, layer by layer; one of a single package that is gone held nothing at last."""
+        found: dict[bytes, list[tuple[int, frozenset[OsPackage]]]] = {}
+        for path, history in self._history.items():
+            node = view.find(path)
+            is_gone = path not in _FILES and (node is None or node.layer != history[-1][0])
+            found[path] = [*history, (_AFTER_ALL, frozenset[OsPackage]())] if is_gone else history
+        return found
 
     def conclude(self, view: MergedView) -> DatabaseFacts:
         """Say what the merged view holds, after the last layer."""

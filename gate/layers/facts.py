@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from gate.layers.redirects import RedirectReader
 from gate.model.digest import Digest
 from gate.model.evidence import LayerFacts, LayerSummary
 from gate.model.image import Descriptor
-from gate.model.layer_facts import DroppedEntry, PrivilegedFile
+from gate.model.layer_facts import PrivilegedFile
 from gate.model.limits import LayerLimits
 
 # Names under which the scanners look for SBOMs (Trivy `analyzer/sbom`, Syft `sbom-cataloger`), and CycloneDX's own.
@@ -117,7 +116,7 @@ class ImageReading:
             ),
             unversioned=named - languages,
             claims=frozenset(claims_of(owners, databases.packages)),
-            dropped_entries=self._dropped(),
+            dropped_entries=dropped_entries(self._view, self._databases.versions(self._view), self._ownership.lists()),
             redirects=self._redirects.conclude(self._view, distribution, read),
             privileged_files=privileged,
             embedded_sboms=sboms,
@@ -125,11 +124,6 @@ class ImageReading:
             newest_file=self._times.newest,
             files=files,
         )
-
-    def _dropped(self) -> tuple[DroppedEntry, ...]:
-        versions = self._databases.dpkg_versions
-        changed = any(before - after for (_, before), (_, after) in itertools.pairwise(versions))
-        return tuple(dropped_entries(self._view, versions, self._ownership.dpkg_files())) if changed else ()
 
     def _look_over(self) -> tuple[tuple[PrivilegedFile, ...], tuple[str, ...], int]:
         privileged = [

@@ -2,103 +2,68 @@
 
 Both scanners leave out what such a list claims, whatever name and version it has, so that one line of a list hides a
 vulnerable wheel (`docs/threat-model.md`). The gate reads the same lists to know where that can happen, and believes them
-nothing more. Specification: dpkg `info/*.list` and `*.md5sums` (`status.d/*.md5sums` in distroless images); apk `F:` and `R:`
-lines of `installed`.
+nothing more; and by the lists of every layer it knows which files belong to an entry that a later layer dropped.
+Specification: `gate.layers.file_lists`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gate.layers.bodies import Capture
 from gate.layers.entry import BodySink, Entry
+from gate.layers.file_lists import FileList, is_list, lists_in
 from gate.layers.merged_view import MergedView
 from gate.model.evidence import OsPackage
 
-# The longest list of Debian 13 (linux-headers) has 3 MB; an apk database of a large image 10 MB.
+# The longest list of Debian 13 (linux-headers) has 3 MB; an apk database of a large image 10 MB; one of rpm some 40 MB.
 _MAX_LIST_BYTES: Final = 64 << 20
-_DPKG: Final = re.compile(rb"var/lib/dpkg/(?:info|status\.d)/([^/:]+)(?::[^/.]+)?\.(list|md5sums)")
-_APK: Final = frozenset({b"lib/apk/db/installed", b"usr/lib/apk/db/installed"})
-_MD5SUM: Final = re.compile(rb"\\?[0-9a-f]{32}[ \t]+\*?(.+)")
 
 
 class OwnershipReader:
-    """Keep the lists of every layer as they are, and look paths up in those that the finished view shows."""
+    """Keep the lists of every layer, and look paths up in those that the finished view shows."""
 
     def __init__(self) -> None:
-        self._lists: dict[tuple[int, bytes], bytes] = {}
+        self._lists: dict[tuple[int, bytes], tuple[FileList, ...]] = {}
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a list."""
-        if entry.path not in _APK and not _DPKG.fullmatch(entry.path):
+        if not is_list(entry.path):
             return None
 
         def deliver(body: bytes | None) -> None:
-            self._lists[layer, entry.path] = body or b""
+            self._lists[layer, entry.path] = tuple(lists_in(entry.path, body or b""))
 
         return Capture(_MAX_LIST_BYTES, deliver)
 
     def owners(self, view: MergedView, wanted: set[bytes]) -> dict[bytes, tuple[str, ...]]:
         """Return the names of the packages that claim each of these paths."""
         found: defaultdict[bytes, set[str]] = defaultdict(set)
-        real = _real_paths(view, wanted)
-        for (layer, path), body in self._lists.items() if wanted else ():
+        bases = {path.rpartition(b"/")[2] for path in wanted}
+        for (layer, path), lists in self._lists.items() if wanted else ():
             node = view.find(path)
             if node is None or node.body_of(path) != (layer, path):
                 continue
-            for owner, claimed in files_of(path, body):
-                for place in real.get(claimed, ()):
-                    found[place].add(owner)
+            for one in lists:
+                for claimed in one.paths():
+                    if claimed.rpartition(b"/")[2] in bases and (place := _real(view, claimed)) in wanted:
+                        found[place].add(one.name)
         return {path: tuple(sorted(owners)) for path, owners in found.items()}
 
-    def dpkg_files(self) -> dict[str, tuple[frozenset[bytes], ...]]:
-        """Return, by the name of a package of dpkg, the files of each list that any layer held."""
-        found: defaultdict[str, list[frozenset[bytes]]] = defaultdict(list)
-        for (_, path), body in self._lists.items():
-            pairs = list(files_of(path, body)) if path.endswith(b".list") else []
-            if pairs:
-                found[pairs[0][0]].append(frozenset(claimed for _, claimed in pairs))
-        return {name: tuple(lists) for name, lists in found.items()}
+    def lists(self) -> Iterator[tuple[int, FileList]]:
+        """Return the list of each package in each layer that has one, with the layer's number."""
+        return ((layer, one) for (layer, _), lists in self._lists.items() for one in lists)
 
 
-def _real_paths(view: MergedView, wanted: set[bytes]) -> Mapping[bytes, set[bytes]]:
-    """Map what a list may call a path to the path: lists name `lib/x` where the image has `lib` as a link to `usr/lib`."""
-    names: defaultdict[bytes, set[bytes]] = defaultdict(set)
-    for path in wanted:
-        names[path].add(path)
-        head, _, rest = path.partition(b"/")
-        top, _, tail = rest.partition(b"/")
-        if head == b"usr" and (node := view.find(top)) is not None and node.link.strip(b"/") == b"usr/" + top:
-            names[top + b"/" + tail].add(path)
-    return names
-
-
-def files_of(path: bytes, body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Return owner and path, without leading slash, of every claim of a list."""
-    dpkg = _DPKG.fullmatch(path)
-    if dpkg is None:
-        yield from _apk_files(body)
-        return
-    owner = dpkg[1].decode("ascii", "replace")
-    for line in body.split(b"\n"):
-        found = _MD5SUM.fullmatch(line) if dpkg[2] == b"md5sums" else None
-        claimed = found[1] if found is not None else line if dpkg[2] == b"list" else b""
-        if claimed:
-            yield owner, claimed.removeprefix(b"./").lstrip(b"/").rstrip()
-
-
-def _apk_files(body: bytes) -> Iterator[tuple[str, bytes]]:
-    owner, folder = "", b""
-    for line in body.split(b"\n"):
-        if line.startswith(b"P:"):
-            owner, folder = line[2:].strip().decode("ascii", "replace"), b""
-        elif line.startswith(b"F:"):
-            folder = line[2:].strip()
-        elif line.startswith(b"R:") and owner:
-            yield owner, folder + b"/" + line[2:].strip() if folder else line[2:].strip()
+def _real(view: MergedView, claimed: bytes) -> bytes:
+    """Return where a claimed path is: lists name `lib/x` where the image has `lib` as a link to `usr/lib`."""
+    if view.find(claimed) is not None:
+        return claimed
+    folder, _, name = claimed.rpartition(b"/")
+    resolved = view.resolve(folder)
+    return resolved.path + b"/" + name if resolved is not None and resolved.path else claimed
 
 
 def claims_of(

@@ -7,6 +7,7 @@ Specification: rpm's `lib/header.c` (index entries big-endian: tag, type, offset
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ _STEPS_BETWEEN: Final = 100_000
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCHITECTURE = 1000, 1001, 1002, 1003, 1022
 _FILE_DIGESTS, _DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES = 1035, 1116, 1117, 1118
 _FILE_TAGS: Final = frozenset({_NAME, _FILE_DIGESTS, _DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES})
+_PATH_TAGS: Final = frozenset({_DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES})
 _MAX_FILES: Final = 1_000_000
+_UNREADABLE: Final = (sqlite3.Error, struct.error, ValueError, IndexError)
 _INT32, _STRING, _I18N_STRING = 4, 6, 9
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _JOURNAL_MODE = slice(18, 20)
@@ -130,27 +133,60 @@ def rpm_file_digests(place: bytes, body: bytes) -> Iterator[tuple[str, bytes, st
     What cannot be read yields nothing: `parse_rpmdb` and its siblings judge the database itself.
     Specification: rpm `docs/manual/tags.md` (`Filedigests`, `Basenames`, `Dirnames`, `Dirindexes`).
     """
-    try:
-        if place.endswith(b".sqlite"):
-            image = bytearray(body)
-            image[_JOURNAL_MODE] = b"\x01\x01"
-            with closing(sqlite3.connect(":memory:")) as connection:
-                for blob in _blobs(connection, bytes(image)):
-                    yield from _files_of(blob)
-            return
-        for blob in ndb_blobs(body) if place.endswith(b".db") else bdb_blobs(body):
+    with contextlib.suppress(*_UNREADABLE):
+        for blob in _headers(place, body):
             yield from _files_of(blob)
-    except (sqlite3.Error, struct.error, ValueError, IndexError):
+
+
+def rpm_file_lists(place: bytes, body: bytes) -> dict[OsPackage, bytes]:
+    """Return the files of each package that a package database lists (untrusted): paths without leading slash, between NULs.
+
+    What cannot be read adds nothing, as above.
+    """
+    lists: dict[OsPackage, bytes] = {}
+    with contextlib.suppress(*_UNREADABLE):
+        for blob in _headers(place, body):
+            package = _package(blob)
+            if package is not None:
+                lists[package] = b"\0".join(_paths_of(blob))
+    return lists
+
+
+def _headers(place: bytes, body: bytes) -> Iterator[bytes]:
+    if not place.endswith(b".sqlite"):
+        yield from ndb_blobs(body) if place.endswith(b".db") else bdb_blobs(body)
         return
+    image = bytearray(body)
+    image[_JOURNAL_MODE] = b"\x01\x01"
+    with closing(sqlite3.connect(":memory:")) as connection:
+        yield from _blobs(connection, bytes(image))
 
 
-def _files_of(blob: bytes) -> Iterator[tuple[str, bytes, str]]:
+def _paths_of(blob: bytes) -> Iterator[bytes]:
+    found = _places(blob)
+    if not found.keys() >= _PATH_TAGS:
+        return
+    folders = _strings(blob, *found[_DIRECTORY_NAMES])
+    place, number = found[_DIRECTORY_INDEXES]
+    indexes = struct.unpack_from(f">{number}I", blob, place)
+    for index, base in zip(indexes, _strings(blob, *found[_BASE_NAMES]), strict=False):
+        if index < len(folders):
+            yield (folders[index] + base).lstrip(b"/")
+
+
+def _places(blob: bytes) -> dict[int, tuple[int, int]]:
+    """Return where in a header the lists of files stand, and how long they are."""
     count, data_size = struct.unpack_from(">II", blob)
     start = 8 + 16 * count
     found: dict[int, tuple[int, int]] = {}
     for tag, _, offset, number in struct.iter_unpack(">IIII", blob[8:start]):
         if tag in _FILE_TAGS and offset < data_size and number <= _MAX_FILES:
             found[tag] = (start + offset, number)
+    return found
+
+
+def _files_of(blob: bytes) -> Iterator[tuple[str, bytes, str]]:
+    found = _places(blob)
     if found.keys() != _FILE_TAGS:
         return
     name = _strings(blob, *found[_NAME])[0].decode("ascii", "replace")

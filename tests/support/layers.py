@@ -100,15 +100,18 @@ def raw_tar(*blocks: bytes, end: bytes = bytes(1024)) -> bytes:
     return b"".join(block + bytes(-len(block) % 512) for block in blocks) + end
 
 
-def rpm_header(tags: Mapping[int, str | int]) -> bytes:
+def rpm_header(tags: Mapping[int, str | int | Sequence[str] | Sequence[int]]) -> bytes:
     """Return an rpm header blob as rpm writes it into its database, without region tag."""
     index, store = b"", b""
     for tag, value in tags.items():
-        if isinstance(value, int):
+        values = [value] if isinstance(value, (int, str)) else list(value)
+        numbers = [one for one in values if isinstance(one, int)]
+        if numbers:
             store += bytes(-len(store) % 4)
-            index += struct.pack(">IIII", tag, 4, len(store), 1)
-            store += struct.pack(">I", value)
+            index += struct.pack(">IIII", tag, 4, len(store), len(numbers))
+            store += struct.pack(f">{len(numbers)}I", *numbers)
         else:
-            index += struct.pack(">IIII", tag, 6, len(store), 1)
-            store += value.encode() + b"\0"
+            # Type 6 is one text, 8 a list of them.
+            index += struct.pack(">IIII", tag, 6 if isinstance(value, str) else 8, len(store), len(values))
+            store += b"".join(str(one).encode() + b"\0" for one in values)
     return struct.pack(">II", len(tags), len(store)) + index + store
