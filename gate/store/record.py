@@ -29,6 +29,7 @@ from gate.store.evidence_folder import EvidenceFolder
 from gate.store.heads import Head, HeadFile
 from gate.store.rows import Author, Entry, Row, altered, number_entries, read_row
 from gate.store.sqlite import SqliteBackend, known_version
+from gate.store.sqlite_file import lost_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -179,8 +180,8 @@ def migrate_record(url: str, evidence_folder: Path, *, role: str = "", deadline:
 
 def _open_sqlite(path: Path, evidence_folder: Path, deadline: Deadline, author: Author) -> Record:
     head = HeadFile.of(evidence_folder, str(path.absolute()))
-    if path.exists() and path.stat().st_size == 0 and (evidence_folder / "sha256").exists():
-        raise _shrunk("an empty file beside kept evidence", str(path))
+    if lost := lost_content(path, evidence_folder):
+        raise _shrunk(lost, str(path))
     backend = SqliteBackend(path, deadline)
     return Record(backend=backend, evidence=EvidenceFolder(evidence_folder), head=head, author=author)
 

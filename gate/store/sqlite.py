@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -14,12 +12,14 @@ from urllib.parse import quote
 
 from gate.errors import StorageError
 from gate.store.backend import COLUMNS, timed_out
-from gate.store.schema import APPLICATION_ID, CURRENT, FIRST_COLUMNS, SQLITE
+from gate.store.schema import APPLICATION_ID, CURRENT, FIRST_COLUMNS
+from gate.store.sqlite_file import make_private_file, migrate
 
 if TYPE_CHECKING:
     from gate.clock import Deadline
     from gate.store.rows import Columns, Row
 
+_PAUSE_SECONDS: Final = 0.02
 _DAMAGE: Final = ("malformed", "not a database", "corrupt")
 
 
@@ -31,7 +31,7 @@ class SqliteBackend:
         self._turn = threading.RLock()
         self._path = path
         with _storage_errors(deadline):
-            _make_private(path)
+            make_private_file(path)
             self._connection = sqlite3.connect(
                 path, timeout=deadline.remaining(), isolation_level=None, check_same_thread=False
             )
@@ -74,14 +74,29 @@ class SqliteBackend:
 
     def _prepare(self) -> None:
         # FULL: a verdict that cannot be recorded is not issued, so a row must survive a power cut once it is committed.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cell_size_check=ON"):
+        self._use_log()
+        for pragma in ("synchronous=FULL", "cell_size_check=ON"):
             self._waiting().execute(f"PRAGMA {pragma}").fetchall()
-        if self._version() != CURRENT:
+        # All that tells the version is read from one state of the file: another run may be making the tables.
+        with self._transaction("BEGIN"):
+            version = self._version()
+        if version != CURRENT:
             with self._transaction() as connection:
-                # Another run may have made the tables while this one waited.
-                _migrate(connection, self._version())
+                migrate(connection, self._version())
             # The first release left the mode to the umask; SQLite gives its own files beside it the same mode.
             self._path.chmod(0o600)
+
+    def _use_log(self) -> None:
+        """Switch a file that is not yet in WAL mode; two processes that switch it at once are refused without waiting."""
+        while True:
+            try:
+                self._waiting().execute("PRAGMA journal_mode=WAL").fetchall()
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or self._deadline.expired:
+                    raise
+                self._deadline.clock.sleep(min(_PAUSE_SECONDS, self._deadline.remaining()))
+            else:
+                return
 
     def _version(self) -> int:
         """Return the schema's version: 0 for an empty file, 1 for the first release's; raise for what is not the gate's."""
@@ -112,10 +127,10 @@ class SqliteBackend:
         return self._connection
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         with self._turn, _storage_errors(self._deadline):
             connection = self._waiting()
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -136,15 +151,6 @@ def known_version(path: Path) -> int:
     return 0
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    if version == CURRENT:
-        return
-    for statement in SQLITE[version]:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={CURRENT}")
-
-
 def newer(version: int) -> StorageError:
     """Return the error for a record that a later release has migrated."""
     return StorageError(
@@ -156,26 +162,8 @@ def newer(version: int) -> StorageError:
     )
 
 
-def _make_private(path: Path) -> None:
-    """Make the file with mode 0600, so that SQLite's own files beside it get the same; refuse one that others may write.
-
-    Raises:
-        OSError: of the system.
-        StorageError: `STORE_UNAVAILABLE`.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    seen = path.stat()
-    if not stat.S_ISREG(seen.st_mode):
-        raise StorageError("the record is not a regular file", seen=str(path), next_step="Name a file with --record.")
-    if seen.st_uid not in {os.geteuid(), 0} or seen.st_mode & 0o022:
-        raise StorageError(
-            "the record can be written by other users",
-            expected="a file of this user with mode 0600",
-            seen=f"owner {seen.st_uid}, mode {stat.S_IMODE(seen.st_mode):04o}",
-            next_step=f"Look at who wrote {path}; then chmod 600, or name another file with --record.",
-        )
+def _is_locked(error: sqlite3.Error) -> bool:
+    return any(word in str(error) for word in ("locked", "busy"))
 
 
 @contextmanager
@@ -184,7 +172,7 @@ def _storage_errors(deadline: Deadline) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         text = " ".join(str(error).split())[:160]
-        if "locked" in text or "busy" in text:
+        if _is_locked(error):
             raise timed_out(deadline, "waiting for its lock") from error
         code = "STORE_CORRUPT" if any(word in text for word in _DAMAGE) else "STORE_UNAVAILABLE"
         raise StorageError("the record cannot be used", code=code, seen=text) from error
