@@ -228,7 +228,8 @@ def _component(found: ObjectView) -> Package:
     purl, path = found.optional_text("purl"), properties.get("syft:location:0:path", "")
     kind = properties.get("syft:package:type", "generic")
     key = package_key(purl, path=path) if purl else key_of(_PURL_TYPES.get(kind, kind), "", name, version, path=path)
-    return Package(key=key, name=name, version=version, purl=purl)
+    module = properties.get("syft:metadata:modularityLabel", "")
+    return Package(key=key, name=name, version=version, purl=purl, module=module)
 
 
 def _redacted(report: ObjectView) -> bytes:

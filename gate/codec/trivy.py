@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -142,7 +142,7 @@ def _listings(results: Iterable[ObjectView]) -> Iterator[tuple[ObjectView, Objec
 
 
 def _listed(result: ObjectView, found: ObjectView) -> Package:
-    return _package(
+    package = _package(
         result,
         name=found.text("Name"),
         version=_version(found),
@@ -150,6 +150,7 @@ def _listed(result: ObjectView, found: ObjectView) -> Package:
         path=_path(result, found.optional_text("FilePath")),
         source=found.optional_text("SrcName"),
     )
+    return replace(package, module=found.optional_text("Modularitylabel"))
 
 
 def _is_third_party(found: ObjectView) -> bool:

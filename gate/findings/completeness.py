@@ -310,17 +310,19 @@ def language_problems(
 def passed_over_problems(reports: Sequence[ScanReport], subject: Digest) -> Iterator[Problem]:
     """Demand that each package of the distribution with advisories was looked up by at least one scanner.
 
-    Trivy looks up nothing for a package whose Maintainer or Vendor it takes for a third party's, and that is one line of a
-    file in the image (attack L12). Where another scanner is asked too, that one judges the package.
+    Trivy looks up nothing for a package whose Maintainer or Vendor it takes for a third party's, and both ask by the module of
+    an rpm package, Trivy also by its architecture: each is a word of a file in the image (attack L12). Where another scanner
+    is asked too, that one judges the package.
     """
     unseen = sorted(frozenset.intersection(*(report.passed_over for report in reports))) if reports else []
     if unseen:
         yield Problem(
             code="SCAN_INCOMPLETE", message="no scanner looked up some packages",
             expected="each package with advisories for this release looked up, by Grype where Trivy does not",
-            seen=f"{len(unseen)} taken for a third party's or another module's, e.g. {ascii(' '.join(unseen[0]))[1:-1]}",
+            seen=f"{len(unseen)} passed over by maker, module or architecture, e.g. {ascii(' '.join(unseen[0]))[1:-1]}",
             subject=subject,
-            next_step="Require grype beside trivy in `vulnerabilities.scanners.require`: it knows no third parties.",
+            next_step="Require grype beside trivy in `vulnerabilities.scanners.require`; where both passed it over, install the"
+            " package as its distribution built it.",
         )  # fmt: skip
     unjudged = sorted(frozenset.intersection(*(report.unjudged for report in reports))) if reports else []
     if unjudged:

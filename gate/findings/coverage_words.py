@@ -78,7 +78,8 @@ def coverage_notes(evidence: EvidenceSet, policy: Policy, scanners: frozenset[To
         for report in (subject.trivy, subject.grype):
             if isinstance(report, ScanReport) and report.passed_over:
                 example = ascii(" ".join(min(report.passed_over)))[1:-1]
-                yield f"{report.kind.value} looked up nothing for what it takes for a third party's packages, e.g. {example}"
+                number = len(report.passed_over)
+                yield f"{report.kind.value} passed {number} packages over, by maker, module or architecture, e.g. {example}"
             if isinstance(report, ScanReport) and report.database.demonstration:
                 yield f"{report.kind.value} used demonstration data: this verdict says nothing about real vulnerabilities"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from gate.layers.reading import Reading, is_plain, os_package
 from gate.model.evidence import OsPackage
 
-_USED = frozenset("PVA")
+_USED = frozenset("PVAo")
 
 
 def parse_installed(body: bytes) -> Reading:
     """Read the database of an image (untrusted)."""
-    packages: set[OsPackage] = set()
+    held: set[tuple[OsPackage, str]] = set()
     for number, stanza in enumerate(body.decode("latin-1").split("\n\n"), start=1):
         fields = _fields(stanza)
         if fields is None:
@@ -24,8 +24,8 @@ def parse_installed(body: bytes) -> Reading:
         name, version, architecture = fields.get("P", ""), fields.get("V", ""), fields.get("A", "")
         if not name or not version or not is_plain(name, version, architecture):
             return Reading(problem=f"stanza {number} has no usable name or version")
-        packages.add(os_package("apk", name, version, architecture))
-    return Reading(frozenset(packages))
+        held.add((os_package("apk", name, version, architecture), fields.get("o", "")))
+    return Reading(frozenset(held))
 
 
 def _fields(stanza: str) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from gate.layers.dpkg import parse_status
 from gate.layers.entry import BodySink, Entry, EntryKind
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.pacman import parse_desc
-from gate.layers.reading import Reading
+from gate.layers.reading import Held, Reading
 from gate.layers.rpm import parse_bdb, parse_ndb, parse_rpmdb
 from gate.layers.rpm_manifest import parse_manifest
 from gate.model.evidence import OsPackage, PackageDatabase
@@ -84,7 +84,7 @@ class DatabaseReader:
 
     def __init__(self) -> None:
         self._versions: dict[bytes, _Versions] = {}
-        self._history: defaultdict[bytes, list[tuple[int, frozenset[OsPackage]]]] = defaultdict(list)
+        self._history: defaultdict[bytes, list[tuple[int, Held]]] = defaultdict(list)
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a package database."""
@@ -99,17 +99,17 @@ class DatabaseReader:
             had = bool(reading.packages) or (before is not None and before.had_packages)
             self._versions[entry.path] = _Versions(layer, reading, had)
             if not reading.problem:
-                self._history[entry.path].append((layer, reading.packages))
+                self._history[entry.path].append((layer, reading.held))
 
         return Capture(MAX_DATABASE_BYTES, deliver)
 
-    def versions(self, view: MergedView) -> dict[bytes, list[tuple[int, frozenset[OsPackage]]]]:
+    def versions(self, view: MergedView) -> dict[bytes, list[tuple[int, Held]]]:
         """Return what each database held, layer by layer; one of a single package that is gone held nothing at last."""
-        found: dict[bytes, list[tuple[int, frozenset[OsPackage]]]] = {}
+        found: dict[bytes, list[tuple[int, Held]]] = {}
         for path, history in self._history.items():
             node = view.find(path)
             is_gone = path not in _FILES and (node is None or node.layer != history[-1][0])
-            found[path] = [*history, (_AFTER_ALL, frozenset[OsPackage]())] if is_gone else history
+            found[path] = [*history, (_AFTER_ALL, Held())] if is_gone else history
         return found
 
     def conclude(self, view: MergedView) -> DatabaseFacts:

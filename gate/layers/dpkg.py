@@ -22,7 +22,7 @@ _STATES_WITH_FILES = (
 def parse_status(body: bytes) -> Reading:
     """Read a status file, or a file of `status.d`, from an image (untrusted)."""
     # Maintainers' names may be in any old encoding; what is used of a stanza is checked to be ASCII.
-    packages: set[OsPackage] = set()
+    held: set[tuple[OsPackage, str]] = set()
     for number, stanza in enumerate(body.decode("latin-1").split("\n\n"), start=1):
         fields = _fields(stanza)
         if fields is None:
@@ -33,8 +33,8 @@ def parse_status(body: bytes) -> Reading:
         if package is None:
             return Reading(problem=f"stanza {number} has no usable name, version or status")
         if _counts(fields):
-            packages.add(package)
-    return Reading(frozenset(packages))
+            held.add((package, f"{fields.get('source', '')}; {fields.get('maintainer', '')}"))
+    return Reading(frozenset(held))
 
 
 def _fields(stanza: str) -> dict[str, str] | None:

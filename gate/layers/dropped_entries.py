@@ -1,7 +1,8 @@
 """Entries that a later layer drops from a package database, or changes, while the package's files stay as they were.
 
 An honest removal takes the files away, and an honest upgrade writes them again. A database that was edited alone says that a
-library is not there, or is of another version, and both scanners and the gate's own list believe it. So do those of every kind:
+library is not there, is of another version, or comes from another source, vendor or module, of which other advisories are asked;
+both scanners and the gate's own list believe it. So do those of every kind:
 one file for all packages (dpkg's `status`, apk's `installed`, rpm's three forms), and one for each (`status.d`, pacman).
 Specification: `gate.layers.file_lists`; OCI image-spec 1.1 `layer.md`.
 """
@@ -18,6 +19,7 @@ from typing import Final
 from gate.layers.entry import EntryKind
 from gate.layers.file_lists import FileList, keys_of
 from gate.layers.merged_view import MergedView
+from gate.layers.reading import Held
 from gate.model.evidence import OsPackage
 from gate.model.layer_facts import DroppedEntry
 
@@ -27,7 +29,8 @@ _OUTLIVES: Final = re.compile(rb"(?s)(?:etc|var|run|tmp)/.*|usr/share/(?:doc|man
 # layer (containerd `continuity/fs/diff.go`: `sameFile`).
 _BUILT: Final = re.compile(rb"(?s).*\.so(?:\.[^/]*)?")
 _MOST: Final = 1000
-Versions = Sequence[tuple[int, frozenset[OsPackage]]]
+_SHOWN: Final = 100
+Versions = Sequence[tuple[int, Held]]
 """What a database held in each layer that wrote it, base first; of one that is gone, an empty last one."""
 
 
@@ -53,7 +56,7 @@ def dropped_entries(
     changed = {path: found for path, found in databases.items() if _changes(found)}
     if not changed:
         return ()
-    present = frozenset[OsPackage]().union(*(versions[-1][1] for versions in databases.values()))
+    present = Held().union(*(versions[-1][1] for versions in databases.values()))
     files = _gathered(databases, lists)
     found = (one for path, versions in changed.items() for one in _dropped(view, path, versions, present, files))
     return tuple(itertools.islice(found, _MOST))
@@ -64,7 +67,7 @@ def _changes(versions: Versions) -> bool:
 
 
 def _gathered(databases: Mapping[bytes, Versions], lists: Iterable[tuple[int, FileList]]) -> _Files:
-    here = {key for path, versions in databases.items() for one in versions[-1][1] for key in keys_of(path, one)}
+    here = {key for path, versions in databases.items() for one, _ in versions[-1][1] for key in keys_of(path, one)}
     files = _Files()
     for layer, one in lists:
         files.lists[one.key].append((layer, one))
@@ -74,24 +77,30 @@ def _gathered(databases: Mapping[bytes, Versions], lists: Iterable[tuple[int, Fi
 
 
 def _dropped(
-    view: MergedView, database: bytes, versions: Versions, present: frozenset[OsPackage], files: _Files
+    view: MergedView, database: bytes, versions: Versions, present: Held, files: _Files
 ) -> Iterator[DroppedEntry]:
     for (_, before), (layer, after) in itertools.pairwise(versions):
-        for package in sorted(before - after - present):
+        for package, origin in sorted(before - after - present):
             now = _became(package, after - before)
             own = files.own(key for one in (package, now) if one for key in keys_of(database, one))
             place = _staying(view, own, layer, files, renamed=now is not None) if own is not None else database
             if place:
                 yield DroppedEntry(
-                    name=package[0], version=package[1], now=now[1] if now else "", path=_text(place),
+                    name=package[0], version=package[1], now=_in_words(package, origin, now), path=_text(place),
                     database=_text(database),
                 )  # fmt: skip
 
 
-def _became(package: OsPackage, new: frozenset[OsPackage]) -> OsPackage | None:
+def _became(package: OsPackage, new: Held) -> OsPackage | None:
     """Return the entry that came in its place: of its name and, where there are several, of its architecture."""
-    same = sorted((one for one in new if one[0] == package[0]), key=lambda one: (one[2] != package[2], one))
+    same = sorted((one for one, _ in new if one[0] == package[0]), key=lambda one: (one[2] != package[2], one))
     return same[0] if same else None
+
+
+def _in_words(package: OsPackage, origin: str, now: OsPackage | None) -> str:
+    if now is None:
+        return ""
+    return now[1] if now[1] != package[1] else f"{now[1]}, no longer of `{origin[:_SHOWN]}`"
 
 
 def _staying(view: MergedView, own: frozenset[bytes], layer: int, files: _Files, *, renamed: bool) -> bytes:

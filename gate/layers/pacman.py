@@ -20,4 +20,4 @@ def parse_desc(body: bytes) -> Reading:
     name, version, architecture = values.get("%NAME%", ""), values.get("%VERSION%", ""), values.get("%ARCH%", "")
     if not name or not version or not is_plain(name, version, architecture):
         return Reading(problem="there is no usable name or version")
-    return Reading(frozenset({os_package("alpm", name, version, architecture)}))
+    return Reading(frozenset({(os_package("alpm", name, version, architecture), values.get("%BASE%", ""))}))

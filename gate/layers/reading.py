@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from gate.codec.purl import key_of
 from gate.model.evidence import OsPackage
 
+Held = frozenset[tuple[OsPackage, str]]
+"""What a database holds: packages, each with what decides beside its version about which advisories are asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Packages as (name, version, architecture); `problem` is empty only if the database was read whole."""
+    """The packages of a database; `problem` is empty only if it was read whole.
 
-    packages: frozenset[OsPackage] = frozenset()
+    What stands beside a package is the name of its source, who built it, and the module that it is of, as far as its kind has
+    these: by each of them a scanner asks for other advisories, or for none.
+    """
+
+    held: Held = frozenset()
     problem: str = ""
+
+    @property
+    def packages(self) -> frozenset[OsPackage]:
+        """Return the packages as (name, version, architecture)."""
+        return frozenset(package for package, _ in self.held)
 
 
 def os_package(kind: str, name: str, version: str, architecture: str) -> OsPackage:

@@ -30,6 +30,7 @@ _FILE_TAGS: Final = frozenset({_NAME, _FILE_DIGESTS, _DIRECTORY_INDEXES, _BASE_N
 _PATH_TAGS: Final = frozenset({_DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES})
 _MAX_FILES: Final = 1_000_000
 _UNREADABLE: Final = (sqlite3.Error, struct.error, ValueError, IndexError)
+_ORIGIN_TAGS: Final = (1044, 1011, 5096)  # source rpm, vendor, module label
 _INT32, _STRING, _I18N_STRING = 4, 6, 9
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _JOURNAL_MODE = slice(18, 20)
@@ -61,21 +62,21 @@ def parse_ndb(body: bytes) -> Reading:
 
 
 def _read(blobs: Iterator[bytes], file_bytes: int) -> Reading:
-    packages: set[OsPackage] = set()
+    held: set[tuple[OsPackage, str]] = set()
     total = 0
     try:
         for count, blob in enumerate(blobs, start=1):
             package = _package(blob)
             if package is None or count > _MAX_PACKAGES:
                 return Reading(problem="a package header is malformed, or there are too many")
-            packages.add(package)
+            held.add((package, _origin(blob)))
             total += len(blob)
             if total > file_bytes:
                 # Entries that share their bytes: a small file would cost the time of a very large one.
                 return Reading(problem="its entries overlap")
     except (struct.error, ValueError, IndexError):
         return Reading(problem="the file is malformed or cut off")
-    return Reading(frozenset(packages))
+    return Reading(frozenset(held))
 
 
 def _blobs(connection: sqlite3.Connection, image: bytes) -> Iterator[bytes]:
@@ -102,6 +103,18 @@ def _package(blob: bytes) -> OsPackage | None:
     if not name or not version or not release or not is_plain(name, version, release, architecture):
         return None
     return os_package("rpm", name, f"{tags.get(_EPOCH, '0')}:{version}-{release}", architecture)
+
+
+def _origin(blob: bytes) -> str:
+    """Return source package, vendor and module of a header; what cannot be read of them stands as its bytes."""
+    count, _ = struct.unpack_from(">II", blob)
+    start = 8 + 16 * count
+    found = {
+        tag: blob[start + offset : max(start + offset, blob.find(b"\0", start + offset))]
+        for tag, _, offset, _ in struct.iter_unpack(">IIII", blob[8:start])
+        if tag in _ORIGIN_TAGS
+    }
+    return "; ".join(found.get(tag, b"").decode("utf-8", "backslashreplace") for tag in _ORIGIN_TAGS)
 
 
 def _tags(blob: bytes) -> dict[int, str]:

@@ -19,15 +19,16 @@ _MAX_LINE_BYTES = 64 * 1024
 
 def parse_manifest(body: bytes) -> Reading:
     """Read the manifest of an image (untrusted)."""
-    packages: set[OsPackage] = set()
+    held: set[tuple[OsPackage, str]] = set()
     for number, line in enumerate(body.split(b"\n"), start=1):
         if not line:
             continue
-        package = _package(line.decode("latin-1").split("\t")) if len(line) < _MAX_LINE_BYTES else None
+        fields = line.decode("latin-1").split("\t")
+        package = _package(fields) if len(line) < _MAX_LINE_BYTES else None
         if package is None:
             return Reading(problem=f"line {number} has no usable name, version or architecture")
-        packages.add(package)
-    return Reading(frozenset(packages))
+        held.add((package, f"{fields[9]}; {fields[4]}"))
+    return Reading(frozenset(held))
 
 
 def _package(fields: list[str]) -> OsPackage | None:

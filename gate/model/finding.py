@@ -53,13 +53,17 @@ class PackageKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package as one tool names it; `purl` is the tool's own text and may be empty."""
+    """A package as one tool names it; `purl` is the tool's own text and may be empty.
+
+    `module` is the label of an rpm header that names the module which the package is of, as `nodejs:18:9:abc`.
+    """
 
     key: PackageKey
     name: str
     version: str
     purl: str = ""
     source_name: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class PrivilegedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedEntry:
-    """A package that a later layer dropped from `database`, or gave another version (`now`), while its files stayed.
+    """A package that a later layer dropped from `database`, or gave another version or origin (`now`), while its files stayed.
 
     `path` is one of the files; where no list says which files are the package's, it is the database's own.
     """

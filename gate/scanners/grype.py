@@ -24,6 +24,7 @@ from gate.scanners.advisory_coverage import release_covered
 from gate.scanners.canary import CanaryPlan, canary_of, plan_grype_canary
 from gate.scanners.database_store import Database, DatabaseKind, DatabaseSet
 from gate.scanners.lookups import ecosystems_of, lookups, mislabelled
+from gate.scanners.rpm_lookups import unreached_by_grype
 from gate.scanners.scanning import (
     ScanSettings,
     ScanTarget,
@@ -107,7 +108,8 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
-        passed_over=mislabelled(report.packages),  # Grype has no third parties among a distribution's packages
+        # Grype has no third parties among a distribution's packages.
+        passed_over=mislabelled(report.packages) | unreached_by_grype(main, target.distribution, report.packages),
         unjudged=looked_up.unjudged,
         answered=looked_up.answered,
         uncovered=ecosystems_of(target, report.packages) - covered_by_grype(main),

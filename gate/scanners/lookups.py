@@ -86,7 +86,5 @@ def mislabelled(packages: tuple[Package, ...]) -> frozenset[OsPackage]:
     return frozenset(
         (package.key.name, package.key.version, package.key.arch)
         for package in packages
-        if package.key.type == "rpm"
-        and not {"modularitylabel", "rpmmod"}.isdisjoint(parse_qs(package.purl.partition("?")[2]))
-        and ".module" not in package.key.version
+        if package.key.type == "rpm" and package.module and ".module" not in package.key.version
     )

@@ -25,6 +25,7 @@ from gate.scanners.advisory_coverage import advised_in_trivy, release_covered
 from gate.scanners.canary import CanaryPlan, canary_of, plan_trivy_canary
 from gate.scanners.database_store import Database, DatabaseKind, DatabaseSet
 from gate.scanners.lookups import ecosystems_of, lookups, mislabelled
+from gate.scanners.rpm_lookups import unreached_by_trivy
 from gate.scanners.scanning import (
     ScanSettings,
     ScanTarget,
@@ -139,7 +140,9 @@ def _collect(
         distribution=report.distribution,
         packages=report.packages,
         os_packages=report.os_packages,
-        passed_over=os_package_set(passed_over) | mislabelled(report.packages),
+        passed_over=os_package_set(passed_over)
+        | mislabelled(report.packages)
+        | unreached_by_trivy(main, target.distribution, report.packages),
         unjudged=looked_up.unjudged,
         answered=looked_up.answered,
         uncovered=ecosystems_of(target, report.packages) - covered_by_trivy(main),

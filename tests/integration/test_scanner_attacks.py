@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from gate.admin.databases import import_databases
-from gate.clock import Deadline
 from gate.model.evidence import Canary, Distribution, ScanReport, Unavailable
 from gate.model.finding import ToolFinding
-from gate.scanners.database_store import DatabaseSet, load_databases
 from tests.support.layers import rpm_header
-from tests.support.scan_bench import Bench, trivy_store
+from tests.support.scan_bench import Bench, grype_store, trivy_store
 from tests.support.scanners import debian_files, language_files, secret_files, write_image
 from tools.advisories import BuiltDatabases
 from tools.images.archive import file
@@ -24,19 +20,6 @@ from tools.images.archive import file
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
 SCANNERS = pytest.mark.parametrize("name", ["trivy", "grype"])
-
-
-def grype_store(bench: Bench, built: BuiltDatabases, place: Path, statements: str) -> DatabaseSet:
-    """Return the bench's databases with Grype's as an attacker's mirror would serve it: whole, young, and changed."""
-    assert built.grype_cache is not None
-    source = place / "vulnerability.db"
-    source.write_bytes((built.grype_cache / "6/vulnerability.db").read_bytes())
-    with sqlite3.connect(source) as database:
-        database.executescript(statements)
-    database.close()
-    deadline = Deadline.after(timedelta(minutes=1))
-    import_databases(place / "store", source, digest=None, grype=bench.grype, deadline=deadline)
-    return replace(bench.databases, grype=load_databases(place / "store").grype)
 
 
 NO_ADVISORIES: Final = "DELETE FROM affected_package_handles;"

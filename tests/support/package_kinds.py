@@ -15,11 +15,12 @@ from tools.images.archive import Entry, file, whiteout
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A package of a database: its name, version and files (without leading slash)."""
+    """A package of a database: its name, version, files (without leading slash), and the source that it names."""
 
     name: str
     version: str
     files: tuple[str, ...] = ()
+    source: str = "one"
 
 
 Write = Callable[[Iterable[Installed], Iterable[Installed]], list[Entry]]
@@ -27,12 +28,12 @@ Write = Callable[[Iterable[Installed], Iterable[Installed]], list[Entry]]
 
 
 def _dpkg(now: Iterable[Installed], gone: Iterable[Installed]) -> list[Entry]:
-    stanza = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n"
+    stanza = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nSource: {}\nVersion: {}\n"
     lists = [
         file(f"var/lib/dpkg/info/{one.name}.list", "/.\n" + "".join(f"/{path}\n" for path in one.files)) for one in now
     ]
     removed = [whiteout(f"var/lib/dpkg/info/{one.name}.list") for one in gone]
-    text = "\n".join(stanza.format(one.name, one.version) for one in now)
+    text = "\n".join(stanza.format(one.name, one.source, one.version) for one in now)
     return [file("var/lib/dpkg/status", text), *lists, *removed]
 
 
@@ -41,7 +42,10 @@ def _distroless(now: Iterable[Installed], gone: Iterable[Installed]) -> list[Ent
     entries = [whiteout(f"{folder}/{one.name}{end}") for one in gone for end in ("", ".md5sums")]
     for one in now:
         entries += [
-            file(f"{folder}/{one.name}", f"Package: {one.name}\nArchitecture: amd64\nVersion: {one.version}\n"),
+            file(
+                f"{folder}/{one.name}",
+                f"Package: {one.name}\nArchitecture: amd64\nSource: {one.source}\nVersion: {one.version}\n",
+            ),
             file(f"{folder}/{one.name}.md5sums", "".join(f"{empty}  {path}\n" for path in one.files)),
         ]
     return entries
@@ -50,7 +54,7 @@ def _distroless(now: Iterable[Installed], gone: Iterable[Installed]) -> list[Ent
 def _apk(now: Iterable[Installed], _: Iterable[Installed]) -> list[Entry]:
     text = ""
     for one in now:
-        text += f"C:Q1abc=\nP:{one.name}\nV:{one.version}\nA:x86_64\no:{one.name}\n"
+        text += f"C:Q1abc=\nP:{one.name}\nV:{one.version}\nA:x86_64\no:{one.source}\n"
         for path in one.files:
             folder, _slash, name = path.rpartition("/")
             text += f"F:{folder}\nR:{name}\na:0:0:755\nZ:Q1abc=\n"
@@ -66,7 +70,7 @@ def rpm_header_of(one: Installed) -> bytes:
         1001: version,
         1002: release,
         1022: "x86_64",
-        1044: f"{one.name}.src.rpm",
+        1044: f"{one.source}-1-1.src.rpm",
     }
     if one.files:
         folders = sorted({f"/{path.rpartition('/')[0]}/" for path in one.files})
@@ -87,7 +91,7 @@ def _pacman(now: Iterable[Installed], gone: Iterable[Installed]) -> list[Entry]:
     entries = [whiteout(f"{root}/{one.name}-{one.version}") for one in gone]
     for one in now:
         folder = f"{root}/{one.name}-{one.version}"
-        desc = f"%NAME%\n{one.name}\n\n%VERSION%\n{one.version}\n\n%ARCH%\nx86_64\n\n"
+        desc = f"%NAME%\n{one.name}\n\n%BASE%\n{one.source}\n\n%VERSION%\n{one.version}\n\n%ARCH%\nx86_64\n\n"
         files = "%FILES%\n" + "".join(f"{path}\n" for path in one.files) + "\n"
         entries += [file(f"{folder}/desc", desc), file(f"{folder}/files", files)]
     return entries

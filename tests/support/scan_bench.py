@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from gate.admin.database_artifacts import copy_files
+from gate.admin.databases import import_databases
 from gate.clock import Deadline
 from gate.disk.content import DigestMemo
 from gate.model.evidence import ScanReport
@@ -67,3 +69,16 @@ def trivy_store(bench: Bench, tmp_path: Path, content: Tree) -> DatabaseSet:
     fill = partial(copy_files, cache, kind=DatabaseKind.TRIVY)
     set_current(tmp_path / "store", [add_entry(tmp_path / "store", DatabaseKind.TRIVY, fill, source="test")])
     return replace(load_databases(tmp_path / "store"), java=bench.databases.java)
+
+
+def grype_store(bench: Bench, built: BuiltDatabases, place: Path, statements: str) -> DatabaseSet:
+    """Return the bench's databases with Grype's as an attacker's mirror would serve it: whole, young, and changed."""
+    assert built.grype_cache is not None
+    source = place / "vulnerability.db"
+    source.write_bytes((built.grype_cache / "6/vulnerability.db").read_bytes())
+    with sqlite3.connect(source) as database:
+        database.executescript(statements)
+    database.close()
+    deadline = Deadline.after(timedelta(minutes=1))
+    import_databases(place / "store", source, digest=None, grype=bench.grype, deadline=deadline)
+    return replace(bench.databases, grype=load_databases(place / "store").grype)

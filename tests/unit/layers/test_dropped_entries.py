@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.layers import facts_of
+from tests.support.layers import facts_of, rpm_header
 from tests.support.package_kinds import KINDS, Installed, Write
+from tests.support.rpm_databases import rpmdb
 from tools.images.archive import Entry, file, symlink, tar, whiteout
 
 LIBRARY: Final = "usr/lib/libssl.so.3"
@@ -38,6 +39,39 @@ def test_an_entry_that_becomes_another_version_while_the_files_stay_is_named(wri
     assert dropped(write, upper) == [("libssl", "3.0.11-1", expected, LIBRARY)]
     # One file that is written again does not speak for the library.
     assert dropped(write, [*upper, file("usr/share/x.txt", "new")]) == [("libssl", "3.0.11-1", expected, LIBRARY)]
+
+
+@ALL
+def test_an_entry_that_names_another_origin_while_the_files_stay_is_named(write: Write) -> None:
+    other = Installed("libssl", "3.0.11-1", OLD.files, source="other")
+    ((name, version, now, path),) = dropped(write, write((BASH, other), ()))
+    assert (name, version, path) == ("libssl", "3.0.11-1", LIBRARY)
+    assert now.startswith("3.0.11-1, no longer of `one")
+    # The same version in another build.
+    built = [file(place, "new") for place in OLD.files]
+    assert dropped(write, [*write((BASH, other), ()), *built]) == []
+
+
+def headers(vendor: str = "Rocky", module: str = "") -> list[Entry]:
+    more: dict[int, str | list[str] | list[int]] = {5096: module} if module else {}
+    tags: dict[int, str | list[str] | list[int]] = {
+        1000: "libssl",
+        1001: "3",
+        1002: "1",
+        1011: vendor,
+        1022: "x86_64",
+        1044: "x.src.rpm",
+        **more,
+    }
+    paths: dict[int, str | list[str] | list[int]] = {1116: [0], 1117: ["libssl.so.3"], 1118: ["/usr/lib/"]}
+    return [file("var/lib/rpm/rpmdb.sqlite", rpmdb(rpm_header({**tags, **paths})))]
+
+
+@pytest.mark.parametrize("upper", [headers(vendor="Other"), headers(module="nodejs:18:1:2")])
+def test_vendor_and_module_of_an_rpm_package_are_part_of_its_origin(upper: list[Entry]) -> None:
+    base = tar([*headers(), file(LIBRARY, "x")])
+    assert facts_of(base, tar(headers())).dropped_entries == ()
+    assert [one.name for one in facts_of(base, tar(upper)).dropped_entries] == ["libssl"]
 
 
 @ALL
@@ -99,9 +133,8 @@ def test_a_package_of_dpkg_of_which_no_list_is_known_is_named_by_its_database() 
 def test_an_edited_architecture_hides_no_edited_version() -> None:
     upper = KINDS["dpkg"]((BASH, NEW), ())
     text = next(entry for entry in upper if entry.name == "var/lib/dpkg/status")
-    changed = file(
-        text.name, bytes(text.data).replace(b"Architecture: amd64\nVersion: 3", b"Architecture: all\nVersion: 3")
-    )
+    old, new = (f"Architecture: {one}\nSource: one\nVersion: 3".encode() for one in ("amd64", "all"))
+    changed = file(text.name, bytes(text.data).replace(old, new))
     (found,) = dropped(KINDS["dpkg"], [changed])
     assert found == ("libssl", "3.0.11-1", "3.0.18-1", LIBRARY)
 
