@@ -16,12 +16,15 @@ starts; whether a database is too old is judged by a check, from the build time 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -250,8 +253,7 @@ def add_entry(directory: Path, kind: DatabaseKind, fill: Callable[[Path], None],
             fill(place)
             entry = _describe(kind, place, source)
             target = entry_directory(directory, kind, entry)
-            if not _is_whole(directory, kind, entry):
-                _replace_directory(place, target, Path(scratch))
+            _put_in_place(place, target, partial(_is_whole, directory, kind, entry))
     except OSError as error:
         raise StorageError("a database cannot be kept", seen=error.strerror or "", expected=str(shelf)) from error
     return load_entry(directory, kind, entry)
@@ -265,10 +267,17 @@ def _is_whole(directory: Path, kind: DatabaseKind, entry: Digest) -> bool:
     return True
 
 
-def _replace_directory(place: Path, target: Path, scratch: Path) -> None:
-    if target.exists():  # damaged: it would not have been replaced otherwise
-        target.rename(scratch / "damaged")
-    place.rename(target)
+def _put_in_place(place: Path, target: Path, is_whole: Callable[[], bool]) -> None:
+    """Move an entry to its name; a damaged one goes away, and one that another process puts there meanwhile stays."""
+    try:
+        place.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        if not is_whole():
+            with suppress(FileNotFoundError):
+                target.rename(place.with_name("damaged"))
+            place.rename(target)
 
 
 def _describe(kind: DatabaseKind, place: Path, source: str) -> Digest:
