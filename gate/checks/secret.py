@@ -140,7 +140,7 @@ def _decision(
 def _problem(found: JudgedSecret) -> Problem:
     secret = found.secret
     return Problem(
-        code=_code(secret),
+        code=code_of(secret),
         message=f"{secret.title} in {secret.place.value}",
         expected="no plaintext secret",
         seen=_where(secret),
@@ -150,7 +150,8 @@ def _problem(found: JudgedSecret) -> Problem:
     )
 
 
-def _code(secret: SecretFinding) -> str:
+def code_of(secret: SecretFinding) -> str:
+    """Return the reason code of a secret: by where in the image it stands."""
     if secret.place is not SecretPlace.FILE:
         return "SECRET_CONFIG"
     return "SECRET_LAYER" if secret.hidden else "SECRET_FOUND"

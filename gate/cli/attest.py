@@ -11,6 +11,7 @@ from gate.cli.commands import Group
 from gate.cli.common import (
     Common,
     common_options,
+    image_report_options,
     key_password_option,
     record_option,
     registry_options,
@@ -218,7 +219,7 @@ def _shown(item: ShownAttachment) -> tuple[Cell, ...]:
 @written_options
 @record_option
 @registry_options
-@common_options
+@image_report_options
 def sign(
     common: Common,
     *,

@@ -12,9 +12,9 @@ import click
 from gate.cli.commands import Command
 from gate.cli.common import (
     Common,
-    common_options,
     db_dir_option,
     fingerprint_key_option,
+    image_report_options,
     key_password_option,
     record_option,
     registry_options,
@@ -23,6 +23,7 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
+from gate.cli.images import asked_images, images_options
 from gate.cli.signers import loading_beside, open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
@@ -35,6 +36,7 @@ from gate.report.content import Report
 if TYPE_CHECKING:
     from gate.model.image import Platform
     from gate.model.reference import Repository
+    from gate.report.content import NamedAt
 
 _REFUSED = 1
 
@@ -119,7 +121,8 @@ ad_hoc_options = with_options(
 
 
 @click.command(cls=Command)
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="[REF...]", nargs=-1)
+@images_options
 @policy_option
 @signing_options
 @image_options
@@ -127,11 +130,13 @@ ad_hoc_options = with_options(
 @shown_options
 @ad_hoc_options
 @registry_options
-@common_options
+@image_report_options
 def check(
     common: Common,
     *,
     references: tuple[str, ...],
+    images: Path | None,
+    named_at: NamedAt | None,
     policy: Path | None,
     key: str | None,
     fail_key: str | None,
@@ -169,11 +174,10 @@ def check(
     gate check oci:./image --as registry.example/shop/web -p policy.yaml --key gate.key --attestation verdict.json
     """  # noqa: D301  click reads \b
     files = (("--attestation", attestation), ("--dsse", dsse), ("--unsigned-verdict", unsigned_verdict))
+    asked = asked_images(references, images, named_at)
     for option, file in files:
-        if file is not None and len(references) > 1:
-            raise UsageError(
-                f"{option} is for one image", expected="one reference", seen=f"{len(references)} references"
-            )
+        if file is not None and len(asked) > 1:
+            raise UsageError(f"{option} is for one image", expected="one reference", seen=f"{len(asked)} references")
     password = password_source(key_password_file)
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     opened = partial(open_signer, password=password, common=common, registry=registry, timestamp=timestamp)
@@ -201,7 +205,8 @@ def check(
         registry=registry,
     )
     with common.progress() as progress:
-        images = tuple(judged(reference, replace(common.timed(options), progress=progress)) for reference in references)
-    worst = worst_exit_code(image.exit_code for image in images)
+        timed = replace(common.timed(options), progress=progress)
+        reports = tuple(replace(judged(item.reference, timed), named_at=item.named_at) for item in asked)
+    worst = worst_exit_code(image.exit_code for image in reports)
     code = refused_code if worst == _REFUSED else worst
-    common.finish(Report(images=images, exit_code=code, now=common.now, severities=severities))
+    common.finish(Report(images=reports, exit_code=code, now=common.now, severities=severities))

@@ -24,11 +24,11 @@ from gate.cli.session import Session
 from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
 from gate.clock import Deadline
 from gate.disk.named import waiting_at_most
-from gate.errors import StorageError
+from gate.errors import StorageError, UsageError
 from gate.model.version import VERSION
 from gate.report.codes import exit_code_of, worst_exit_code
 from gate.report.content import Document, Report
-from gate.report.formats import Format
+from gate.report.formats import LISTING_FORMATS, Format
 from gate.settings.locations import default_places
 
 if TYPE_CHECKING:
@@ -105,6 +105,17 @@ class Common:
         click.get_current_context().exit(code)
 
 
+def _require_forms(outputs: Sequence[Output], formats: Sequence[Format]) -> None:
+    """Refuse a file in a format that the command cannot be written as, before it does anything."""
+    for output in outputs:
+        if output.form is not None and output.form not in formats:
+            raise UsageError(
+                f"{output.form.value} is a format of what is reported about images",
+                expected=f"one of {', '.join(formats)}",
+                seen=output.form.value,
+            )
+
+
 def _bound_waits(context: click.Context, _parameter: click.Parameter, value: timedelta | None) -> timedelta | None:
     """Let no file that is named hold the command longer than its own time."""
     if value is not None:
@@ -139,16 +150,7 @@ def _found_file(start: Path) -> Path | None:
     return next((path for path in candidates if os.path.lexists(path)), None)
 
 
-COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
-    click.option(
-        "--format",
-        "-f",
-        "form",
-        type=click.Choice(list(Format), case_sensitive=False),
-        default=Format.TABLE,
-        envvar="GATE_FORMAT",
-        help="What the report is written as.  [default: table]",
-    ),
+_COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
     click.option(
         "--output",
         "-o",
@@ -253,7 +255,27 @@ def common_options(function: Callable[..., object]) -> Callable[..., object]:
     It stands directly over the function, below the command's own options. Files of `--output` are looked at before the
     command does anything.
     """
+    return _with_common(function, LISTING_FORMATS)
 
+
+def image_report_options(function: Callable[..., object]) -> Callable[..., object]:
+    """Add the options of every command to one whose report is about images, which can be written in every format."""
+    return _with_common(function, tuple(Format))
+
+
+def _format_option(formats: Sequence[Format]) -> Decorator[Callable[..., object]]:
+    return click.option(
+        "--format",
+        "-f",
+        "form",
+        type=click.Choice(list(formats), case_sensitive=False),
+        default=Format.TABLE,
+        envvar="GATE_FORMAT",
+        help="What the report is written as.  [default: table]",
+    )
+
+
+def _with_common(function: Callable[..., object], formats: Sequence[Format]) -> Callable[..., object]:
     @functools.wraps(function)
     def command(
         *,
@@ -281,7 +303,8 @@ def common_options(function: Callable[..., object]) -> Callable[..., object]:
             session.variables = from_environment(context)
             if session.found:
                 common.say(session.found)
+        _require_forms(outputs, formats)
         require_writable(outputs)
         return function(common, **own)
 
-    return with_options(*COMMON_OPTIONS)(command)
+    return with_options(_format_option(formats), *_COMMON_OPTIONS)(command)

@@ -23,6 +23,7 @@ from gate.model.digest import Digest
 from gate.model.image import Platform
 from gate.model.reference import Repository, parse_repository
 from gate.model.severity import Severity
+from gate.report.content import NamedAt
 from gate.report.formats import Format
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _SIZE_UNITS: Final = ("", "K", "M", "G", "T")
 _PLATFORM: Final = re.compile(r"([a-z0-9]{1,20})/([a-z0-9_]{1,20})(?:/([a-z0-9.]{1,20}))?", re.ASCII)
 _EXIT_CODE: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
 # A prefix that looks like a format's name is one: `jsn=x` is a slip, not a file. `./a=b` names a file.
+_NAMED_AT: Final = re.compile(r"([^\0\r\n:]{1,1000})(?::([1-9][0-9]{0,6}))?")
 _FORMAT_PREFIX: Final = re.compile(r"([a-z][a-z0-9-]*)=(.*)", re.ASCII | re.DOTALL)
 # Their meanings are fixed: no sense, not judged, a defect. 126 and more belong to shells and signals.
 _TAKEN_EXIT_CODES: Final = frozenset({2, 3, 4})
@@ -143,6 +145,19 @@ def split_output(text: str) -> tuple[str | None, str]:
     """Return the format that stands before the file, or None, and the file."""
     match = _FORMAT_PREFIX.fullmatch(text)
     return (match[1], match[2]) if match else (None, text)
+
+
+class NamedAtType(OptionType):
+    """`FILE` or `FILE:LINE`, a relative path of the repository."""
+
+    name = "file[:line]"
+
+    def parse(self, text: str) -> NamedAt:
+        """Return the place."""
+        match = _NAMED_AT.fullmatch(text)
+        if match is None or match[1].startswith("/") or ".." in match[1].split("/"):
+            raise _unexpected("a relative path, and the number of a line behind a colon (deploy/web.yaml:12)", text)
+        return NamedAt(file=match[1], line=int(match[2] or 1))
 
 
 class RecordType(OptionType, Placed):
@@ -279,6 +294,7 @@ class LogKeyType(OptionType, Placed):
 DURATION: Final = DurationType()
 PLACE: Final = PlaceType()
 OUTPUT: Final = OutputType()
+NAMED_AT: Final = NamedAtType()
 RECORD: Final = RecordType()
 DOCUMENT_OR_DIGEST: Final = DocumentOrDigestType()
 SEVERITIES: Final = SeveritiesType()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gate.cli.commands import Command
-from gate.cli.common import Common, common_options, record_option, registry_options, with_options
+from gate.cli.common import Common, image_report_options, record_option, registry_options, with_options
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
@@ -87,7 +87,7 @@ source_options = with_options(
 @demand_options
 @source_options
 @registry_options
-@common_options
+@image_report_options
 def verify(
     common: Common,
     *,

@@ -126,10 +126,19 @@ class UncountedCandidate(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAt:
+    """Where a repository names an image: a relative path with `/`, and the number of the line, from 1."""
+
+    file: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReport:
     """One image that was asked for, as text (untrusted), and what came of it: exactly one of the three is given.
 
-    `set_aside` are the candidates of a demand that do not let it in, whatever came of it.
+    `set_aside` are the candidates of a demand that do not let it in, whatever came of it. `named_at` is what reports for
+    reviewers of code point at.
     """
 
     reference: str
@@ -137,6 +146,7 @@ class ImageReport:
     verified: VerifiedImage | None = None
     error: GateError | None = None
     set_aside: Sequence[UncountedCandidate] = ()
+    named_at: NamedAt | None = None
 
     @property
     def decision(self) -> Decision:

@@ -75,11 +75,6 @@ def test_o01_o05_no_foreign_text_acts_in_a_table(case: Callable[[], Report], sty
     assert not re.search(r"^\s*::|##\[", without_color, re.MULTILINE)
 
 
-def test_o05_o06_there_is_no_format_yet_whose_reader_would_evaluate_a_text() -> None:
-    # Markdown, HTML, JUnit, SARIF and CSV each have escapes of their own; whoever adds one writes its test of these rows.
-    assert set(Format) == {Format.TABLE, Format.JSON}
-
-
 def test_o05_o06_no_foreign_text_acts_in_json_and_none_is_lost() -> None:
     rendered = render(cases.hostile(), Format.JSON, PLAIN)
     assert rendered.isascii()
