@@ -117,7 +117,7 @@ class ImageReading:
             unversioned=named - languages,
             claims=frozenset(claims_of(owners, databases.packages)),
             dropped_entries=dropped_entries(self._view, self._databases.versions(self._view), self._ownership.lists()),
-            redirects=self._redirects.conclude(self._view, distribution, read),
+            redirects=self._redirects.conclude(distribution, read),
             privileged_files=privileged,
             embedded_sboms=sboms,
             users=self._passwd.conclude(self._view),

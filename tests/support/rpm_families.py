@@ -60,10 +60,10 @@ AZURE: Final = RpmFamily("azurelinux", "3.0", "microsoft", _OLD, (
 ))  # fmt: skip
 FAMILIES: Final = (
     RpmFamily("rhel", "9.4", "redhat", _OLD, (("redhat-release", "Red Hat Enterprise Linux release 9.4 (Plow)\n"),),
-              content_sets=("rhel-9-for-x86_64-baseos-rpms",)),
+              content_sets=("rhel-9-for-x86_64-baseos-rpms", "rhel-9-for-x86_64-appstream-rpms")),
     RpmFamily("rhel", "10.0", "redhat", _NEW, (
         ("redhat-release", "Red Hat Enterprise Linux release 10.0 (Coughlan)\n"),
-    ), content_sets=("rhel-10-for-x86_64-baseos-rpms",)),
+    ), content_sets=("rhel-10-for-x86_64-baseos-rpms", "rhel-10-for-x86_64-appstream-rpms")),
     RpmFamily("centos", "10", "centos", _NEW, (("redhat-release", _CENTOS), ("centos-release", _CENTOS)), ("grype",)),
     RpmFamily("rocky", "9.4", "rocky", _OLD, (
         ("redhat-release", "Rocky Linux release 9.4 (Blue Onyx)\n"), ("rocky-release", "Rocky Linux release 9.4 (Blue Onyx)\n"),
