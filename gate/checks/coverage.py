@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import scanners_of_rules
 from gate.codec.platforms import same_platform
-from gate.findings.completeness import language_problems, layer_problems, passed_over_problems, report_problems
+from gate.findings.accepted_places import RELEASE_FILE, without_accepted
+from gate.findings.completeness import layer_problems
 from gate.findings.coverage_words import coverage_counts, coverage_message, coverage_notes
 from gate.findings.foreign import edited_problems, foreign_problems, redirect_problems
+from gate.findings.scan_completeness import language_problems, passed_over_problems, report_problems
 from gate.findings.unread import unread_forms, unread_problems
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, Unavailable
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from gate.model.digest import Digest
     from gate.model.evidence import EvidenceSet, SubjectEvidence
-    from gate.model.policy import Policy
+    from gate.model.policy import CoveragePolicy, Policy
 
 _SCANS = {Tool.TRIVY: EvidenceKind.TRIVY, Tool.GRYPE: EvidenceKind.GRYPE}
 
@@ -69,7 +71,7 @@ def _reads_layers(policy: Policy) -> bool:
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
-        return _problems(subject, evidence, policy, now)
+        return without_accepted(_problems(subject, evidence, policy, now), policy.coverage, now)
 
     problems = (
         *_foreign(evidence),
@@ -137,7 +139,7 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
     layers = subject.layers if isinstance(subject.layers, LayerFacts) else None
     demands, scanners = _demands(policy), _vulnerability_scanners(policy)
     for tool in _tools(policy):
-        yield from _scan_problems(tool, subject, layers, demands if tool in scanners else None, now)
+        yield from _scan_problems(tool, subject, layers, demands if tool in scanners else None, policy.coverage, now)
     if layers is not None and demands is not None:
         yield from layer_problems(layers, evidence.request, digest, demands, policy.coverage, now)
         asked = [_report(subject, tool) for tool in sorted(scanners)]
@@ -145,12 +147,12 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
         if len(reports) == len(asked):
             # What a scanner did not get to see is not known to be unseen: that is an error, and no fault of the image.
             yield from language_problems(reports, layers, policy.coverage, digest, now)
-            yield from passed_over_problems(reports, digest)
+            yield from passed_over_problems(reports, layers, policy.coverage, digest, now)
         platform = subject.subject.platform
-        yield from edited_problems(layers, digest)
+        yield from edited_problems(layers, digest, policy.coverage, now)
         yield from foreign_problems(layers, platform, digest, policy.coverage, now)
         if scanners:
-            yield from redirect_problems(layers, demands, digest, policy.coverage, now)
+            yield from redirect_problems(layers, demands, digest)
         if layers.distribution is None and platform is not None and platform.os != "linux":
             yield Problem(
                 code="SCAN_OS_UNKNOWN",
@@ -158,6 +160,7 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
                 expected="an image for linux: `vulnerabilities.emptyBase` speaks of no other",
                 seen=str(platform),
                 subject=digest,
+                location=RELEASE_FILE,
             )
         unread = unread_forms(layers, scanners, policy.coverage, now)
         yield from unread_problems(unread, policy.coverage, digest)
@@ -168,12 +171,13 @@ def _scan_problems(
     subject: SubjectEvidence,
     layers: LayerFacts | None,
     demands: VulnerabilityPolicy | None,
+    coverage: CoveragePolicy,
     now: datetime,
 ) -> Iterable[Problem]:
     report = _report(subject, tool)
     if report is None or isinstance(report, Unavailable):
         return (problem_of(report, f"the report of {tool.value}", subject.subject.digest),)
-    return report_problems(report, subject, layers, demands, now) if layers is not None else ()
+    return report_problems(report, subject, layers, demands, coverage, now) if layers is not None else ()
 
 
 def _report(subject: SubjectEvidence, tool: Tool) -> ScanReport | Unavailable | None:

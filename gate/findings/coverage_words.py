@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gate.findings.accepted_places import RELEASE_FILE
+from gate.findings.distributions import is_known
 from gate.findings.unread import unread_forms
 from gate.model.evidence import LayerFacts, ScanReport
 from gate.model.package_forms import FORMS
@@ -88,7 +90,11 @@ def _places(layers: LayerFacts) -> list[str]:
     """Return every place that an entry of `coverage.accept` can be about."""
     places = [seen.path for seen in layers.package_forms] + [database.path for database in layers.package_databases]
     places += [database.path for database in layers.nested_databases] + list(layers.removed_databases)
-    places += [one.path for one in layers.redirects] + [one.path for one in layers.dropped_entries]
+    places += [one.path for one in layers.redirects]
+    places += [place for one in layers.dropped_entries for place in (one.path, one.database)]
+    found = layers.distribution
+    if found is None or found.conflicts or not is_known(found):
+        places.append(RELEASE_FILE)
     return places + [package.path for package in layers.language_packages]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from gate.findings.accepted_places import database_place
 from gate.findings.distributions import is_known
 from gate.model.finding import Tool
 from gate.model.policy import Quorum
@@ -55,11 +56,12 @@ def foreign_problems(
         return
     wanted = _KINDS.get(found.id, _RPM)
     for database in layers.package_databases:
-        if database.packages and database.kind not in wanted and not coverage.accepted(database.path, now):
+        if database.packages and database.kind not in wanted:
             yield Problem(
                 code="SCAN_PKGDB_FOREIGN", message="a package database does not fit the distribution",
                 expected=f"{' or '.join(sorted(wanted))}, as {found.id} has", subject=subject,
                 seen=f"{database.packages} packages of {database.kind} at /{ascii(database.path)[1:-1]}",
+                location=database.path,
             )  # fmt: skip
     known = _ARCHITECTURES.get(platform.architecture) if platform is not None and wanted is _RPM else None
     others = sorted(one for one in layers.os_packages if one[2] not in known | _ANY) if known is not None else []
@@ -68,32 +70,36 @@ def foreign_problems(
             code="SCAN_INCOMPLETE", message="packages are of another architecture, for which advisories do not count",
             expected=f"packages for {platform}", subject=subject,
             seen=f"{len(others)}, e.g. {ascii(' '.join(others[0]))[1:-1]}",
+            location=database_place(layers, coverage, now, "rpm"),
         )  # fmt: skip
 
 
-def redirect_problems(
-    layers: LayerFacts, policy: VulnerabilityPolicy, subject: Digest, coverage: CoveragePolicy, now: datetime
-) -> Iterator[Problem]:
+def redirect_problems(layers: LayerFacts, policy: VulnerabilityPolicy, subject: Digest) -> Iterator[Problem]:
     """Refuse what redirects Trivy, where no other scanner's finding would count without it."""
     if Tool.TRIVY not in policy.require or (Tool.GRYPE in policy.require and policy.quorum is not Quorum.ALL):
         return
     for redirect in layers.redirects:
-        if not coverage.accepted(redirect.path, now):
-            yield Problem(
-                code="SCAN_REDIRECTED", message="a file of the image makes Trivy ask about something else",
-                expected="the release and the files that the image has", subject=subject,
-                seen=f"/{ascii(redirect.path)[1:-1]}: {redirect.what}",
-            )  # fmt: skip
+        yield Problem(
+            code="SCAN_REDIRECTED", message="a file of the image makes Trivy ask about something else",
+            expected="the release and the files that the image has", subject=subject,
+            seen=f"/{ascii(redirect.path)[1:-1]}: {redirect.what}", location=redirect.path,
+        )  # fmt: skip
 
 
-def edited_problems(layers: LayerFacts, subject: Digest) -> Iterator[Problem]:
+def edited_problems(layers: LayerFacts, subject: Digest, coverage: CoveragePolicy, now: datetime) -> Iterator[Problem]:
     """Refuse a package database that a later layer edited: the files of what it dropped or renamed are still there."""
-    if layers.dropped_entries:
-        first = layers.dropped_entries[0]
+    edited = [
+        one
+        for one in layers.dropped_entries
+        if not coverage.accepted(one.path, now) and not coverage.accepted(one.database, now)
+    ]
+    if edited:
+        first = edited[0]
         became = f"is {first.now} now" if first.now else "is gone"
-        example = ascii(f"{first.name} {first.version} {became}, /{first.path} stays")[1:-1]
+        stays = f"/{first.path} stays" if first.path != first.database else "no list names its files"
+        example = ascii(f"{first.name} {first.version} {became} in /{first.database}, {stays}")[1:-1]
         yield Problem(
             code="IMG_PKGDB_EDITED", message="a later layer edited the package database and left the files",
             expected="packages that leave with their files", subject=subject,
-            seen=f"{len(layers.dropped_entries)} entries, e.g. {example}",
+            seen=f"{len(edited)} entries, e.g. {example}", location=first.path,
         )  # fmt: skip

@@ -67,9 +67,8 @@ def unread_problems(unread: tuple[Unread, ...], policy: CoveragePolicy, subject:
 
 def _next_step(unread: Unread) -> str:
     others = sorted(tool.value for tool in FORMS[unread.form].looked_up_by)
+    place = next((place.path for place in unread.places if place.path), "")
+    known = f"accept the place: `spec.coverage.accept` with `path: /{ascii(place)[1:-1]}`"
     if others:
-        return f"Require {others[0]} in `vulnerabilities.scanners.require`: it looks this form up."
-    return (
-        "Install the packages in a form that is looked up, accept the place under `coverage.accept`, or set"
-        " `coverage.unread: warn`."
-    )
+        return f"Require {others[0]} in `vulnerabilities.scanners.require`: it looks this form up. Or {known}."
+    return f"Install the packages in a form that is looked up, {known}, or set `coverage.unread: warn`."
