@@ -41,6 +41,20 @@ _HARMLESS_DEVICES: Final = frozenset(
     f"character {number}" for number in ("0:0", "1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:1", "5:2")
 )
 
+# Folders that packages of Debian's base and of systemd make for a group of their own, by path and group; the bit there hands the
+# group to what its members write, and gives nobody a right (base-files `postinst`, Debian policy 9.1.2, systemd `tmpfiles.d`).
+# The number of `systemd-journal` is given out at installation. Reviewed 2026-12-01.
+_STAFF, _MAIL, _ANY_GROUP = 50, 8, -1
+_PACKAGED_FOLDERS: Final = (
+    (re.compile(rb"var/mail|var/spool/mail"), _MAIL),
+    (
+        re.compile(rb"var/local|usr/local(?:/(?:lib|share|bin|etc|games|include|man|sbin|src)(?:/.*)?)?", re.DOTALL),
+        _STAFF,
+    ),
+    (re.compile(rb"var/log/journal|run/log/journal"), _ANY_GROUP),
+)
+_OTHERS_WRITE: Final = 0o002
+
 
 class ImageReading:
     """Read the layers of one image in order, then conclude.
@@ -129,7 +143,7 @@ class ImageReading:
         privileged = [
             PrivilegedFile(path=path.decode("utf-8", "backslashreplace"), mode=node.mode, is_directory=True)
             for path, node in self._view.directories()
-            if node.mode & _SET_GROUP_BIT
+            if node.mode & _SET_GROUP_BIT and not _is_packaged_folder(path, node)
         ]
         sboms: list[str] = []
         files = 0
@@ -143,6 +157,12 @@ class ImageReading:
             if _SBOM_NAME.fullmatch(name):
                 sboms.append(_text(folder, name))
         return tuple(sorted(privileged, key=lambda file: file.path)), tuple(sorted(sboms)), files
+
+
+def _is_packaged_folder(path: bytes, node: Node) -> bool:
+    if node.gid == 0 or node.mode & _OTHERS_WRITE:
+        return False
+    return any(group in {node.gid, _ANY_GROUP} and place.fullmatch(path) for place, group in _PACKAGED_FOLDERS)
 
 
 def _gives_rights(node: Node) -> bool:

@@ -217,35 +217,6 @@ def test_devices_that_give_rights() -> None:
     ]
 
 
-def test_setuid_on_a_directory_gives_nothing() -> None:
-    assert facts_of(tar([directory("a", mode=0o4755)])).privileged_files == ()
-    (found,) = facts_of(tar([directory("a", mode=0o2755)])).privileged_files
-    assert found.is_directory
-
-
-def test_files_that_give_rights_in_the_merged_view() -> None:
-    capable = Entry(name="bin/ping", mode=0o755, xattrs=(("security.capability", b"\x01\0\0\2"),))
-    base = tar(
-        [
-            file("bin/su", b"", mode=0o4755),
-            file("bin/wall", b"", mode=0o2755),
-            capable,
-            directory("var/mail", mode=0o2775),
-        ]
-    )
-    assert [(one.path, one.mode, one.capabilities) for one in facts_of(base).privileged_files] == [
-        ("bin/ping", 0o755, True),
-        ("bin/su", 0o4755, False),
-        ("bin/wall", 0o2755, False),
-        ("var/mail", 0o2775, False),
-    ]
-    assert [one.path for one in facts_of(base, tar([file("bin/su", b"", mode=0o755)])).privileged_files] == [
-        "bin/ping",
-        "bin/wall",
-        "var/mail",
-    ]
-
-
 @pytest.mark.parametrize(
     "path",
     [
