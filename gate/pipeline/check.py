@@ -29,7 +29,7 @@ from gate.pipeline.handoff import origin_of, require_same_image, require_signabl
 from gate.pipeline.image_lock import SCRATCH, image_lock, scratch_folder
 from gate.pipeline.issue.exports import export_verdict, remove_stale
 from gate.pipeline.issue.publishing import Publisher
-from gate.pipeline.issue.recording import first_seen, record_verdict, subject_of
+from gate.pipeline.issue.recording import first_seen, record_given_again, record_verdict, subject_of
 from gate.pipeline.issue.reuse import inputs_of, known_verdict
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.issue.verdict_signers import require_timestamps, require_verdict_signers
@@ -287,9 +287,12 @@ def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None
     if known is None:
         return None
     if run.options.signer is None:
+        record_given_again(run.record, known.row, known.verdict, run.started)
         return CheckRun(verdict=known.verdict, reused=True, notices=(_NO_KEY,))
     if known.summary is None or (publisher is not None) != (known.intent is not None):
         return None
+    # Before anything is repaired or written: what is given to somebody stands in the record.
+    record_given_again(run.record, known.row, known.verdict, run.started)
     issued: tuple[IssuedAttestation, ...] = ()
     notices: tuple[str, ...] = ()
     if publisher is not None and known.intent is not None:

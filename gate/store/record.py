@@ -1,9 +1,9 @@
 """The record: rows that are only ever appended, in SQLite or PostgreSQL.
 
-Kinds of row: `verdict` (every verdict, refused references and unsigned runs included), `intent` (these bytes are about to be
-published there), `published` (they were read back), `superseded` (this intent cannot be finished and no run tries it again). An
-intent that no row answers was cut short, and any gate on the record can publish it from the recorded bytes: published again,
-never signed again.
+Kinds of row (`gate.store.row_kinds` has all): `verdict` (every verdict, refused references and unsigned runs included), `intent`
+(these bytes are about to be published there), `published` (they were read back), `superseded` (this intent cannot be finished and
+no run tries it again). An intent that no row answers was cut short, and any gate on the record can publish it from the recorded
+bytes: published again, never signed again.
 
 Refuses to change or remove a row, a record that has shrunk since this installation last saw it, and one that others may write.
 
@@ -115,6 +115,10 @@ class Record:
     def answers(self, number: int, kind: str) -> tuple[Row, ...]:
         """Return the rows of a kind that refer to a row."""
         return self._select("kind = ? AND refers_to = ?", (kind, number))
+
+    def about(self, kind: str, subject: str) -> tuple[Row, ...]:
+        """Return the rows of a kind about one subject, oldest first."""
+        return self._select("kind = ? AND subject = ?", (kind, subject))
 
     def rows(self) -> Iterator[Row]:
         """Yield every row, oldest first, a page at a time."""

@@ -11,6 +11,7 @@ import tarfile
 from contextlib import closing
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import gate
@@ -25,7 +26,8 @@ from gate.store.record import open_record
 from tests.integration.conftest import Shop
 from tests.support.command import places_of, run_gate
 from tests.support.installation import SHOP, Installation, shop_policy
-from tests.support.runs import attached, codes, kinds
+from tests.support.runs import all_kinds, attached, codes, kinds
+from tests.support.sources import ROOT
 from tools.images import planted
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
@@ -45,6 +47,7 @@ def test_nothing_changed_gives_the_verdict_again_and_pushes_nothing(
     assert not first.reused
     assert (again.verdict, again.attestations) == (first.verdict, first.attestations)
     assert (attached(reference), kinds(options)) == (count, ["verdict", "intent", "published"])
+    assert all_kinds(options) == ["verdict", "intent", "policy", "published", "given-again"]
     forced = gate.check(reference, dataclasses.replace(options, reissue=True))
     assert not forced.reused
     assert kinds(options) == ["verdict", "intent", "published"] * 2
@@ -105,6 +108,7 @@ def test_without_a_key_the_verdict_is_recorded_and_nothing_attached(
     assert run.notices == ("no attestation was made: give --key to sign the verdict",)
     assert (attached(reference), kinds(options)) == (before, ["verdict"])
     assert gate.check(reference, options).reused
+    assert all_kinds(options) == ["verdict", "policy", "given-again"]
     with pytest.raises(UsageError):
         gate.check(reference, dataclasses.replace(options, attestation_file=own / "verdict.json"))
 
@@ -245,6 +249,10 @@ def test_the_record_holds_canonical_rows(shop: Shop, installed: Installation, ow
     record = open_record(str(own / "record.db"), installed.places(own).evidence)
     rows = tuple(record.rows())
     record.close()
+    schema = json.loads((ROOT / "schemas" / "record-row.schema.json").read_text(encoding="utf-8"))
+    for row in rows:
+        jsonschema.Draft202012Validator(schema).validate(json.loads(row.content))
+    assert {row.kind for row in rows} == {"verdict", "intent", "policy", "published"}
     assert [row.content for row in rows] == [canonical_json(json.loads(row.content)) for row in rows]
 
 

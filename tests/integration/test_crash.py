@@ -32,6 +32,7 @@ from tests.integration.conftest import Shop
 from tests.support.installation import Installation
 from tests.support.programs import Tools
 from tests.support.registries import free_port, run_olareg
+from tests.support.runs import BESIDE
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
@@ -82,7 +83,7 @@ def run(installed: Installation, own: Path, reference: str, *, kill_at: int = 0,
 def rows(options: CheckOptions) -> tuple[Row, ...]:
     record = open_record(options.places.record, options.places.evidence)
     try:
-        return tuple(record.rows())
+        return tuple(row for row in record.rows() if row.kind not in BESIDE)
     finally:
         record.close()
 

@@ -31,10 +31,19 @@ def attached(reference: str) -> int:
         return len(collect_attachments(source, source.root().digest).items)
 
 
-def kinds(options: CheckOptions) -> list[str]:
+# Rows that stand beside the issuing of a verdict: tests of their own assert them.
+BESIDE = frozenset({"policy", "given-again", "waiver-use", "checkpoint"})
+
+
+def all_kinds(options: CheckOptions) -> list[str]:
     """Return the kinds of the record's rows in their order."""
     record = open_record(options.places.record, options.places.evidence)
     try:
         return [row.kind for row in tuple(record.rows())]
     finally:
         record.close()
+
+
+def kinds(options: CheckOptions) -> list[str]:
+    """Return the kinds of the rows by which verdicts are issued, in their order."""
+    return [kind for kind in all_kinds(options) if kind not in BESIDE]

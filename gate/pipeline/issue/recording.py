@@ -21,10 +21,11 @@ from gate.model.image import Descriptor
 from gate.model.verdict import Verdict
 from gate.model.version import VERSION
 from gate.pipeline.issue.statements import Publication
+from gate.store import row_kinds
 from gate.store.record import Entry, Record, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gate.codec.strict_json import JsonValue, ObjectView
     from gate.model.evidence import RequestFacts
@@ -76,11 +77,40 @@ def record_verdict(
         )
     ]
     if signed is None or not target:
-        return record.append(*entries)[0], None
-    content = _intent_row(record, signed.publications, target)
+        return record.append(*entries, *_seen_with(record, verdict, subject))[0], None
+    content = _intent_row(record, signed.publications, target, verdict.evaluated_at)
     entries.append(Entry(kind="intent", content=content, subject=subject, refers_to_first=True))
-    rows = record.append(*entries)
+    rows = record.append(*entries, *_seen_with(record, verdict, subject))
     return rows[0], Intent(number=rows[1].number, target=target, publications=signed.publications)
+
+
+def _seen_with(record: Record, verdict: Verdict, subject: str) -> Iterator[Entry]:
+    """Yield what a verdict brings into the record: each waiver that excused something, and a policy seen for the first time."""
+    for used in verdict.waivers:
+        if used.state == "used":
+            at, policy = verdict.evaluated_at, verdict.policy.digest
+            yield row_kinds.waiver_use(at=at, subject=subject, waiver=used.waiver, covers=used.covers, policy=policy)
+    if not record.about("policy", str(verdict.policy.digest)):
+        name, digest = verdict.policy.name, verdict.policy.digest
+        yield row_kinds.policy_seen(at=verdict.evaluated_at, name=name, document="policy", digest=digest)
+
+
+def record_given_again(record: Record, row: Row, verdict: Verdict, now: datetime) -> None:
+    """Append that the verdict of a row was given again at another time."""
+    if verdict.digest is None:
+        return
+    record.append(
+        row_kinds.given_again(
+            at=now,
+            gate=VERSION,
+            verdict=row.number,
+            subject=row.subject,
+            inputs=row.inputs,
+            digest=verdict.digest,
+            decision=verdict.decision.value,
+            policy=verdict.policy.digest,
+        )
+    )
 
 
 def record_published(record: Record, intent: Intent, subject: str, now: datetime) -> None:
@@ -127,8 +157,11 @@ def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: Signed
     }
 
 
-def _intent_row(record: Record, publications: Sequence[Publication], target: str) -> dict[str, JsonValue]:
+def _intent_row(
+    record: Record, publications: Sequence[Publication], target: str, now: datetime
+) -> dict[str, JsonValue]:
     return {
+        "at": format_time(now),
         "target": target,
         "publications": [_publication_row(record, publication) for publication in publications],
     }

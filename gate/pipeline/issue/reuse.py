@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 class KnownVerdict:
     """An earlier verdict with what was signed of it: the intent where it was published, the bundle where it was signed."""
 
+    row: Row
     verdict: Verdict
     intent: Intent | None
     summary: bytes | None
@@ -122,7 +123,8 @@ def known_verdict(
         return None
     try:
         earlier = read_verdict(record, rows[0])
-        known = KnownVerdict(verdict=earlier, intent=_intent(record, rows[0]), summary=read_summary(record, rows[0]))
+        intent, summary = _intent(record, rows[0]), read_summary(record, rows[0])
+        known = KnownVerdict(row=rows[0], verdict=earlier, intent=intent, summary=summary)
     except StorageError:
         # Evidence that is damaged, or of another release: `gate record status` tells which.
         return None

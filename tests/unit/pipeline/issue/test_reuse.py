@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from gate.clock import Deadline
@@ -18,15 +20,17 @@ from gate.model.attachment import FAILED_VERDICT, Attachment, Attachments
 from gate.model.decision import Decision
 from gate.model.digest import Digest
 from gate.model.evidence import Unavailable
+from gate.model.glob import Glob
 from gate.model.image import OCI_MANIFEST, Descriptor, Platform
-from gate.model.policy import AttestSettings
+from gate.model.policy import AttestSettings, Waiver
 from gate.model.progress import NoProgress
 from gate.model.reference import Repository, parse_repository
 from gate.model.statement import NamedSubject, VerificationResult, VerificationSummary
+from gate.model.string_map import StringMap
 from gate.model.subject import SkippedChild
-from gate.model.verdict import Verdict
+from gate.model.verdict import UsedWaiver, Verdict
 from gate.pipeline.collect.context import CollectContext, open_collect_context
-from gate.pipeline.issue.recording import record_verdict
+from gate.pipeline.issue.recording import record_given_again, record_verdict
 from gate.pipeline.issue.reuse import inputs_of, known_verdict, same_grounds
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict
 from gate.pipeline.options import AdHoc, CheckOptions
@@ -49,9 +53,11 @@ from tests.support.signing import (
     image_bundle,
     image_tag_layer,
 )
+from tests.support.sources import ROOT
 from tests.support.verdicts import make_verdict
 from tests.support.virtual_sigstore import ISSUER, SUBJECT, VirtualSigstore
 
+ROW_SCHEMA = json.loads((ROOT / "schemas" / "record-row.schema.json").read_text(encoding="utf-8"))
 SUBJECT_KEY = f"{REPOSITORY}@{IMAGE}"
 OTHER_ROOT = VirtualSigstore(seed=1).trusted_root()
 SETTINGS = AttestSettings()
@@ -178,6 +184,40 @@ def test_what_no_digest_covers_has_no_key(places: Places, context: CollectContex
 
 def keep(record: Record, verdict: Verdict, *, inputs: str = "a key") -> None:
     record_verdict(record, verdict, b"policy", inputs=inputs, signed=None, target="")
+
+
+def test_what_comes_with_a_verdict_has_rows_of_its_own(places: Places) -> None:
+    """A waiver without which it would be another verdict, a policy seen for the first time, and that it was given again."""
+    waiver = Waiver(
+        id="W-12",
+        check="vulnerability",
+        images=Glob("**"),
+        match=StringMap.of({"vulnerability": "CVE-2024-0001"}),
+        reason="not reachable",
+        owner="web-team",
+        approved_by="security",
+        expires=date(2027, 1, 31),
+    )
+    states = (("used", 2), ("unused", 0), ("expired", 0), ("elsewhere", 0))
+    used = tuple(UsedWaiver(waiver=waiver, state=state, covers=count) for state, count in states)
+    verdict = replace(make_verdict(), waivers=used)
+    record = open_record(places.record, places.evidence)
+    try:
+        keep(record, verdict)
+        keep(record, replace(verdict, waivers=()), inputs="others")
+        known = known_verdict(record, "a key", verdict, SETTINGS, verdict.evaluated_at)
+        assert known is not None
+        record_given_again(record, known.row, verdict, verdict.evaluated_at + timedelta(hours=1))
+        rows = tuple(record.rows())
+        assert [row.kind for row in rows] == ["verdict", "waiver-use", "policy", "verdict", "given-again"]
+        assert [row.refers_to for row in rows] == [None, 1, None, None, 1]
+        assert (rows[1].view().text("waiver"), rows[1].view().integer("covers")) == ("W-12", 2)
+        assert rows[2].subject == str(verdict.policy.digest)
+        assert rows[4].view().text("at") > rows[0].view().text("at")
+        for row in rows:
+            jsonschema.Draft202012Validator(ROW_SCHEMA).validate(json.loads(row.content))
+    finally:
+        record.close()
 
 
 def test_a_verdict_is_given_again_for_half_its_life(places: Places) -> None:
