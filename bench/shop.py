@@ -16,7 +16,8 @@ from typing import Final
 from bench.timing import Scene
 from gate.model.reference import Repository
 from gate.scanners.grype import SETTINGS
-from gate.scanners.trivy import ALLOW_RULES, FLAGS
+from gate.scanners.trivy import ALLOW_RULES
+from gate.scanners.trivy import trivy_flags as flags_of_the_gate
 from tools.advisories import build_databases
 from tools.build import ROOT, tools_dir
 from tools.demo.registry import running_registry
@@ -121,7 +122,7 @@ def trivy_flags(root: Path) -> list[str]:
         (root / name).write_text("{}\n", encoding="utf-8")
     (root / "empty.ignore").touch()
     own = ("--config", "trivy.yaml", "--ignorefile", "empty.ignore", "--secret-config", rules.name)
-    return ["--cache-dir", str(root / "advisories" / "trivy"), *FLAGS, *own]
+    return ["--cache-dir", str(root / "advisories" / "trivy"), *flags_of_the_gate(secrets=False), *own]
 
 
 def _make_keys(scene: Scene) -> None:

@@ -49,8 +49,8 @@ def _needs(policy: Policy) -> frozenset[EvidenceKind]:
 
 
 def _tools(policy: Policy) -> tuple[Tool, ...]:
-    secrets = {Tool.TRIVY} if policy.secrets is not None else set[Tool]()
-    return tuple(sorted(_vulnerability_scanners(policy) | secrets))
+    searching = policy.secrets.scanners - {Tool.GATE} if policy.secrets is not None else frozenset[Tool]()
+    return tuple(sorted(_vulnerability_scanners(policy) | searching))
 
 
 def _vulnerability_scanners(policy: Policy) -> frozenset[Tool]:
@@ -66,7 +66,7 @@ def _demands(policy: Policy) -> VulnerabilityPolicy | None:
 
 
 def _reads_layers(policy: Policy) -> bool:
-    return bool(_tools(policy))
+    return bool(_tools(policy)) or policy.secrets is not None
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:

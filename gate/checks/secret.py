@@ -3,7 +3,8 @@
 NIST SP 800-190, 4.1.4. What refuses is said by grade (what was proven) and origin (who shipped the file): by default what is
 likely in the author's own files, and only what is certain in a file that a package shipped as it is, for that is in public
 anyway. A secret that a later layer deletes can still be read by whoever pulls the image (attack X01), and counts unless
-`live: only` is asked for. Findings of Trivy and of the gate are joined by place, so that one secret is one finding.
+`live: only` is asked for. The gate searches; Trivy does so beside it where `scanners` says it, and then findings of both are
+joined by place, so that one secret is one finding.
 """
 
 from __future__ import annotations
@@ -36,8 +37,12 @@ def _asked(policy: Policy) -> bool:
 
 
 def _needs(policy: Policy) -> frozenset[EvidenceKind]:
-    del policy
-    return frozenset({EvidenceKind.CONFIG, EvidenceKind.TRIVY, EvidenceKind.SECRETS})
+    asked = {EvidenceKind.TRIVY, EvidenceKind.TRIVY_SECRETS} if _asks_trivy(policy.secrets) else set[EvidenceKind]()
+    return frozenset({EvidenceKind.CONFIG, EvidenceKind.LAYERS, EvidenceKind.SECRETS, *asked})
+
+
+def _asks_trivy(wanted: SecretsPolicy | None) -> bool:
+    return wanted is not None and Tool.TRIVY in wanted.scanners
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
@@ -46,7 +51,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
 
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
         counting = (found for found in judged if found.counts and found.subject == subject.subject.digest)
-        return (*_unobtained(subject), *map(_problem, counting), *_unopened(subject, wanted))
+        return (*_unobtained(subject, wanted), *map(_problem, counting), *_unopened(subject, wanted))
 
     problems = over_subjects(evidence, ask)
     # What only the image's own lists of files keep from refusing, for whoever trusts no list of an author's.
@@ -75,15 +80,21 @@ def _only_by_origin(found: JudgedSecret, fail_on: SecretsFailOn) -> bool:
     return is_excused and bool(secret.package) and (packaged is None or secret.grade.rank < packaged.rank)
 
 
-def _unobtained(subject: SubjectEvidence) -> tuple[Problem, ...]:
-    sources = ((subject.trivy, "Trivy's search for secrets"), (subject.secrets, "the reading of the configuration"))
-    problems = (missing(value, what, subject.subject.digest) for value, what in sources)
+def _unobtained(subject: SubjectEvidence, wanted: SecretsPolicy) -> tuple[Problem, ...]:
+    digest = subject.subject.digest
+    problems = [
+        missing(subject.layers, "the reading of the layers", digest),
+        missing(subject.secrets, "the search for secrets", digest),
+    ]
+    if _asks_trivy(wanted):
+        searched = not isinstance(subject.trivy, ScanReport) or subject.trivy.searched_secrets
+        problems.append(missing(subject.trivy if searched else None, "Trivy's search for secrets", digest))
     return tuple(problem for problem in problems if problem is not None)
 
 
 def _judged(subject: SubjectEvidence, wanted: SecretsPolicy, now: datetime) -> tuple[JudgedSecret, ...]:
     own = subject.secrets.findings if isinstance(subject.secrets, SecretEvidence) else ()
-    trivy = subject.trivy.secrets if isinstance(subject.trivy, ScanReport) else ()
+    trivy = subject.trivy.secrets if _asks_trivy(wanted) and isinstance(subject.trivy, ScanReport) else ()
     return tuple(_judge_one(secret, subject.subject.digest, wanted, now) for secret in merge_secrets(own, trivy))
 
 

@@ -29,6 +29,7 @@ class EvidenceKind(StrEnum):
     CONFIG = "config"
     LAYERS = "layers"
     TRIVY = "trivy"
+    TRIVY_SECRETS = "trivy-secrets"
     GRYPE = "grype"
     SECRETS = "secrets"
     RULES = "rules"
@@ -125,8 +126,9 @@ class ScanReport:
     the distribution's own word on that vulnerability. `uncovered` are ecosystems (purl types) of the image for which the
     database has no advisory at all. `suppressed` are ids that the tool left out on its own.
     `covered` says whether its database has advisories for the
-    distribution's release; None where the image has no distribution. `secrets` only from Trivy. `package_report` is the
-    second document of a run whose first does not name every package (Grype).
+    distribution's release; None where the image has no distribution. `secrets` only from Trivy, and only where
+    `searched_secrets`: it was told to look for them. `package_report` is the second document of a run whose first does not
+    name every package (Grype).
     """
 
     tool: ToolIdentity
@@ -148,6 +150,7 @@ class ScanReport:
     uncovered: frozenset[str] = frozenset()
     findings: tuple[ToolFinding, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
+    searched_secrets: bool = False
     suppressed: tuple[str, ...] = ()
     covered: bool | None = None
     canary: Canary | Unavailable | None = None

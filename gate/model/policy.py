@@ -171,10 +171,11 @@ class SecretRuleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsPolicy:
-    """What plaintext secrets an image may hold."""
+    """What plaintext secrets an image may hold. The gate always searches; `scanners` says who does so beside it."""
 
     fail_on: SecretsFailOn = SecretsFailOn()
     allow: tuple[SecretAllowance, ...] = ()
+    scanners: frozenset[Tool] = frozenset({Tool.GATE})
     unopened: FailOrIgnore = FailOrIgnore.FAIL
     rules: tuple[SecretRuleFile, ...] = ()
 

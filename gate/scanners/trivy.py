@@ -9,7 +9,7 @@ Specification: checks reference, sections 1.1, 1.4, 2.4 and 3; attack V15 for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -56,7 +56,6 @@ _CONFIGURATION: Final = MappingProxyType(
 )
 FLAGS: Final = (
     "--format", "json",
-    "--scanners", "vuln,secret",
     "--cache-backend", "memory",
     "--list-all-pkgs", "--show-suppressed",
     # Without it, one line in the file list of any package of the distribution takes a wheel, an npm package or a jar out of
@@ -70,9 +69,14 @@ FLAGS: Final = (
 )  # fmt: skip
 
 
-def trivy_settings() -> tuple[str, ...]:
+def trivy_flags(*, secrets: bool) -> tuple[str, ...]:
+    """Return the flags of every scan; Trivy looks for secrets, which is most of its work, only where that is asked."""
+    return ("--scanners", "vuln,secret" if secrets else "vuln", *FLAGS)
+
+
+def trivy_settings(*, secrets: bool) -> tuple[str, ...]:
     """Return all that the gate tells Trivy, whatever the image: its flags, and what its configuration files say."""
-    return (*FLAGS, *_CONFIGURATION.values())
+    return (*trivy_flags(secrets=secrets), *_CONFIGURATION.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +87,10 @@ class TrivyRun:
     database: Database
     java_database: Database
     settings: ScanSettings
+    secrets: bool = False
 
     @classmethod
-    def of(cls, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings) -> TrivyRun:
+    def of(cls, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings, *, secrets: bool) -> TrivyRun:
         """Take the current databases; raises DatabaseError where one is missing.
 
         The Java database is demanded always: without it one jar in the image ends the whole scan.
@@ -95,13 +100,20 @@ class TrivyRun:
             database=databases.demand(DatabaseKind.TRIVY),
             java_database=databases.demand(DatabaseKind.JAVA),
             settings=settings,
+            secrets=secrets,
         )
 
 
 def collect_trivy(
-    target: ScanTarget, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings, deadline: Deadline
+    target: ScanTarget,
+    tool: PinnedTool,
+    databases: DatabaseSet,
+    settings: ScanSettings,
+    deadline: Deadline,
+    *,
+    secrets: bool = False,
 ) -> ScanReport:
-    """Scan one image.
+    """Scan one image; `secrets` has Trivy look for those as well.
 
     Raises:
         ScannerError: `SCAN_BINARY`, `SCAN_FAILED`, `SCAN_TIMEOUT`, `SCAN_TARGET_MISMATCH`.
@@ -109,13 +121,11 @@ def collect_trivy(
         StorageError: `CACHE_UNAVAILABLE`, the disk.
     """
     with disk_errors("scanning with Trivy"):
-        return _collect(target, tool, databases, settings, deadline)
+        return _collect(target, TrivyRun.of(tool, databases, settings, secrets=secrets), deadline)
 
 
-def _collect(
-    target: ScanTarget, tool: PinnedTool, databases: DatabaseSet, settings: ScanSettings, deadline: Deadline
-) -> ScanReport:
-    run = TrivyRun.of(tool, databases, settings)
+def _collect(target: ScanTarget, run: TrivyRun, deadline: Deadline) -> ScanReport:
+    tool, settings = run.tool, run.settings
     for database in (run.database, run.java_database):
         database.verify(settings.memo)
     report, isolation = scan_with_trivy(run, target, deadline)
@@ -148,6 +158,7 @@ def _collect(
         uncovered=ecosystems_of(target, report.packages) - covered_by_trivy(main),
         findings=report.findings,
         secrets=report.secrets,
+        searched_secrets=run.secrets,
         suppressed=report.suppressed,
         covered=release_covered(run.database, target.distribution, settings.cache),
         canary=_canary(run, target, deadline),
@@ -155,15 +166,17 @@ def _collect(
 
 
 def _canary(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> Canary | Unavailable:
+    alone = replace(run, secrets=False)
+
     def found(plan: CanaryPlan, layout: ScanTarget) -> frozenset[str]:
-        report, _ = scan_with_trivy(run, layout, deadline)
+        report, _ = scan_with_trivy(alone, layout, deadline)
         return plan.found_in(report.findings)
 
     return canary_of(
         lambda: plan_trivy_canary(run.database.main_file, target),
         found,
         settings=run.settings,
-        key=(run.tool.identity.digest, run.database.identity.digest, trivy_settings()),
+        key=(run.tool.identity.digest, run.database.identity.digest, trivy_settings(secrets=False)),
         target=target,
         now=deadline.clock.now(),
     )
@@ -180,7 +193,7 @@ def scan_with_trivy(run: TrivyRun, target: ScanTarget, deadline: Deadline) -> tu
             *("--output", str(report)),
             *("--cache-dir", str(cache)),
             *("--timeout", f"{max(1, int(deadline.remaining() * _OWN_TIMEOUT_SHARE))}s"),
-            *FLAGS,
+            *trivy_flags(secrets=run.secrets),
             *_configuration(directories),
         ]
         result = run_scanner(

@@ -238,29 +238,27 @@ PAIRS: Final = (
         right="live",
         evidence=secret(hidden=True),
     ),
-    Pair(
-        key="spec.secrets.failOn.own",
-        place="spec.secrets.failOn.own",
-        spec={"secrets": {"failOn": {}}},
-        left="likely",
-        right="certain",
-        evidence=secret(confidence="high"),
+    *(
+        Pair(
+            key=f"spec.secrets.failOn.{key}",
+            place=f"spec.secrets.failOn.{key}",
+            spec={"secrets": {"failOn": {}}},
+            left=left,
+            right=right,
+            evidence=found,
+        )
+        for key, left, right, found in (
+            ("own", "likely", "certain", secret(confidence="high")),
+            ("packaged", "certain", "none", secret(confidence="certain", package="dpkg nginx")),
+            ("live", "any", "only", secret(hidden=True)),
+        )
     ),
     Pair(
-        key="spec.secrets.failOn.packaged",
-        place="spec.secrets.failOn.packaged",
-        spec={"secrets": {"failOn": {}}},
-        left="certain",
-        right="none",
-        evidence=secret(confidence="certain", package="dpkg nginx"),
-    ),
-    Pair(
-        key="spec.secrets.failOn.live",
-        place="spec.secrets.failOn.live",
-        spec={"secrets": {"failOn": {}}},
-        left="any",
-        right="only",
-        evidence=secret(hidden=True),
+        key="spec.secrets.scanners",
+        place="spec.secrets.scanners",
+        spec={"secrets": {}},
+        left=MISSING,
+        right=["gate", "trivy"],
     ),
     Pair(
         key="spec.secrets.allow",

@@ -41,7 +41,8 @@ class Bench:
     def scan(self, name: str, **changes: object) -> ScanReport:
         """Scan with one of the two; `changes` replace fields."""
         bench = replace(self, **changes)  # type: ignore[arg-type]
-        collect, tool = (collect_trivy, bench.trivy) if name == "trivy" else (collect_grype, bench.grype)
+        with_secrets = partial(collect_trivy, secrets=True)
+        collect, tool = (with_secrets, bench.trivy) if name == "trivy" else (collect_grype, bench.grype)
         return collect(bench.target, tool, bench.databases, bench.settings, Deadline.after(timedelta(minutes=2)))
 
 

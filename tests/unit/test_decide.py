@@ -279,7 +279,7 @@ def test_no_check_asked_is_no_pass() -> None:
 
 
 def test_needed_evidence_is_that_of_the_asked_checks_alone() -> None:
-    assert needed_evidence(FULL) == frozenset(EvidenceKind) - {EvidenceKind.DOCUMENTS}
+    assert needed_evidence(FULL) == frozenset(EvidenceKind) - {EvidenceKind.DOCUMENTS, EvidenceKind.TRIVY_SECRETS}
     attested = {"attestations": [{"type": "cyclonedx", "signers": [{"key": {"file": "keys/a.pub"}}]}]}
     wanted = policy(policy_document(**attested))
     assert needed_evidence(wanted) == {EvidenceKind.ATTACHMENTS, EvidenceKind.DOCUMENTS}

@@ -45,7 +45,7 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "spec.vulnerabilities.scanners": ("require", "quorum"),
         "spec.vulnerabilities.epss": ("failAbove", "data"),
         "spec.vulnerabilities.vex[]": (*FILE_KEYS, "signers", "products"),
-        "spec.secrets": ("failOn", "allow", "unopened", "rules"),
+        "spec.secrets": ("failOn", "scanners", "allow", "unopened", "rules"),
         "spec.secrets.failOn": ("own", "packaged", "live"),
         "spec.secrets.allow[]": ("fingerprint", "file", "reason", "owner", "expires"),
         "spec.coverage": ("unread", "accept"),

@@ -14,7 +14,7 @@ from gate.codec.policy.patterns import distinct
 from gate.codec.policy.vulnerabilities import read_fail_or_ignore
 from gate.errors import UsageError
 from gate.model.digest import Digest
-from gate.model.finding import SecretGrade
+from gate.model.finding import SecretGrade, Tool
 from gate.model.policy import FailOrIgnore, SecretAllowance, SecretRuleFile, SecretsFailOn, SecretsPolicy
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def read_secrets(node: Node, files: FileReader) -> SecretsPolicy:
     fields = node.fields(POLICY_KEYS["spec.secrets"])
     return SecretsPolicy(
         fail_on=fields.get("failOn", _fail_on, SecretsFailOn()),
+        scanners=fields.get("scanners", _scanners, frozenset({Tool.GATE})),
         allow=fields.get("allow", _allowances, ()),
         unopened=fields.get("unopened", read_fail_or_ignore, FailOrIgnore.FAIL),
         rules=fields.get("rules", partial(_rule_files, files=files), ()),
@@ -72,6 +73,16 @@ def _fail_on(node: Node) -> SecretsFailOn:
         packaged=fields.get("packaged", _grade, standard.packaged),
         live_only=fields.get("live", lambda value: value.choice(_Live), _Live.ANY) is _Live.ONLY,
     )
+
+
+def _scanners(node: Node) -> frozenset[Tool]:
+    """Read who searches: the gate, whose own findings have grade and origin, and Trivy beside it where it is asked."""
+    tools = [item.choice(Tool, without=frozenset({Tool.GRYPE})) for item in node.items(empty_code="POL_MALFORMED")]
+    distinct(node, tools, "scanner")
+    if Tool.GATE not in tools:
+        expected = "[gate], or [gate, trivy]"
+        raise node.refuse("leaves the gate's own search out", expected=expected, seen=", ".join(tools))
+    return frozenset(tools)
 
 
 def _grade(node: Node) -> SecretGrade | None:

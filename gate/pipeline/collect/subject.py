@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -105,6 +106,8 @@ def _with_layers(
         return _without_layers(evidence, read)
     layers = read.facts
     evidence = replace(evidence, layers=layers, secrets=_joined(evidence.secrets, read.secrets))
+    if not needs & set(_SCANS.values()):
+        return evidence
     layout = attempt(lambda: _lay_out(image, context))
     if isinstance(layout, Unavailable):
         return _without_layers(evidence, layout)
@@ -168,9 +171,10 @@ def _scan_both(
 ) -> SubjectEvidence:
     """Run the scanners at the same time on the same layout; each answers for itself."""
     target = _target(image, layout, layers)
+    secrets = EvidenceKind.TRIVY_SECRETS in needs
 
     def scan(tool: Tool) -> ScanReport | Unavailable:
-        report = _timed(context, tool.value, _scanning(tool, target, context))
+        report = _timed(context, tool.value, _scanning(tool, target, context, secrets=secrets))
         # Here and not after both: the other scanner may still be at work.
         return _with_hidden_secrets(report, image, limits, context) if tool is Tool.TRIVY else report
 
@@ -217,19 +221,21 @@ def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
     )
 
 
-def _scanning(tool: Tool, target: ScanTarget, context: CollectContext) -> Callable[[], ScanReport | Unavailable]:
+def _scanning(
+    tool: Tool, target: ScanTarget, context: CollectContext, *, secrets: bool
+) -> Callable[[], ScanReport | Unavailable]:
     def scan() -> ScanReport | Unavailable:
         pinned = context.tools[tool]
         if isinstance(pinned, Unavailable):
             return pinned
-        return attempt(lambda: _scan(tool, pinned, target, context))
+        return attempt(lambda: _scan(tool, pinned, target, context, secrets=secrets))
 
     return scan
 
 
-def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext) -> ScanReport:
-    collect = collect_trivy if tool is Tool.TRIVY else collect_grype
-    key = _scan_key(tool, pinned, target, context)
+def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext, *, secrets: bool) -> ScanReport:
+    collect = partial(collect_trivy, secrets=secrets) if tool is Tool.TRIVY else collect_grype
+    key = _scan_key(tool, pinned, target, context, secrets=secrets)
     try:
         return context.cache.obtain(
             ScanReport, key, lambda: collect(target, pinned, context.databases, context.settings, context.deadline)
@@ -243,10 +249,12 @@ def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectCo
         ) from error
 
 
-def _scan_key(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext) -> dict[str, JsonValue]:
+def _scan_key(
+    tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext, *, secrets: bool
+) -> dict[str, JsonValue]:
     """Return everything that a report depends on: the image as the gate reads it, binary, databases, flags and settings."""
     databases = (context.databases.trivy, context.databases.java) if tool is Tool.TRIVY else (context.databases.grype,)
-    settings = trivy_settings() if tool is Tool.TRIVY else grype_settings()
+    settings = trivy_settings(secrets=secrets) if tool is Tool.TRIVY else grype_settings()
     return {
         "target": target.identity,
         "settings": list(settings),

@@ -44,8 +44,15 @@ def context(changed: str) -> CollectContext:
     return cast("CollectContext", SimpleNamespace(databases=databases))
 
 
-def key(tool: Tool = Tool.TRIVY, target: ScanTarget = TARGET, pinned: PinnedTool = PINNED, changed: str = "") -> str:
-    return repr(subject._scan_key(tool, pinned, target, context(changed)))
+def key(
+    tool: Tool = Tool.TRIVY,
+    target: ScanTarget = TARGET,
+    pinned: PinnedTool = PINNED,
+    changed: str = "",
+    *,
+    secrets: bool = False,
+) -> str:
+    return repr(subject._scan_key(tool, pinned, target, context(changed), secrets=secrets))
 
 
 def test_each_field_of_a_target_has_another_value_here() -> None:
@@ -78,6 +85,11 @@ def test_flags_and_configuration_of_a_scanner_are_in_its_key(
     tool: Tool, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = key(tool)
-    settings = getattr(subject, name)()
-    monkeypatch.setattr(subject, name, lambda: (*settings, "--another-flag"))
+    honest = getattr(subject, name)
+    monkeypatch.setattr(subject, name, lambda **options: (*honest(**options), "--another-flag"))
     assert key(tool) != before
+
+
+def test_a_report_without_trivys_search_for_secrets_does_not_stand_for_one_with_it() -> None:
+    assert key(Tool.TRIVY, secrets=True) != key(Tool.TRIVY)
+    assert key(Tool.GRYPE, secrets=True) == key(Tool.GRYPE)
