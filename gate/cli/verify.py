@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from gate.cli.common import Common, image_report_options, record_option, registr
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
+from gate.cli.images import asked_images, images_options
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.model.requirement import DEFAULT_MAX_AGE
 from gate.pipeline.verify_options import VerifyOptions
-from gate.report.content import ImageReport, Report
+from gate.report.codes import worst_exit_code
+from gate.report.content import ImageReport, NamedAt, Report
 
 demand_options = with_options(
     click.option(
@@ -83,7 +86,8 @@ source_options = with_options(
 
 
 @click.command(cls=Command)
-@click.argument("reference", metavar="REF")
+@click.argument("references", metavar="[REF...]", nargs=-1)
+@images_options
 @demand_options
 @source_options
 @registry_options
@@ -91,7 +95,9 @@ source_options = with_options(
 def verify(
     common: Common,
     *,
-    reference: str,
+    references: tuple[str, ...],
+    images: Path | None,
+    named_at: NamedAt | None,
     requirement: Path | None,
     keys: tuple[Path, ...],
     identity: str | None,
@@ -139,6 +145,9 @@ def verify(
     if (requirement is not None) == flags or (requirement is None and not ((keys or who) and policies)):
         expected = "--requirement alone, or --policy and --key or an identity"
         raise UsageError("it is not clear what is demanded", expected=expected)
+    asked = asked_images(references, images, named_at)
+    if attestation is not None and len(asked) > 1:
+        raise UsageError("--attestation is for one image", expected="one reference", seen=f"{len(asked)} references")
     options = VerifyOptions(
         places=common.places(record=record),
         requirement=read_requirement(requirement) if requirement is not None else None,
@@ -157,8 +166,10 @@ def verify(
         offline=common.offline,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
-    image = _demanded(reference, common.timed(options))
-    common.finish(Report(images=(image,), exit_code=image.exit_code, now=common.now))
+    timed = common.timed(options)
+    reports = tuple(replace(_demanded(item.reference, timed), named_at=item.named_at) for item in asked)
+    code = worst_exit_code(image.exit_code for image in reports)
+    common.finish(Report(images=reports, exit_code=code, now=common.now))
 
 
 def _demanded(reference: str, options: VerifyOptions) -> ImageReport:
