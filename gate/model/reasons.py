@@ -275,6 +275,8 @@ _REGISTRIES = (
     _error("REG_TLS", "The registry's certificate does not verify.", "Give the authority's certificate with `--ca-file`."),
     _error("REG_PUSH", "The registry did not take what was pushed.", "Ask for write access to the repository."),
     _error("REG_READ_BACK", "What was pushed does not read back as it was.", "The verdict is recorded: run the command again."),
+    _error("REG_FULL", "The digest has as many verdicts as a deploy stage looks at.",
+           "Remove superseded ones with `gate attest prune` in a registry that deletes, or name another place: --attach-to."),
     _error("REG_OFFLINE", "A registry was needed and `--offline` forbids it.", "Use a layout, an archive or the cache."),
     _error("LIMIT_RESPONSE", "The registry's answer is larger than it may be.", _RETRY),
     _error("LIMIT_PAGES", "The registry's listing does not end.", _RETRY),
