@@ -21,7 +21,7 @@ from tests.support.runner import Runner
 from tests.support.sources import ROOT, tracked_files
 
 pytestmark = pytest.mark.real_tools
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), ROOT / "deploy" / "ci" / "github-two-jobs.yml"]
 PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40}", re.ASCII)
 
 
@@ -250,6 +250,19 @@ def test_the_step_has_every_input_and_the_action_every_variable() -> None:
     text = (ROOT / "deploy" / "ci" / "step.py").read_text()
     for name in step["env"]:
         assert name in text or f'"{name.removeprefix("GATE_STEP_")}"' in text, name
+
+
+@pytest.mark.parametrize("name", ["gitlab.yml", "tekton.yaml", "Jenkinsfile"])
+def test_the_files_of_other_systems_name_what_is_there(name: str) -> None:
+    text = (ROOT / "deploy" / "ci" / name).read_text()
+    step = (ROOT / "deploy" / "ci" / "step.py").read_text()
+    if not name.startswith("Jenkins"):
+        assert yaml.safe_load(text)
+    for variable in re.findall(r"GATE_STEP_([A-Z_]+)", text):
+        assert f"GATE_STEP_{variable}" in step or f'"{variable}"' in step, variable
+    for report in re.findall(r"gate-reports/([\w.-]+)", text):
+        assert report in step, report
+    assert "deploy/ci/setup.sh" in text
 
 
 def test_the_scripts_are_in_the_repository_and_can_be_run() -> None:
