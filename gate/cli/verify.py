@@ -14,6 +14,7 @@ from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
 from gate.cli.images import asked_images, images_options
+from gate.cli.messages import say_error
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
@@ -163,6 +164,7 @@ def verify(
         require_timestamp=require_timestamp,
         attestation_file=attestation,
         name=name,
+        recorded=record is not None,
         offline=common.offline,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
@@ -174,12 +176,19 @@ def verify(
 
 def _demanded(reference: str, options: VerifyOptions) -> ImageReport:
     # Loaded where something is demanded: `gate verify --help` needs nothing of it.
-    from gate.pipeline.verify import admit, run_of  # noqa: PLC0415
+    from gate.pipeline.verify import answer_about, run_of  # noqa: PLC0415
 
     try:
-        admission = admit(reference, options)
+        answer = answer_about(reference, options)
     except GateError as error:
         return ImageReport(reference=reference, error=error)
-    if admission.refusal is not None:
-        return ImageReport(reference=reference, error=admission.refusal, set_aside=admission.set_aside)
+    admission, unrecorded = answer.outcome, answer.unrecorded
+    failed = isinstance(admission, GateError) or admission.refusal is not None
+    if failed and unrecorded is not None:
+        # The refusal stands whether or not it could be recorded.
+        say_error(unrecorded)
+    if isinstance(admission, GateError):
+        return ImageReport(reference=reference, error=admission)
+    if refusal := admission.refusal or unrecorded:
+        return ImageReport(reference=reference, error=refusal, set_aside=admission.set_aside)
     return ImageReport(reference=reference, verified=run_of(reference, admission), set_aside=admission.set_aside)
