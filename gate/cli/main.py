@@ -133,7 +133,7 @@ def _ended(error: GateError, session: Session) -> int:
 
 @click.group(
     cls=Gate,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     epilog="Exit codes: 0 passed, 1 refused, 2 invalid request, 3 could not be judged, 4 internal error.",
 )
 @click.version_option(VERSION, prog_name="gate", message="%(prog)s %(version)s", help="Show the version and exit.")
