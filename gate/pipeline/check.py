@@ -202,7 +202,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     places = run.options.places
     with (
         image_lock(places.state / "turns", run.subject, run.deadline),
-        scratch_folder(places.cache / SCRATCH) as scratch,
+        scratch_folder(places.cache / SCRATCH, run.deadline) as scratch,
     ):
         context = open_collect_context(
             places,
