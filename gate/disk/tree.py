@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gate.errors import EvidenceError
+from gate.errors import EvidenceError, StorageError
 
 # A plan of Terraform over a whole estate has some 10 MB; a file of references that people write, a thousandth of it.
 MAX_FILE_BYTES: Final = 16 << 20
@@ -78,6 +80,35 @@ def read_tree_file(file: TreeFile, relevant: Callable[[bytes], bool] | None = No
     if content is not None and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise _unreadable(file.name, "it changed while it was read", "a file that nothing writes to")
     return content
+
+
+def replace_tree_file(file: TreeFile, before: bytes, after: bytes) -> None:
+    """Replace the content of a file as a whole, keeping its mode; it must still hold what was read.
+
+    Raises:
+        EvidenceError: `REF_FILE_UNREADABLE`: it changed meanwhile; StorageError: `OUT_WRITE`, and the file is as it was.
+    """
+    path = _inside(file)
+    if read_tree_file(file) != before:
+        raise _unreadable(file.name, "it changed meanwhile", "a file that nothing writes to")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=".gate-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(after)
+                stream.flush()
+                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+                os.fsync(descriptor)
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        seen = error.strerror or "an input/output error"
+        raise StorageError(
+            f"{file.name} cannot be written", code="OUT_WRITE", expected="a writable folder", seen=seen
+        ) from error
 
 
 def _inside(file: TreeFile) -> Path:

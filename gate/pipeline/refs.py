@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,32 @@ if TYPE_CHECKING:
     from gate.model.found_reference import FoundReference
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for: pin what moves, follow tags that moved, only tell so, or leave tags alone again."""
+
+    fix: bool = False
+    update: bool = False
+    tell: bool = False
+    unpin: bool = False
+    min_age: timedelta | None = None
+
+    @property
+    def online(self) -> bool:
+        """Report whether registries are asked."""
+        return self.fix or self.update or self.tell
+
+
 @dataclass(slots=True)
 class FoundReferences:
-    """What was found: references in the order of files and places, faults of files, and how many files were read."""
+    """What was found: references in the order of files and places, faults of files, and how many files were read.
+
+    `places` opens the files that hold references again.
+    """
 
     references: list[FoundReference] = field(default_factory=list)
     faults: list[GateError] = field(default_factory=list)
+    places: dict[str, TreeFile] = field(default_factory=dict)
     files: int = 0
 
     @property
@@ -58,6 +79,8 @@ def find_references(paths: Sequence[Path], *, check_deadline: Callable[[], None]
             read_source(source)
         except EvidenceError as fault:
             result.faults.append(fault)
+        if source.found:
+            result.places[source.path] = file
         result.references += sorted(source.found, key=lambda found: found.span)
     return result
 

@@ -21,7 +21,7 @@ _USES: Final = re.compile(
     r"@(?P<revision>\S+)",
     re.ASCII,
 )
-_COMMENT: Final = re.compile(r"['\"]?[ \t]*(?P<comment>#[^\r\n]*)?")
+_COMMENT: Final = re.compile(r"['\"]?[ \t\]}]*(?P<comment>(?<=[ \t])#[^\r\n]*)?")
 _DOCKER: Final = "docker://"
 _EXPRESSION: Final = "${{"
 
