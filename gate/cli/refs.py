@@ -11,6 +11,7 @@ import click
 
 from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, registry_options
+from gate.cli.environment import github_token
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.messages import say_error
 from gate.cli.types import DURATION, PLACE
@@ -45,6 +46,12 @@ _ACCEPTED: Final = frozenset({"pinned", "exempt"})
 @click.option(
     "--min-age", type=DURATION, envvar="GATE_MIN_AGE", help="Pin and move only to what is at least so old, as 7d."
 )
+@click.option(
+    "--github-api",
+    default="https://api.github.com",
+    envvar="GATE_GITHUB_API",
+    help="Where the API of GitHub is that knows the actions.  [default: https://api.github.com]",
+)
 @click.option("--all", "show_all", is_flag=True, envvar="GATE_ALL", help="Show accepted references in the table too.")
 @registry_options
 @common_options
@@ -57,6 +64,7 @@ def refs(
     check_updates: bool,
     unpin: bool,
     min_age: timedelta | None,
+    github_api: str,
     show_all: bool,
     authfile: Path | None,
     plain_http: bool,
@@ -78,10 +86,11 @@ def refs(
     found = find_references(paths, check_deadline=lambda: deadline.check("references were looked for"))
     changed: Mapping[FoundReference, Change] = {}
     if wanted.online or wanted.unpin:
-        from gate.pipeline.refs_run import change_references  # noqa: PLC0415 - who only finds needs no client
+        from gate.pipeline.refs_run import Sources, change_references  # noqa: PLC0415 - who only finds needs no client
 
         registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
-        changed = change_references(found, wanted, registry, deadline, common.now)
+        sources = Sources(registry=registry, github=github_api, token=github_token())
+        changed = change_references(found, wanted, sources, deadline, common.now)
     for fault in found.faults:
         say_error(fault)
     rows = [_row(reference, changed) for reference in found.references] + [_fault_row(fault) for fault in found.faults]

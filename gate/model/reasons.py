@@ -84,6 +84,8 @@ _REFERENCES = (
           "Write `registry/repository@sha256:...`, or for an action `OWNER/REPOSITORY@COMMIT`."),
     _error("REF_MOVED", "The registry named two digests for one tag within this run.",
            "Run it again when the tag is at rest, or write down the digest that `gate resolve` prints and you have checked."),
+    _error("REF_COMMIT_UNKNOWN", "Whether the repository holds the commit could not be found out within the limits.",
+           "Write the tag that names the commit as its comment: then one question answers it."),
     _error("REF_NOT_FIXED", "A change would alter more of the file than its references, so it was not made.",
            "Write the reference out by hand at the place that is named."),
     _fail("REF_COMMENT", "The comment names a tag that is not the commit that is pinned.",
