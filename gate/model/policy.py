@@ -7,6 +7,7 @@ those without a digest are listed in `unpinned`, and then no verdict can be sign
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -53,12 +54,27 @@ class FailOrWarn(StrEnum):
     WARN = "warn"
 
 
+ANY_RELEASE: Final = "@refs/tags/*"
+# A released version as slsa-verifier takes it (builder ids of GitHub's reusable workflows): no prerelease, no moving `v2`.
+_RELEASE: Final = re.compile(r"@refs/tags/v?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedBuilder:
-    """A builder by its exact id, and the SLSA build level (1 to 3) that it is trusted to reach."""
+    """A builder, and the SLSA build level (1 to 3) that it is trusted to reach.
+
+    `id` is exact, or ends in `@refs/tags/*`, which is the same builder at any released tag.
+    """
 
     id: str
     level: int = 1
+
+    def is_builder(self, claimed: str) -> bool:
+        """Return whether a claimed id is of this builder."""
+        stem = self.id.removesuffix(ANY_RELEASE)
+        if stem == self.id:
+            return claimed == self.id
+        return claimed.startswith(stem) and _RELEASE.fullmatch(claimed.removeprefix(stem)) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
