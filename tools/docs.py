@@ -1,13 +1,14 @@
 """Write the pages that are generated from the code: `python -m tools.docs [NAME...]`; `--check` only compares.
 
 `docs/cli.md` comes from the commands, `docs/reasons.md` from the declared reason codes, the table and picture of
-`docs/architecture.md` from the imports, so none can fall behind.
+`docs/architecture.md` from the imports, and the schema of kept evidence from its forms, so none can fall behind.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 import click
 
 from gate.cli.main import cli
+from gate.codec.stored import evidence as stored_evidence
 from gate.model.reasons import EXIT_CODES, REASONS, Reason, ReasonClass
 from tools import architecture
 
@@ -35,7 +37,7 @@ def commands(group: click.Group = cli, path: str = "gate") -> Iterator[tuple[str
         if isinstance(command, click.Group):
             yield from commands(command, words)
         else:
-            yield words, click.Context(command, info_name=words)
+            yield words, click.Context(command, info_name=words, help_option_names=["-h", "--help"])
 
 
 def render_cli(group: click.Group = cli) -> str:
@@ -72,11 +74,17 @@ def render_reasons() -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def render_stored_evidence() -> str:
+    """Return the schema of the evidence that the record keeps."""
+    return json.dumps(stored_evidence.schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "cli": (ROOT / "docs" / "cli.md", render_cli),
     "reasons": (ROOT / "docs" / "reasons.md", render_reasons),
     "architecture": (architecture.PAGE, architecture.render_page),
     "parts": (architecture.PICTURE, architecture.render_picture),
+    "stored-evidence": (ROOT / "schemas" / "stored-evidence.schema.json", render_stored_evidence),
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from gate.codec.times import parse_time
-from gate.model.vex import VexDocument, VexStatement, VexStatus, says_why
+from gate.model.vex import VexDocument, VexStatement, VexStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,8 +131,7 @@ def _state(analysis: ObjectView) -> tuple[VexStatus, str]:
     if word and word not in _JUSTIFICATIONS:
         expected = " | ".join(sorted(_JUSTIFICATIONS))
         raise analysis.refuse("justification", "has an unknown justification", expected=expected, seen=word)
-    detail = analysis.optional_text("detail").strip()
-    fallback = state if state == "false_positive" else detail if says_why(detail) else ""
+    fallback = state if state == "false_positive" else analysis.optional_text("detail").strip()
     return _STATES[state], word or fallback
 
 

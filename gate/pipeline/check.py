@@ -6,43 +6,49 @@ import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gate.checks import reference as reference_check
 from gate.clock import Clock, Deadline
 from gate.decide import decide, needed_evidence
-from gate.errors import GateError, PolicyError, UsageError
+from gate.errors import GateError, UsageError
 from gate.images.attachments import collect_everywhere
 from gate.images.cached_source import CachedSource
 from gate.images.open_source import open_source
 from gate.images.registry_source import RegistrySource
+from gate.model.collected import Collected
 from gate.model.decision import Decision
 from gate.model.evidence import EvidenceKind, EvidenceSet, FirstSeen, RequestFacts, Unavailable
 from gate.model.reference import ArchiveReference, LayoutReference, Reference, RegistryReference, parse_reference
 from gate.model.unavailable import unavailable_from
 from gate.model.verdict import Verdict
 from gate.pipeline.actor import actor_of
+from gate.pipeline.ask import request_facts, require_sense
 from gate.pipeline.attached import attachment_places, attachment_target, place_of
 from gate.pipeline.collect.context import CollectContext, attempt, image_store, open_collect_context
 from gate.pipeline.collect.gather import gather
+from gate.pipeline.derive import conditions_of
 from gate.pipeline.handoff import origin_of, require_same_image, require_signable, write_unsigned
 from gate.pipeline.image_lock import SCRATCH, image_lock, scratch_folder
 from gate.pipeline.issue.exports import export_verdict, remove_stale
+from gate.pipeline.issue.kept_evidence import DecidedFrom, image_objects
 from gate.pipeline.issue.publishing import Publisher
 from gate.pipeline.issue.recording import first_seen, record_given_again, record_verdict, subject_of
 from gate.pipeline.issue.reuse import inputs_of, known_verdict
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
-from gate.pipeline.issue.verdict_signers import own_signers, require_timestamps, require_verdict_signers
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
 from gate.registry.client import RegistryClient
 from gate.store.record import Record, open_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gate.images.image_source import AttachmentReader, FetchedManifest, ImageSource
     from gate.model.attachment import Attachments
+    from gate.model.digest import Digest
     from gate.model.policy import Policy
     from gate.pipeline.issue.recording import Intent
     from gate.signers.signer import Signer
@@ -89,7 +95,7 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
     now = used.now()
     parsed = parse_reference(reference)
     loaded = load_policy(options.policy, options.ad_hoc, now)
-    _expect_sense(parsed, options, loaded)
+    require_sense(parsed, options, loaded)
     if options.handoff is not None:
         require_signable(options.handoff, loaded.policy, now)
     for file in (options.attestation_file, options.envelope_file, options.unsigned_file):
@@ -103,7 +109,7 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
         run = _Run(
             options=options,
             loaded=loaded,
-            request=_request(reference, parsed, options),
+            request=request_facts(reference, parsed, options),
             record=record,
             clock=used,
             deadline=deadline,
@@ -112,52 +118,6 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
         client = opened.enter_context(RegistryClient(replace(options.registry, offline=options.offline), run.deadline))
         refusal = _refused_before_fetching(run, parsed, client)
         return refusal if refusal is not None else _check_image(run, parsed, client)
-
-
-def _expect_sense(reference: Reference, options: CheckOptions, loaded: LoadedPolicy) -> None:
-    asked = (
-        ("--attestation", options.attestation_file),
-        ("--dsse", options.envelope_file),
-        ("--legacy-attestation", options.legacy_attestation),
-        ("--attach-to", options.attach_to),
-    )
-    for option, given in asked:
-        if given and options.signer is None:
-            raise UsageError(f"{option} needs a key", expected="--key as well", seen="no key")
-    if options.unsigned_file is not None and options.signer is not None:
-        raise UsageError("--unsigned-verdict leaves the signing to another job", expected="no --key", seen="a key")
-    if options.signer is None and options.unsigned_file is None:
-        return
-    if options.signer is not None:
-        require_verdict_signers(options.signer, options.fail_signer, legacy=options.legacy_attestation)
-        if loaded.policy.attest.require_timestamp:
-            require_timestamps(options.signer, options.fail_signer)
-    if loaded.obstacle:
-        raise PolicyError(
-            f"no verdict can be signed: {loaded.obstacle}",
-            code=loaded.obstacle_code,
-            expected="a policy that is whole in itself, and that asks a verdict for nothing more than this run can give",
-        )
-    if isinstance(reference, LayoutReference | ArchiveReference) and options.name is None:
-        raise UsageError(
-            "a layout or archive is attested only under a name", code="REF_NAME", expected="--as registry/repository"
-        )
-
-
-def _request(text: str, reference: Reference, options: CheckOptions) -> RequestFacts:
-    if isinstance(reference, RegistryReference):
-        if options.name is not None:
-            raise UsageError("--as names a layout or archive", expected="no --as", seen=str(reference.repository))
-        return RequestFacts(
-            reference=text,
-            repository=reference.repository,
-            tag=reference.tag,
-            digest=reference.digest,
-            platforms=options.platforms,
-        )
-    return RequestFacts(
-        reference=text, repository=options.name, digest=reference.digest, local=True, platforms=options.platforms
-    )
 
 
 def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun | None:
@@ -172,13 +132,33 @@ def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryCl
         hint = attempt(lambda: client.resolve_tag(reference.repository, reference.tag or "latest"))
         request = replace(request, hint=None if isinstance(hint, Unavailable) else hint)
     fault = Unavailable(code="REF_REFUSED", reason="nothing was fetched, because the reference was refused")
-    verdict = _decide(run, EvidenceSet(request=request, fault=fault))
-    record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
+    return _refused_without_image(run, EvidenceSet(request=request, fault=fault))
+
+
+def _refused_without_image(run: _Run, evidence: EvidenceSet) -> CheckRun:
+    """Decide and record about an image of which nothing was fetched."""
+    verdict = _decide(run, evidence)
+    decided_from = _decided_from(run, evidence)
+    record_verdict(
+        run.record, verdict, run.loaded.content, inputs="", signed=None, target="", decided_from=decided_from
+    )
     return CheckRun(verdict=verdict)
 
 
 def _decide(run: _Run, evidence: EvidenceSet) -> Verdict:
     return decide(evidence, run.policy, run.started.replace(microsecond=0), run.options.environments)
+
+
+def _decided_from(run: _Run, evidence: EvidenceSet, objects: Mapping[Digest, bytes] | None = None) -> DecidedFrom:
+    conditions = replace(
+        conditions_of(run.policy, platforms=run.request.platforms),
+        policy=run.policy.digest,
+        answered_at=run.started.replace(microsecond=0),
+        overridden=run.loaded.overridden,
+        environments=run.options.environments,
+    )
+    collected = Collected(evidence=evidence, conditions=conditions)
+    return DecidedFrom(collected=collected, files=run.loaded.read, objects=objects)
 
 
 def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun:
@@ -188,9 +168,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     except UsageError:
         raise
     except GateError as error:
-        verdict = _decide(run, EvidenceSet(request=run.request, fault=unavailable_from(error)))
-        record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="")
-        return CheckRun(verdict=verdict)
+        return _refused_without_image(run, EvidenceSet(request=run.request, fault=unavailable_from(error)))
     run = replace(run, request=replace(run.request, digest=root.digest))
     if run.options.handoff is not None:
         require_same_image(run.options.handoff, root.digest)
@@ -202,7 +180,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     places = run.options.places
     with (
         image_lock(places.state / "turns", run.subject, run.deadline),
-        scratch_folder(places.cache / SCRATCH, run.deadline) as scratch,
+        scratch_folder(places.cache / SCRATCH) as scratch,
     ):
         context = open_collect_context(
             places,
@@ -253,14 +231,15 @@ def _judge(
     found = attempt(lambda: collect_everywhere(attached, root.digest)) if needed else None
     target = publisher.target if publisher is not None else ""
     inputs = inputs_of(run.subject, run.loaded, run.options, context, found, target)
-    evidence = _gather(run, source, root, context, found)
+    evidence, objects = _gather(run, source, root, context, found)
     verdict = _decide(run, evidence)
     again = not (run.options.reissue or run.options.handoff is not None or run.options.unsigned_file is not None)
     known = _known(run, inputs, verdict, publisher) if again else None
     if known is not None:
         return known
     # What another job scanned says nothing about the programs that are here.
-    return _conclude(run, evidence, verdict, "" if run.options.handoff is not None else inputs, publisher)
+    decided_from = _decided_from(run, evidence, objects)
+    return _conclude(run, decided_from, verdict, "" if run.options.handoff is not None else inputs, publisher)
 
 
 def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None, target: str) -> Publisher | None:
@@ -278,8 +257,7 @@ def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None,
             expected = "--attestation FILE, or --attach-to REPOSITORY"
             raise UsageError("nothing can be attached to an archive", expected=expected, seen="only a key")
         return None
-    own = own_signers(run.options.signer, run.options.fail_signer)
-    return Publisher(source=place, writer=place.writer, record=run.record, target=target, subject=run.subject, own=own)
+    return Publisher(source=place, writer=place.writer, record=run.record, target=target, subject=run.subject)
 
 
 def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:
@@ -309,7 +287,8 @@ def _gather(
     root: FetchedManifest,
     context: CollectContext,
     attached: Attachments | Unavailable | None,
-) -> EvidenceSet:
+) -> tuple[EvidenceSet, dict[Digest, bytes]]:
+    """Return the evidence, and the manifests and configurations as they came."""
     policy = run.policy
     grace = policy.vulnerabilities is not None and bool(policy.vulnerabilities.grace)
     remembered = run.request.repository if grace else None
@@ -326,20 +305,24 @@ def _gather(
             # What was pulled once is judged again without the registry: `--offline` finds every manifest in the store.
             context.store.put(root.descriptor, [root.content])
             source = CachedSource(source, context.store, root.digest)
-        return gather(source, root, begun, policy, needed_evidence(policy), context, run.options.handoff)
+        evidence = gather(source, root, begun, policy, needed_evidence(policy), context, run.options.handoff)
+        return evidence, {root.digest: root.content} | image_objects(evidence, context.store)
 
 
-def _conclude(run: _Run, evidence: EvidenceSet, verdict: Verdict, inputs: str, publisher: Publisher | None) -> CheckRun:
+def _conclude(
+    run: _Run, decided_from: DecidedFrom, verdict: Verdict, inputs: str, publisher: Publisher | None
+) -> CheckRun:
     """Sign what was decided, record it, and publish it."""
+    record = partial(record_verdict, run.record, verdict, run.loaded.content, decided_from=decided_from)
     signer = _signer_of(verdict, run.options)
     try:
         signed = _sign(run, verdict, signer) if signer is not None else None
     except GateError as error:
         # A refusal must not be mistaken for a broken service later: what was decided stands in the record.
-        record_verdict(run.record, verdict, run.loaded.content, inputs="", signed=None, target="", unsigned=error.code)
+        record(inputs="", signed=None, target="", unsigned=error.code)
         raise
     target = publisher.target if publisher is not None else ""
-    _, intent = record_verdict(run.record, verdict, run.loaded.content, inputs=inputs, signed=signed, target=target)
+    _, intent = record(inputs=inputs, signed=signed, target=target)
     try:
         told = _publish(run, publisher, intent) if publisher is not None and intent is not None else ()
     except GateError as error:
@@ -348,7 +331,7 @@ def _conclude(run: _Run, evidence: EvidenceSet, verdict: Verdict, inputs: str, p
         # The image is refused whether or not the registry takes the verdict; the next run publishes it from the record.
         return CheckRun(verdict=verdict, notices=(f"signed and recorded, but not published: {error.code}: {error}",))
     if signed is None:
-        return CheckRun(verdict=verdict, notices=_without_key(run, verdict, evidence))
+        return CheckRun(verdict=verdict, notices=_without_key(run, verdict, decided_from.collected.evidence))
     issued = publisher.issued(intent) if publisher is not None and intent is not None else ()
     written, notices = export_verdict(run.options, verdict, signed.summary.bundle, publisher)
     return CheckRun(verdict=verdict, attestations=(*issued, *written), notices=(*told, *notices))

@@ -6,7 +6,7 @@ read here too, because they are evidence: their digests are compared and recorde
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ from gate.settings.policy_folder import PolicyFolder, read_document
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gate.codec.policy.files import ShippedRoot
     from gate.model.vex import VexDocument
     from gate.pipeline.options import AdHoc
 
@@ -34,16 +35,47 @@ BASELINE: Final = "policies/baseline.yaml"
 _ALL_IMAGES: Final = Glob("**")
 
 
+@dataclass(slots=True)
+class ReadFiles:
+    """The policy's folder, and all that was read of it: what a verdict depends on besides the policy's own bytes.
+
+    `data` are files of threat data, of which only the entries that were looked up are evidence.
+    """
+
+    folder: PolicyFolder
+    files: dict[str, bytes] = field(default_factory=dict)
+    data: dict[str, Digest] = field(default_factory=dict)
+    root: ShippedRoot | None = None
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file; raises as the folder does."""
+        self.files[path] = self.folder.read(path)
+        return self.files[path]
+
+    def digest(self, path: str) -> Digest:
+        """Return the digest of a file of data; raises as the folder does."""
+        self.data[path] = self.folder.digest(path)
+        return self.data[path]
+
+    def public_root(self) -> ShippedRoot:
+        """Return the trusted root of the public Sigstore instance; raises as the folder does."""
+        self.root = self.folder.public_root()
+        return self.root
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPolicy:
-    """A policy with its bytes and folder; `obstacle` says why no verdict may be signed under it, or is empty.
+    """A policy with its bytes, its folder and what was read there; `obstacle` says why no verdict may be signed under it, or "".
 
-    `obstacle_code` is the code of the reason that a run which was to sign ends with.
+    `obstacle_code` is the code of the reason that a run which was to sign ends with. `overridden` says that settings of the
+    command line were laid over it.
     """
 
     policy: Policy
     content: bytes
     folder: PolicyFolder
+    read: ReadFiles | None = None
+    overridden: bool = False
     obstacle: str = ""
     obstacle_code: str = "USAGE"
 
@@ -57,19 +89,27 @@ def load_policy(path: Path | None, ad_hoc: AdHoc, now: datetime) -> LoadedPolicy
     place = path if path is not None else data_path(BASELINE)
     folder = PolicyFolder.of(place)
     content = folder.read(place.name) if path is None else read_document(path)
-    policy = parse_policy(content, name=place.name if path is None else str(path), files=folder)
+    read = ReadFiles(folder)
+    policy = parse_policy(content, name=place.name if path is None else str(path), files=read)
     require_policy_dates(policy, now)
     if not ad_hoc.is_given:
         code = "POL_UNPINNED" if policy.unpinned else "USAGE"
         obstacle = _obstacle(policy)
-        return LoadedPolicy(policy=policy, content=content, folder=folder, obstacle=obstacle, obstacle_code=code)
+        return LoadedPolicy(
+            policy=policy, content=content, folder=folder, read=read, obstacle=obstacle, obstacle_code=code
+        )
     if path is not None:
         raise PolicyError(
             "settings on the command line cannot be mixed with a policy", code="USAGE", expected="one of the two"
         )
     overridden = _lay_over(policy, ad_hoc)
     return LoadedPolicy(
-        policy=overridden, content=content, folder=folder, obstacle="it was made with settings on the command line"
+        policy=overridden,
+        content=content,
+        folder=folder,
+        read=read,
+        overridden=True,
+        obstacle="it was made with settings on the command line",
     )
 
 

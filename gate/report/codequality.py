@@ -35,8 +35,7 @@ def render_report(report: Report) -> str:
 
 def _row(result: Result) -> JsonValue:
     place = result.named_at
-    own = "critical" if result.level is Level.ERROR else "minor"
-    severity = _SEVERITIES[result.severity] if result.severity is not None else own
+    severity = _SEVERITIES[result.severity] if result.severity is not None else "critical"
     return {
         "description": visible(f"{result.image.reference}: {result.message}", 1000),
         "check_name": result.code,

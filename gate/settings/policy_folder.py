@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import printable
 from gate.errors import EvidenceError, PolicyError
+from gate.model.digest import Digest
 
 if TYPE_CHECKING:
     from gate.codec.policy.files import ShippedRoot
@@ -47,6 +48,10 @@ class PolicyFolder:
             return _read_plain(real, path)
         except (OSError, RuntimeError, ValueError) as error:
             raise _refusal(path, _reason(error)) from error
+
+    def digest(self, path: str) -> Digest:
+        """Return the digest of a file, by its path relative to the folder; raises as `read`."""
+        return Digest.of(self.read(path))
 
     def public_root(self) -> ShippedRoot:
         """Return the trusted root of the public Sigstore instance, as the `sigstore` package of this installation ships it.

@@ -37,6 +37,9 @@ class MemoryFiles:
             raise PolicyError("no such file", code="POL_FILE")
         return self.content[path]
 
+    def digest(self, path: str) -> Digest:
+        return Digest.of(self.read(path))
+
     def public_root(self) -> ShippedRoot:
         return ShippedRoot(content=SIGSTORE_ROOT, package="sigstore 0.0")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gate.codec.policy.keys import FILE_KEYS
 from gate.errors import PolicyError
@@ -17,9 +17,12 @@ from gate.model.digest import Digest
 from gate.model.trust import PUBLIC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gate.codec.yaml_node import Fields, Node
     from gate.model.trust import Trust
 
+T = TypeVar("T")
 _PATH: Final = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[\w.+@ -]+(?:/[\w.+@ -]+)*", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAX_PATH_BYTES: Final = 1024
@@ -42,6 +45,10 @@ class PolicyFiles(Protocol):
         Raises:
             PolicyError: `POL_FILE`, the file is not there, is no plain file, is too large or lies outside the folder.
         """
+        ...
+
+    def digest(self, path: str) -> Digest:
+        """Return the digest of a file of which nothing but that is asked; raises as `read`."""
         ...
 
     def public_root(self) -> ShippedRoot:
@@ -101,20 +108,28 @@ class FileReader:
             PolicyError: `POL_FILE`, the file cannot be read or has another digest.
         """
         path = fields.demand("file", _path)
+        data = self._asking(fields.values["file"], self.files.read, path)
+        return PolicyFile(path=path, data=data, digest=self._compared(fields, path, Digest.of(data)))
+
+    def data_file(self, node: Node) -> tuple[str, Digest]:
+        """Return path and digest of the file in `{file, sha256}` whose content is evidence, and read as such elsewhere."""
+        fields = node.fields(FILE_KEYS)
+        path = fields.demand("file", _path)
+        return path, self._compared(fields, path, self._asking(fields.values["file"], self.files.digest, path))
+
+    def _compared(self, fields: Fields, path: str, seen: Digest) -> Digest:
         pinned = fields.get("sha256", read_sha256, None)
-        data = self._read(fields.values["file"], path)
-        seen = Digest.of(data)
         if pinned is None and path not in self.unpinned:
             self.unpinned.append(path)
         if pinned not in {None, seen}:
             node = fields.values["sha256"]
             message = f"is not the digest of {path}"
             raise node.refuse(message, code="POL_FILE", expected=str(pinned), seen=str(seen))
-        return PolicyFile(path=path, data=data, digest=seen)
+        return seen
 
-    def _read(self, node: Node, path: str) -> bytes:
+    def _asking(self, node: Node, ask: Callable[[str], T], path: str) -> T:
         try:
-            return self.files.read(path)
+            return ask(path)
         except PolicyError as error:
             message = f"{node.document}:{node.line}:{node.column}: {node.path}: {error.message}"
             raise PolicyError(message, code=error.code, expected=error.expected, seen=error.seen) from error

@@ -113,8 +113,7 @@ def _epss(node: Node, files: FileReader) -> tuple[EpssRule, tuple[str, Digest]]:
 
 
 def _data_file(node: Node, files: FileReader) -> tuple[str, Digest]:
-    file = files.node(node)
-    return file.path, file.digest
+    return files.data_file(node)
 
 
 def _vex(node: Node, files: FileReader) -> tuple[VexDocument | VexAuthor, ...]:

@@ -17,6 +17,7 @@ from gate.model.evidence import DocumentAnswer, Unavailable
 from gate.sandbox.cyclonedx import DEFAULT_TIME_LIMIT, validate_cyclonedx
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gate.clock import Deadline
@@ -25,9 +26,16 @@ if TYPE_CHECKING:
 
 
 def validate_documents(
-    attachments: Attachments | Unavailable | None, policy: Policy, now: datetime, deadline: Deadline
+    attachments: Attachments | Unavailable | None,
+    policy: Policy,
+    now: datetime,
+    deadline: Deadline,
+    known: Mapping[Digest, DocumentAnswer] | None = None,
 ) -> tuple[DocumentAnswer, ...]:
     """Return an answer about each document on which the check will look, in the order in which it does.
+
+    `known` maps the digest of a signed statement to the answer that was given before: whether a document is valid depends on its
+    bytes alone. What could not be told then is tried again.
 
     All documents of an image share one span of time, which ends at the deadline of the run at the latest.
     """
@@ -36,6 +44,9 @@ def validate_documents(
 
     def validated(verified: VerifiedStatement) -> DocumentAnswer:
         payload = Digest.of(verified.signature.payload)
+        before = known.get(payload) if known is not None else None
+        if before is not None and before.unavailable is None:
+            answers[payload] = before
         if payload not in answers:
             answers[payload] = _answer(payload, verified, timedelta(seconds=within.remaining()))
         return answers[payload]

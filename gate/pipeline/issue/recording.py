@@ -20,6 +20,7 @@ from gate.model.finding import FixState
 from gate.model.image import Descriptor
 from gate.model.verdict import Verdict
 from gate.model.version import VERSION
+from gate.pipeline.issue.kept_evidence import keep_evidence
 from gate.pipeline.issue.statements import Publication
 from gate.store import row_kinds
 from gate.store.record import Entry, Record, Row
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue, ObjectView
     from gate.model.evidence import RequestFacts
     from gate.model.reference import Repository
+    from gate.pipeline.issue.kept_evidence import DecidedFrom
     from gate.pipeline.issue.statements import SignedVerdict
 
 _FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "a row of the record")
+_SINGLE: Final = frozenset({"verdict", "policy", "collected", "statement", "summary"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +61,12 @@ def record_verdict(
     inputs: str,
     signed: SignedVerdict | None,
     target: str,
+    decided_from: DecidedFrom | None = None,
     unsigned: str = "",
 ) -> tuple[Row, Intent | None]:
     """Append the verdict and, where it was signed and `target` names a place, the intent to publish it; both or neither.
 
+    `decided_from` is kept with it, so that it can be decided again.
     `unsigned` is the code of what kept the verdict from being signed, where it was to be.
 
     Raises:
@@ -71,7 +76,8 @@ def record_verdict(
     entries = [
         Entry(
             kind="verdict",
-            content=_verdict_row(record, verdict, policy, signed) | ({"unsigned": unsigned} if unsigned else {}),
+            content=_verdict_row(record, verdict, policy, signed, decided_from)
+            | ({"unsigned": unsigned} if unsigned else {}),
             subject=subject,
             inputs=inputs,
         )
@@ -123,12 +129,20 @@ def record_published(record: Record, intent: Intent, subject: str, now: datetime
     record.append(Entry(kind="published", content=content, subject=subject, refers_to=intent.number))
 
 
-def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: SignedVerdict | None) -> dict[str, JsonValue]:
+def _verdict_row(
+    record: Record,
+    verdict: Verdict,
+    policy: bytes,
+    signed: SignedVerdict | None,
+    decided_from: DecidedFrom | None,
+) -> dict[str, JsonValue]:
     evidence: dict[str, JsonValue] = {
         "verdict": str(record.evidence.put(encode_value(verdict))),
         "policy": str(record.evidence.put(policy)),
         "reports": [str(report.digest) for report in verdict.reports],
     }
+    if decided_from is not None:
+        evidence |= keep_evidence(record.evidence, decided_from, verdict)
     if signed is not None:
         evidence["statement"] = str(record.evidence.put(signed.evidence.bundle))
         evidence["summary"] = str(record.evidence.put(signed.summary.bundle))
@@ -142,8 +156,7 @@ def _verdict_row(record: Record, verdict: Verdict, policy: bytes, signed: Signed
         "policy": {"name": verdict.policy.name, "digest": str(verdict.policy.digest)},
         "environments": [*sorted(verdict.environments)],
         "checks": [
-            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes], "warned": check.warned}
-            for check in verdict.checks
+            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes]} for check in verdict.checks
         ],
         "findings": [*sorted({found.finding.fingerprint for found in verdict.findings})],
         "fixed": [
@@ -207,8 +220,11 @@ def evidence_of(row: Row) -> tuple[Digest, ...]:
     named: list[Digest] = []
     if view.has("evidence"):
         kept = view.object("evidence")
-        named += [kept.digest(name) for name in sorted(kept.fields) if name != "reports"]
-        named += [Digest(text) for text in kept.optional_texts("reports")]
+        named += [kept.digest(name) for name in sorted(kept.fields) if name in _SINGLE]
+        named += [Digest(text) for name in ("reports", "pieces", "objects") for text in kept.optional_texts(name)]
+        named += [file.digest("digest") for file in kept.optional_objects("policyFiles")]
+        root = kept.optional_object("publicRoot")
+        named += [root.digest("digest")] if root is not None else []
     for publication in view.optional_objects("publications"):
         named += [publication.digest("manifest"), publication.digest("bundle")]
     return tuple(named)
@@ -231,11 +247,16 @@ def read_summary(record: Record, row: Row) -> bytes | None:
     return record.evidence.get(evidence.digest("summary")) if "summary" in evidence else None
 
 
-def first_seen(record: Record, repository: Repository) -> FirstSeen:
-    """Return when a fix of each finding was first seen on any digest of a repository; rows of the first release say nothing."""
+def first_seen(record: Record, repository: Repository, before: int | None = None) -> FirstSeen:
+    """Return when a fix of each finding was first seen on any digest of a repository; rows of the first release say nothing.
+
+    `before` is the number of a row: only what the record knew when it was appended counts.
+    """
     since: dict[str, datetime] = {}
     kept = False
     for row in record.verdicts_of(str(repository)):
+        if before is not None and row.number >= before:
+            break
         if row.legacy:
             continue
         view, kept = row.view(), True

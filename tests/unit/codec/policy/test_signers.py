@@ -9,6 +9,7 @@ import pytest
 from gate.codec.policy.document import parse_policy
 from gate.codec.policy.files import ShippedRoot
 from gate.errors import KeyFileError, PolicyError
+from gate.model.digest import Digest
 from gate.model.policy_signers import KeySigner
 from gate.model.signer import KeyAlgorithm
 from tests.support.policies import (
@@ -113,6 +114,9 @@ def test_twin_a_pinned_file_with_its_bytes_is_read() -> None:
 def test_a_path_that_leaves_the_folder_is_never_read(path: str) -> None:
     class Untouched:
         def read(self, path: str) -> bytes:
+            raise AssertionError(path)
+
+        def digest(self, path: str) -> Digest:
             raise AssertionError(path)
 
         def public_root(self) -> ShippedRoot:
