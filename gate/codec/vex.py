@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.strict_json import parse_object
 from gate.codec.vex_cyclonedx import read_cyclonedx_vex
 from gate.codec.vex_openvex import read_openvex
+from gate.codec.yaml_characters import reordering
 from gate.model.digest import Digest
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ def parse_vex(data: bytes, fault: Fault, *, source: str, products: tuple[str, ..
     Raises:
         GateError: of the class and code of `fault`.
     """
-    return read_vex(
-        parse_object(data, fault, limit_bytes=MAX_VEX_BYTES), Digest.of(data), source=source, products=products
-    )
+    view = parse_object(data, fault, limit_bytes=MAX_VEX_BYTES)
+    reordered = reordering(data.decode("utf-8", "replace"))
+    if reordered:
+        raise fault.refuse("is shown in another order than it is read in", expected="plain text", seen=reordered)
+    return read_vex(view, Digest.of(data), source=source, products=products)
 
 
 def read_vex(view: ObjectView, digest: Digest, *, source: str, products: tuple[str, ...] = ()) -> VexDocument:

@@ -2,9 +2,10 @@
 
 Only the part of YAML that people write in configuration is taken: mappings, sequences, texts. Refused are anchors,
 aliases and merge keys (a bomb, or a value that stands elsewhere than it works), tags (`!!python/...`), directives, a
-second document, a key that is given twice, keys that are not text, other encodings than UTF-8, and more than the limits
-below. No scalar is converted here: what `no`, `1e3` or `2027-01-31` means, says whoever asks for a text, a boolean or a
-date (`gate.codec.yaml_node`), so that no reader's list of magic words decides.
+second document, a key that is given twice, keys that are not text, other encodings than UTF-8, characters that a reviewer
+and a parser do not read alike (`gate.codec.yaml_characters`), and more than the limits below. No scalar is converted here:
+what `true` or `2027-01-31` means, says whoever asks for a text, a boolean or a date (`gate.codec.yaml_node`), so that no
+reader's list of magic words decides.
 
 Specification: YAML 1.2.2; attack P05.
 """
@@ -17,6 +18,7 @@ from typing import Final
 import yaml
 
 from gate.codec.strict_json import printable
+from gate.codec.yaml_characters import deceiving, deceiving_value
 from gate.codec.yaml_node import Entry, Node, Scalar
 from gate.errors import PolicyError
 
@@ -41,14 +43,25 @@ def parse_yaml(data: bytes, *, name: str) -> Node | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _refusal(name, line, 1, "the document is not UTF-8", "UTF-8", f"a wrong byte at {error.start}") from error
+    text = text.removeprefix("\ufeff")
+    _require_plain_characters(text, name)
     try:
-        return _Builder(name, yaml.parse(text.removeprefix("\ufeff"), Loader=SAFE_LOADER)).document()
+        return _Builder(name, yaml.parse(text, Loader=SAFE_LOADER)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise _refusal(name, *place, "this is not YAML", "well-formed YAML", str(error.problem or "")) from error
     except yaml.YAMLError as error:
         raise _refusal(name, 1, 1, "this is not YAML", "printable characters only", "a control character") from error
+
+
+def _require_plain_characters(text: str, name: str) -> None:
+    """Refuse what a reviewer and a parser do not read alike, comments included."""
+    found = deceiving(text)
+    if found is not None:
+        before = text[: found[0]]
+        line, column = before.count("\n") + 1, found[0] - (before.rfind("\n") + 1) + 1
+        raise _refusal(name, line, column, "readers differ on a character here", "plain text", found[1])
 
 
 def _refusal(
@@ -90,6 +103,7 @@ class _Builder:
         value: Scalar | tuple[Node, ...] | tuple[Entry, ...]
         kind = "mapping"
         if isinstance(event, yaml.ScalarEvent):
+            self._require_plain_value(event)
             kind, value = "scalar", Scalar(event.value, plain=not event.style)
         elif isinstance(event, yaml.SequenceStartEvent):
             kind, value = "sequence", self._items(path, depth)
@@ -131,6 +145,7 @@ class _Builder:
         self._count(event, 1)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._wrong(event, "a key is not text", "a word")
+        self._require_plain_value(event)
         if event.value == "<<" and not event.style:
             raise self._wrong(event, "a merge key stands here", "every value where it is used")
         if event.value in before:
@@ -138,6 +153,12 @@ class _Builder:
             first = f"the first at line {before[event.value].line}"
             raise self._wrong(event, message, "it once", first, "POL_DUPLICATE_KEY")
         return str(event.value)
+
+    def _require_plain_value(self, event: yaml.ScalarEvent) -> None:
+        """Refuse in a value or key, escapes resolved, what is refused in the text, and spaces that part nothing."""
+        found = deceiving_value(event.value)
+        if found:
+            raise self._wrong(event, "readers differ on a character here", "plain text", found)
 
     def _wrong(
         self, event: yaml.Event, message: str, expected: str, seen: str = "", code: str = "POL_MALFORMED"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
 from typing import Final
 
 from gate.codec.yaml_document import parse_yaml
@@ -104,19 +103,11 @@ def _read_rule(node: Node) -> Rule:
         confidence=fields.get("confidence", lambda value: value.choice(Confidence), Confidence.HIGH),
         prefix=fields.get("prefix", lambda value: value.text(max_bytes=MAX_PREFIX_BYTES), ""),
         source=fields.demand("source", Node.text),
-        reviewed=fields.get("reviewed", _read_day, None),
+        reviewed=fields.get("reviewed", Node.date, None),
         checksum_source=fields.get("checksumSource", lambda value: value.matching(_ADDRESS, "an https:// address"), ""),
         match=_read_examples(examples, "match"),
         no_match=_read_examples(examples, "noMatch"),
     )
-
-
-def _read_day(node: Node) -> date:
-    text = node.text(max_bytes=10)
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise node.refuse("is not a day", expected="a date as 2026-12-01", seen=text) from error
 
 
 def _read_pattern(node: Node) -> str:

@@ -277,3 +277,11 @@ def test_any_change_gives_a_document_or_the_fault(data: st.DataObject) -> None:
     except PolicyError as error:
         code = error.code
     assert code in {"", "POL_FILE"}
+
+
+@pytest.mark.parametrize("char", ["\u202e", "\u2066"])
+def test_a_document_that_is_shown_in_another_order_is_refused(char: str) -> None:
+    document = changed(OPENVEX, status_notes=f"the code{char} is never started")
+    with pytest.raises(PolicyError, match="another order"):
+        parse(json.dumps(document, ensure_ascii=False).encode())
+    assert parse(document).statements, "an escape is shown as it is read"

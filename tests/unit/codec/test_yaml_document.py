@@ -37,7 +37,7 @@ def refused(data: bytes) -> PolicyError:
         pytest.param(b"? [a]\n: 1\n", "POL_MALFORMED", "1:3", "not text", id="P05-complex-key"),
         pytest.param(b"a: \xff\n", "POL_MALFORMED", "1:1", "UTF-8", id="P05-encoding"),
         pytest.param("a: 1".encode("utf-16"), "POL_MALFORMED", "1:1", "UTF-8", id="P05-utf-16"),
-        pytest.param(b"a: \x00\n", "POL_MALFORMED", "1:1", "YAML", id="P05-control-character"),
+        pytest.param(b"a: \x00\n", "POL_MALFORMED", "1:4", "readers differ", id="P05-control-character"),
         pytest.param(b"a: b: c\n", "POL_MALFORMED", "1:5", "YAML", id="P05-not-yaml"),
         pytest.param(b"a: [\n", "POL_MALFORMED", "2:1", "YAML", id="P05-cut-off"),
     ],
@@ -136,3 +136,57 @@ def read_or_refuse(data: bytes) -> Node | PolicyError | None:
         return parse_yaml(data, name="p.yaml")
     except PolicyError as error:
         return error
+
+
+DECEIVING = {
+    "next-line": "\x85", "line-separator": "\u2028", "paragraph-separator": "\u2029", "vertical-tab": "\v", "form-feed": "\f",
+    "carriage-return": "\r", "file-separator": "\x1c", "right-to-left-override": "\u202e", "left-to-right-isolate": "\u2066",
+    "pop-isolate": "\u2069", "right-to-left-mark": "\u200f", "arabic-mark": "\u061c", "zero-width-space": "\u200b",
+    "word-joiner": "\u2060", "byte-order-mark": "\ufeff", "soft-hyphen": "\xad", "hangul-filler": "\u3164", "tag": "\U000e0041",
+    "joiner-in-a-word": "\u200d", "variation-in-a-word": "\ufe0f", "delete": "\x7f", "escape": "\x1b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("char", DECEIVING.values(), ids=DECEIVING)
+@pytest.mark.parametrize(
+    "where", ["a: 1 # c{}x: y\n", "a: x{}y\n", "x{}y: 1\n", "'x{}y': 1\n", "a: 'x{}y'\n", "a: |\n  x{}y\n"]
+)
+def test_p11_no_character_that_readers_differ_on_stands_anywhere(where: str, char: str) -> None:
+    error = refused(where.format(char).encode())
+    assert error.code == "POL_MALFORMED"
+    assert "readers differ" in error.message
+    assert f"U+{ord(char):04X}" in error.seen
+
+
+@pytest.mark.parametrize("char", [char for char in DECEIVING.values() if char != "\r"])
+@pytest.mark.parametrize("where", ['a: "x{}y"\n', '"x{}y": 1\n', '{{"a": ["x{}y"]}}\n'])
+def test_p11_an_escape_is_the_character(where: str, char: str) -> None:
+    error = refused(where.format(f"\\U{ord(char):08x}").encode())
+    assert (error.code, "readers differ" in error.message) == ("POL_MALFORMED", True)
+
+
+@pytest.mark.parametrize(
+    "escape", ["\\N", "\\L", "\\P", "\\x85", "\\u2028", "\\u202E", "\\0", "\\e", "\\a", "\\v", "\\r"]
+)
+def test_p11_the_short_escapes_of_yaml_are_refused_alike(escape: str) -> None:
+    assert "readers differ" in refused(f'a: "x{escape}y"\n'.encode()).message
+
+
+@pytest.mark.parametrize(
+    "text", ["a: high\xa0\n", "a: \xa0high\n", "a: high\xa0# a comment\n", "a: b:\u3000c\n", 'a: "\\_x"\n']
+)
+def test_p11_a_space_that_parts_nothing_is_refused_where_it_seems_to(text: str) -> None:
+    assert "readers differ" in refused(text.encode()).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: \xe9t\xe9 \u2013 na\xefve # \xe7a\n", "a: x # \u26a0\ufe0f and \U0001f469\u200d\U0001f469\u200d\U0001f467\n",
+        "a: '\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645'\n", "a: \u4e2d\u6587\u3000\u6587\u5b57\n",
+        "# Politique\xa0: stricte\na: x\n", "a: 'Ce qui tourne\xa0: tout'\n", "a: x\r\nb: y\r\n", 'a: "x\\ty\\n"\n',
+        "\ufeffa: x\n", "a: \u05e9\u05dc\u05d5\u05dd\n", "a: \u0915\u094d\u200d\u0937\n",
+    ],
+)  # fmt: skip
+def test_p11_twin_what_people_write_in_their_languages_is_read(text: str) -> None:
+    assert parse_yaml(text.encode(), name="p.yaml") is not None
