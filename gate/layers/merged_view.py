@@ -101,7 +101,7 @@ class MergedView:
         if _WHITEOUT in entry.path and self._add_whiteout(entry, folder, name):
             return
         if not entry.path:
-            self._root = self._written(self._root, entry, self._node(entry))
+            self._root = self._written(self._root, self._node(entry))
             return
         parent = self._parent_of(folder, entry)
         if parent.children is None:
@@ -252,7 +252,7 @@ class MergedView:
         node = self._node(entry)
         if isinstance(there, _Directory):
             if node.kind is EntryKind.DIRECTORY:
-                siblings[name] = self._written(there, entry, node)
+                siblings[name] = self._written(there, node)
                 return
             if there.touched == self._layer:
                 raise _twice(entry)
@@ -260,10 +260,9 @@ class MergedView:
             raise _twice(entry)
         siblings[name] = _Directory(node, self._layer) if node.kind is EntryKind.DIRECTORY else node
 
-    def _written(self, there: _Directory, entry: Entry, node: Node) -> _Directory:
-        # Builders repeat a directory; the same rights and owner make the repetition harmless.
-        if there.node.layer == self._layer and there.node != node:
-            raise _twice(entry)
+    def _written(self, there: _Directory, node: Node) -> _Directory:
+        # Builders repeat a directory (rules_pkg for each dependency, with rights of its own): every runtime keeps the last rights
+        # and owner, and the scanners look at neither.
         there.node, there.touched = node, self._layer
         return there
 
