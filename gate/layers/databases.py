@@ -220,6 +220,8 @@ def _parser_of(path: bytes) -> _Parse | None:
 
 def nested_database(path: bytes) -> tuple[str, _Parse] | None:
     """Return kind and reader of a database below another root than the image's; None for any other path."""
+    if path in _FILES:
+        return None  # of the root itself, though it ends like another one: `usr/lib/apk/db/installed`
     for known, form in _FILES.items():
         if path.endswith(b"/" + known) and form.kind != "chisel":
             return form.kind, form.parse

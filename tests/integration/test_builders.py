@@ -7,10 +7,11 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from tests.support.builder_forms import FORMS
 from tests.support.command import Told
 from tests.support.policies import policy_document
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 _FIXTURES: Final = Path(__file__).parents[2] / "fixtures" / "builders"
 NAMES: Final = sorted(path.name.removesuffix(".tar.gz") for path in _FIXTURES.glob("*.tar.gz"))
 # What is asked of each: everything that looks into layers and configuration.
-_POLICY: Final = {
+_POLICY: Final[dict[str, Any]] = {
     "vulnerabilities": {"failOn": "high", "databaseMaxAge": "48h"},
     "secrets": {"failOn": "any"},
     "image": {"user": "any", "setuid": {"allow": []}},
@@ -53,6 +54,33 @@ def test_the_image_of_a_real_builder_passes(name: str, policy: Path, tmp_path: P
     assert told.exit_code == 0, [check for check in report["images"][0]["checks"] if check["outcome"] != "pass"]
     (coverage,) = [check for check in report["images"][0]["checks"] if check["id"] == "coverage"]
     assert coverage["outcome"] == "pass"
+
+
+# What an operator says of images that have no distribution: Nix's, whose store Grype reads.
+_EMPTY: Final = {"nix": {"emptyBase": ["**"], "scanners": {"require": ["trivy", "grype"]}}}
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_the_form_of_a_builder_that_cannot_run_here_passes(
+    name: str, tmp_path: Path, tell: Callable[..., Told]
+) -> None:
+    spec = {**_POLICY, "vulnerabilities": {**_POLICY["vulnerabilities"], **_EMPTY.get(name, {})}}
+    place = tmp_path / "policy.yaml"
+    place.write_text(json.dumps(policy_document(**spec)), encoding="utf-8")
+    told = tell(
+        "check",
+        FORMS[name](tmp_path),
+        "--as",
+        f"registry.example/shop/{name}",
+        "--policy",
+        str(place),
+        "--format",
+        "json",
+    )
+    report = json.loads(told.stdout)
+    assert told.exit_code == 0, [
+        check for check in report["images"][0]["checks"] if check["outcome"] in {"fail", "error"}
+    ]
 
 
 def test_there_are_images_of_several_builders() -> None:

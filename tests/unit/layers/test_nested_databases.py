@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gate.layers.databases import _FILES, CHISEL_MANIFEST, nested_database
 from gate.layers.dpkg import parse_status
 from tests.support.layers import facts_of
 from tests.support.rpm_families import rpm_database
@@ -69,3 +70,10 @@ def test_a_package_that_dpkg_only_knows_of_has_no_version() -> None:
     text = "Package: a\nStatus: unknown ok not-installed\nArchitecture: amd64\n\n"
     assert parse_status(text.encode()).problem == ""
     assert parse_status(text.replace("not-installed", "unpacked").encode()).problem
+
+
+def test_a_database_of_the_root_itself_is_not_nested_whatever_its_path_ends_with() -> None:
+    for path in _FILES:
+        assert nested_database(path) is None, path
+        if path != CHISEL_MANIFEST:
+            assert nested_database(b"srv/rootfs/" + path) is not None, path
