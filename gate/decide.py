@@ -6,6 +6,7 @@ and combines the outcomes. It knows no clock, network, file, environment or rand
 - An image passes when every check that was asked says pass, and the policy asks for more than what is always asked.
 - One failed check refuses, whatever else could not be judged (`docs/adr/0003-fail-dominates-error.md`).
 - A waiver marks a problem; the problem stays in the verdict. What is `error` can never be waived.
+- A check that the policy only warns of keeps its outcome `fail` and refuses nothing. What could not be judged is never a warning.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gate.checks import CHECKS
 from gate.findings.waivers import applies_to_image, excuses, is_active
@@ -21,10 +22,13 @@ from gate.model.decision import Decision, Outcome
 from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.model.image_config import ImageConfig
+from gate.model.policy import refusing_checks
 from gate.model.reasons import ReasonClass, reason
 from gate.model.string_map import StringMap
 from gate.model.verdict import (
     CheckResult,
+    JudgedFinding,
+    JudgedSecret,
     PolicySummary,
     Problem,
     SecretSearch,
@@ -43,9 +47,9 @@ if TYPE_CHECKING:
     from gate.model.evidence import EvidenceSet, SubjectEvidence
     from gate.model.finding import Finding
     from gate.model.policy import Policy, Waiver
-    from gate.model.verdict import JudgedFinding, JudgedSecret
 
-_ALWAYS_ASKED = frozenset({"reference", "coverage"})
+J = TypeVar("J", JudgedFinding, JudgedSecret)
+
 # Where an image says that it comes from (OCI image-spec, annotations).
 SHOWN_LABELS = frozenset(f"org.opencontainers.image.{name}" for name in ("revision", "source", "base.digest"))
 
@@ -73,14 +77,18 @@ def decide(
     evidence = replace(evidence, subjects=tuple(sorted(evidence.subjects, key=_subject_order)))
     waivers = _active_waivers(policy, evidence, now)
     asked = [(check, check.judge(evidence, policy, now)) for check in CHECKS if check.asked(policy)]
-    answers = {check.id: _with_waivers(check, answer, waivers) for check, answer in asked}
+    answers = {
+        check.id: _with_warnings(check, _with_waivers(check, answer, waivers), policy) for check, answer in asked
+    }
     checks = tuple(_result(check, answers.get(check.id)) for check in CHECKS)
     judged = [answers[check.id] for check, _ in asked]
     return Verdict(
         request=evidence.request,
-        decision=_decision(checks, policy),
+        decision=_decision(checks, policy, now),
         evaluated_at=now,
-        policy=PolicySummary(name=policy.name, digest=policy.digest, uri=f"gate-policy:{policy.name}"),
+        policy=PolicySummary(
+            name=policy.name, digest=policy.digest, uri=f"gate-policy:{policy.name}", warn=policy.warn
+        ),
         environments=policy.attest.environments if environments is None else environments,
         checks=checks,
         root=evidence.root,
@@ -107,12 +115,11 @@ def _subject_order(subject: SubjectEvidence) -> tuple[str, str]:
     return str(subject.subject.platform), str(subject.subject.digest)
 
 
-def _decision(checks: Sequence[CheckResult], policy: Policy) -> Decision:
-    outcomes = {check.outcome for check in checks}
+def _decision(checks: Sequence[CheckResult], policy: Policy, now: datetime) -> Decision:
+    outcomes = {check.outcome for check in checks if not check.warned}
     if Outcome.FAIL in outcomes:
         return Decision.REFUSED
-    asked = {check.id for check in checks if check.outcome is not Outcome.DISABLED}
-    asks_nothing = not asked - _ALWAYS_ASKED and not policy.registries
+    asks_nothing = not refusing_checks(policy, now)
     if Outcome.ERROR in outcomes or asks_nothing:
         return Decision.ERROR
     return Decision.PASSED
@@ -121,17 +128,31 @@ def _decision(checks: Sequence[CheckResult], policy: Policy) -> Decision:
 def _result(check: Check, answer: Answer | None) -> CheckResult:
     if answer is None:
         return CheckResult(id=check.id, outcome=Outcome.DISABLED, message="the policy does not ask for it")
-    outcome = _outcome(answer.problems)
-    message = _passed_message(answer) if outcome is Outcome.PASS else _first_message(answer.problems)
-    return CheckResult(id=check.id, outcome=outcome, message=message, problems=answer.problems, counts=answer.counts)
+    outcome, warned = _outcome(answer.problems)
+    message = _passed_message(answer) if outcome is Outcome.PASS else _first_message(answer.problems, outcome)
+    return CheckResult(
+        id=check.id,
+        outcome=outcome,
+        message=f"a warning, which refuses nothing: {message}" if warned else message,
+        problems=answer.problems,
+        counts=answer.counts,
+        warned=warned,
+    )
 
 
-def _outcome(problems: Iterable[Problem]) -> Outcome:
-    """Return the outcome of what is not waived: anything that is the image's fault fails, anything else could not be judged."""
-    kinds = {reason(problem.code).kind for problem in problems if not problem.waived_by}
+def _outcome(problems: Iterable[Problem]) -> tuple[Outcome, bool]:
+    """Return the outcome of what is not waived, and whether it is only a warning.
+
+    Anything that is the image's fault and refuses fails; else anything that could not be judged is an error, which no warning
+    hides; what is left are warnings: a failure that refuses nothing.
+    """
+    standing = [problem for problem in problems if not problem.waived_by]
+    kinds = {reason(problem.code).kind for problem in standing if not problem.warned}
     if ReasonClass.FAIL in kinds:
-        return Outcome.FAIL
-    return Outcome.ERROR if kinds else Outcome.PASS
+        return Outcome.FAIL, False
+    if kinds:
+        return Outcome.ERROR, False
+    return (Outcome.FAIL, True) if standing else (Outcome.PASS, False)
 
 
 def _passed_message(answer: Answer) -> str:
@@ -142,10 +163,37 @@ def _passed_message(answer: Answer) -> str:
     return f"passes by waiver alone ({waivers}): {len(answer.problems)} waived, the first: {answer.problems[0].message}"
 
 
-def _first_message(problems: Sequence[Problem]) -> str:
+def _first_message(problems: Sequence[Problem], outcome: Outcome) -> str:
+    """Return the message of the first problem that decided, and how many there are beside it."""
     standing = [problem for problem in problems if not problem.waived_by]
+    # A stable sort: what refuses, or could not be judged where that decides, comes before a warning.
+    standing.sort(key=lambda problem: problem.warned or (outcome is Outcome.FAIL) is not _is_fault(problem))
     more = f" (and {len(standing) - 1} more)" if len(standing) > 1 else ""
     return standing[0].message + more
+
+
+def _is_fault(problem: Problem) -> bool:
+    return reason(problem.code).kind is ReasonClass.FAIL
+
+
+def _with_warnings(check: Check, answer: Answer, policy: Policy) -> Answer:
+    """Return the answer of a check that the policy only warns of: what would refuse is marked, what is no answer stays."""
+    if check.id not in policy.warn:
+        return answer
+    return replace(
+        answer,
+        problems=tuple(
+            replace(problem, warned=True) if _is_fault(problem) and not problem.waived_by else problem
+            for problem in answer.problems
+        ),
+        findings=tuple(_warn_of(found) if found.counts else found for found in answer.findings),
+        secrets=tuple(_warn_of(found) if found.counts else found for found in answer.secrets),
+    )
+
+
+def _warn_of(found: J) -> J:
+    words = f"{found.explanation}; a warning, which refuses nothing"
+    return replace(found, counts=False, warned=True, explanation=words)
 
 
 def _active_waivers(policy: Policy, evidence: EvidenceSet, now: datetime) -> tuple[Waiver, ...]:
@@ -178,7 +226,7 @@ def _with_waivers(check: Check, answer: Answer, waivers: Sequence[Waiver]) -> An
 
 
 def _waived(check: str, problem: Problem, waivers: Sequence[Waiver], findings: Sequence[Finding]) -> Problem:
-    if reason(problem.code).kind is not ReasonClass.FAIL:
+    if not _is_fault(problem):
         return problem
     excusing = next((waiver.id for waiver in waivers if excuses(waiver, check, problem, findings)), "")
     return replace(problem, waived_by=excusing) if excusing else problem

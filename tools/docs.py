@@ -37,7 +37,7 @@ def commands(group: click.Group = cli, path: str = "gate") -> Iterator[tuple[str
         if isinstance(command, click.Group):
             yield from commands(command, words)
         else:
-            yield words, click.Context(command, info_name=words, help_option_names=["-h", "--help"])
+            yield words, click.Context(command, info_name=words)
 
 
 def render_cli(group: click.Group = cli) -> str:

@@ -12,6 +12,7 @@ from gate.checks._per_subject import over_subjects
 from gate.checks._rule_variables import evidence_of_rules
 from gate.model.check import Answer, Check
 from gate.model.evidence import EvidenceKind, Unavailable
+from gate.model.policy import FailOrWarn
 from gate.model.problems import missing, problem_of
 from gate.model.verdict import Problem
 
@@ -33,8 +34,6 @@ def _needs(policy: Policy) -> frozenset[EvidenceKind]:
 
 
 def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
-    del now
-
     def ask(subject: SubjectEvidence) -> Iterable[Problem]:
         digest = subject.subject.digest
         # A rule over findings that nobody looked for would hold for every image.
@@ -44,7 +43,7 @@ def _judge(evidence: EvidenceSet, policy: Policy, now: datetime) -> Answer:
         if subject.rules is None or isinstance(subject.rules, Unavailable):
             return (problem_of(subject.rules, "the evaluation of the rules", digest),)
         results = {result.id: result for result in subject.rules}
-        answers = (_problem(rule, results.get(rule.id), digest) for rule in policy.rules)
+        answers = (_problem(rule, results.get(rule.id), digest, now) for rule in policy.rules)
         return tuple(problem for problem in answers if problem is not None)
 
     return Answer(message=f"all {len(policy.rules)} rules hold", problems=over_subjects(evidence, ask))
@@ -64,22 +63,29 @@ def _missing(subject: SubjectEvidence, evidence: EvidenceSet, kinds: frozenset[E
             yield problem
 
 
-def _problem(rule: Rule, result: RuleResult | None, digest: Digest) -> Problem | None:
+def _problem(rule: Rule, result: RuleResult | None, digest: Digest, now: datetime) -> Problem | None:
     if result is not None and result.value is True:
         return None
     if result is not None and result.value is False:
         return Problem(
             code="RULE_VIOLATED",
-            message=f"{rule.id}: {rule.message}",
+            message=f"{rule.id}: {rule.message}{_begins(rule, now)}",
             expected=rule.cel,
             seen="false",
             subject=digest,
             rule=rule.id,
+            warned=not rule.refuses(now),
         )
     seen = result.error if result is not None else "it was not evaluated"
     return Problem(
         code="POL_EVAL", message=f"{rule.id} has no answer", expected="true or false", seen=seen, subject=digest
     )
+
+
+def _begins(rule: Rule, now: datetime) -> str:
+    """Say from which day on a broken rule refuses, where that day is still to come."""
+    waits = rule.level is FailOrWarn.FAIL and not rule.refuses(now)
+    return f" (a warning; it refuses from {rule.begins})" if waits else ""
 
 
 CHECK = Check(id="rules", title="The policy's own rules", asked=_asked, needs=_needs, judge=_judge)

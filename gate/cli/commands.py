@@ -14,6 +14,7 @@ from gate.cli.outputs import silence_standard_output
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+HELP_NAMES: Final = ("-h", "--help")
 _OWN: Final = "Options"
 # The sections of `--help` after a command's own options, in this order; names as the command line has them.
 _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -59,6 +60,11 @@ class Command(click.Command):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return `-h` and `--help` in every context: click keeps the option of the first one that asks."""
+        del ctx
+        return list(HELP_NAMES)
+
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401 - as click has it
         """Parse the arguments; whoever closed the pipe has read enough of the help."""
         try:
@@ -72,6 +78,11 @@ class Group(click.Group):
     """A group that names the nearest right command where there is none of a name."""
 
     command_class: type[click.Command] | None = Command
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return `-h` and `--help` in every context: click keeps the option of the first one that asks."""
+        del ctx
+        return list(HELP_NAMES)
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401 - as click has it
         """Parse the arguments; whoever closed the pipe has read enough of the help."""

@@ -35,7 +35,7 @@ REGISTRIES: Final = "registries"
 # Every option of every command, for a file serves all of them; a test holds this against the commands.
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
-        "annotation", "as", "attach-to", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
+        "all", "annotation", "as", "attach-to", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
         "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
         "certificate-oidc-issuer-regexp", "ct-key", "db-digest", "debug", "dry-run", "dsse", "environment",
         "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db", "ignore-unfixed",

@@ -1,7 +1,8 @@
 """The environment, read here and nowhere else: exactly the variables that are documented, handed on as values.
 
 Options bring their own `GATE_<OPTION>`. Beside those: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, the login
-files of Docker and Podman, passwords of keys, and `SIGSTORE_ID_TOKEN`. Programs that the gate starts get none of these.
+files of Docker and Podman, passwords of keys, `SIGSTORE_ID_TOKEN`, and `GITHUB_TOKEN` or `GH_TOKEN`. Programs that the gate
+starts get none of these.
 """
 
 from __future__ import annotations
@@ -93,6 +94,11 @@ def password_source(file: Path | None, *, confirm: bool = False) -> PasswordSour
 def identity_token() -> str:
     """Return the identity token that the environment holds, or nothing; the variable is that of every Sigstore client."""
     return os.environ.get("SIGSTORE_ID_TOKEN", "")
+
+
+def github_token() -> str:
+    """Return the token for GitHub's API that the environment holds, or nothing; the variables are those of its own tools."""
+    return os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
 
 
 def _from_file(path: Path) -> bytes:

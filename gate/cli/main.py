@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check": ("gate.cli.check:check", "Judge images under a policy, and attest the verdict."),
     "verify": ("gate.cli.verify:verify", "Demand a valid passing verdict before a deployment."),
     "resolve": ("gate.cli.resolve:resolve", "Print the digest that a tag names now."),
+    "refs": ("gate.cli.refs:refs", "Find references to images and other code; refuse those that can move."),
     "attest": ("gate.cli.attest:attest", "Show, sign and prune what is attached to a digest."),
     "sign": ("gate.cli.sign:sign", "Sign an image digest the way Cosign does."),
     "verify-bundle": (
@@ -132,7 +133,7 @@ def _ended(error: GateError, session: Session) -> int:
 
 @click.group(
     cls=Gate,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     epilog="Exit codes: 0 passed, 1 refused, 2 invalid request, 3 could not be judged, 4 internal error.",
 )
 @click.version_option(VERSION, prog_name="gate", message="%(prog)s %(version)s", help="Show the version and exit.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from gate.cli.common import Common, image_report_options, record_option, registr
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
+from gate.cli.images import asked_images, images_options
+from gate.cli.messages import say_error
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
 from gate.model.digest import Digest
 from gate.model.reference import Repository
 from gate.model.requirement import DEFAULT_MAX_AGE
 from gate.pipeline.verify_options import VerifyOptions
-from gate.report.content import ImageReport, Report
+from gate.report.codes import worst_exit_code
+from gate.report.content import ImageReport, NamedAt, Report
 
 demand_options = with_options(
     click.option(
@@ -83,7 +87,8 @@ source_options = with_options(
 
 
 @click.command(cls=Command)
-@click.argument("reference", metavar="REF")
+@click.argument("references", metavar="[REF...]", nargs=-1)
+@images_options
 @demand_options
 @source_options
 @registry_options
@@ -91,7 +96,9 @@ source_options = with_options(
 def verify(
     common: Common,
     *,
-    reference: str,
+    references: tuple[str, ...],
+    images: Path | None,
+    named_at: NamedAt | None,
     requirement: Path | None,
     keys: tuple[Path, ...],
     identity: str | None,
@@ -139,6 +146,9 @@ def verify(
     if (requirement is not None) == flags or (requirement is None and not ((keys or who) and policies)):
         expected = "--requirement alone, or --policy and --key or an identity"
         raise UsageError("it is not clear what is demanded", expected=expected)
+    asked = asked_images(references, images, named_at)
+    if attestation is not None and len(asked) > 1:
+        raise UsageError("--attestation is for one image", expected="one reference", seen=f"{len(asked)} references")
     options = VerifyOptions(
         places=common.places(record=record),
         requirement=read_requirement(requirement) if requirement is not None else None,
@@ -154,21 +164,31 @@ def verify(
         require_timestamp=require_timestamp,
         attestation_file=attestation,
         name=name,
+        recorded=record is not None,
         offline=common.offline,
         registry=registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline),
     )
-    image = _demanded(reference, common.timed(options))
-    common.finish(Report(images=(image,), exit_code=image.exit_code, now=common.now))
+    timed = common.timed(options)
+    reports = tuple(replace(_demanded(item.reference, timed), named_at=item.named_at) for item in asked)
+    code = worst_exit_code(image.exit_code for image in reports)
+    common.finish(Report(images=reports, exit_code=code, now=common.now))
 
 
 def _demanded(reference: str, options: VerifyOptions) -> ImageReport:
     # Loaded where something is demanded: `gate verify --help` needs nothing of it.
-    from gate.pipeline.verify import admit, run_of  # noqa: PLC0415
+    from gate.pipeline.verify import answer_about, run_of  # noqa: PLC0415
 
     try:
-        admission = admit(reference, options)
+        answer = answer_about(reference, options)
     except GateError as error:
         return ImageReport(reference=reference, error=error)
-    if admission.refusal is not None:
-        return ImageReport(reference=reference, error=admission.refusal, set_aside=admission.set_aside)
+    admission, unrecorded = answer.outcome, answer.unrecorded
+    failed = isinstance(admission, GateError) or admission.refusal is not None
+    if failed and unrecorded is not None:
+        # The refusal stands whether or not it could be recorded.
+        say_error(unrecorded)
+    if isinstance(admission, GateError):
+        return ImageReport(reference=reference, error=admission)
+    if refusal := admission.refusal or unrecorded:
+        return ImageReport(reference=reference, error=refusal, set_aside=admission.set_aside)
     return ImageReport(reference=reference, verified=run_of(reference, admission), set_aside=admission.set_aside)

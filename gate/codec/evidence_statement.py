@@ -93,7 +93,8 @@ def _predicate(verdict: Verdict) -> dict[str, JsonValue]:
         "schemaVersion": SCHEMA_VERSION,
         "verdict": result_of(verdict.decision).value,
         "evaluatedAt": format_time(verdict.evaluated_at),
-        "policy": {"name": verdict.policy.name, "uri": verdict.policy.uri, "digest": str(verdict.policy.digest)},
+        "policy": {"name": verdict.policy.name, "uri": verdict.policy.uri, "digest": str(verdict.policy.digest)}
+        | {"warn": [*verdict.policy.warn]},
         "environments": [*sorted(verdict.environments)],
         "subjects": _subjects(verdict),
         "checks": [_check(check) for check in sorted(verdict.checks, key=lambda check: check.id)],
@@ -159,6 +160,7 @@ def _check(check: CheckResult) -> dict[str, JsonValue]:
     return {
         "id": check.id,
         "outcome": check.outcome.value,
+        "warned": check.warned,
         "codes": [*check.codes],
         "message": check.message,
         "counts": dict(check.counts),
@@ -179,7 +181,11 @@ def _finding(item: JudgedFinding) -> dict[str, JsonValue]:
         "code": item.code,
         "because": item.explanation,
     }
-    return fields | {name: value for name, value in (("waivedBy", item.waived_by), ("vex", item.vex)) if value}
+    return fields | {name: value for name, value in _excuses(item) if value}
+
+
+def _excuses(item: JudgedFinding) -> tuple[tuple[str, JsonValue], ...]:
+    return ("waivedBy", item.waived_by), ("vex", item.vex), ("warned", item.warned)
 
 
 def _secret_search(item: SecretSearch) -> dict[str, JsonValue]:
@@ -222,6 +228,7 @@ def _secret(item: JudgedSecret) -> dict[str, JsonValue]:
         "counts": item.counts,
         "because": item.explanation,
         "waivedBy": item.waived_by,
+        "warned": item.warned,
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from gate.codec.times import parse_time
-from gate.model.vex import VexDocument, VexStatement, VexStatus
+from gate.model.vex import VexDocument, VexStatement, VexStatus, says_why
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,7 +131,8 @@ def _state(analysis: ObjectView) -> tuple[VexStatus, str]:
     if word and word not in _JUSTIFICATIONS:
         expected = " | ".join(sorted(_JUSTIFICATIONS))
         raise analysis.refuse("justification", "has an unknown justification", expected=expected, seen=word)
-    fallback = state if state == "false_positive" else analysis.optional_text("detail").strip()
+    detail = analysis.optional_text("detail").strip()
+    fallback = state if state == "false_positive" else detail if says_why(detail) else ""
     return _STATES[state], word or fallback
 
 

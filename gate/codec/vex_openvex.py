@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.times import parse_time
-from gate.model.vex import VexDocument, VexStatement, VexStatus
+from gate.model.vex import VexDocument, VexStatement, VexStatus, says_why
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +81,7 @@ def _statements(view: ObjectView, fault: Fault, issued: datetime) -> tuple[VexSt
             subcomponents=tuple(
                 name for part in product.optional_objects("subcomponents") for name in _component(part)
             ),
+            hashes=_hashes(product),
             status=status,
             justification=reason,
             timestamp=moment,
@@ -101,8 +102,8 @@ def _reason(view: ObjectView, status: VexStatus) -> str:
     word, impact = view.optional_text("justification"), view.optional_text("impact_statement").strip()
     if word and (word not in JUSTIFICATIONS or status is not VexStatus.NOT_AFFECTED):
         raise view.refuse("justification", "has a wrong reason", expected=" | ".join(sorted(JUSTIFICATIONS)), seen=word)
-    if status is VexStatus.NOT_AFFECTED and not word and not impact:
-        expected = "justification or impact_statement"
+    if status is VexStatus.NOT_AFFECTED and not word and not says_why(impact):
+        expected = "a justification, or an impact_statement of a few words"
         raise view.refuse("status", "says not_affected without a reason", expected=expected)
     return word or (impact if status is VexStatus.NOT_AFFECTED else "")
 
@@ -121,8 +122,21 @@ def _names(view: ObjectView) -> tuple[str, ...]:
 
 
 def _component(view: ObjectView) -> tuple[str, ...]:
+    """Return the names of a package inside the product; one that is told apart by a hash names nothing that can be compared."""
     view.only(_COMPONENT)
-    return _identifiers(view)
+    names = _identifiers(view)
+    return () if _hashes(view) else names
+
+
+def _hashes(view: ObjectView) -> tuple[str, ...]:
+    """Return what the component hashes to; a hash that is not SHA-256 is kept by its name, so that nothing equals it."""
+    hashes = view.optional_object("hashes")
+    return tuple(_hash(name, hashes) for name in sorted(hashes.fields)) if hashes else ()
+
+
+def _hash(name: str, hashes: ObjectView) -> str:
+    value = hashes.text(name).lower()
+    return f"sha256:{value}" if name == "sha-256" else f"{name}:{value}"
 
 
 def _identifiers(view: ObjectView) -> tuple[str, ...]:

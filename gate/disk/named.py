@@ -42,6 +42,11 @@ def waiting_at_most(seconds: float) -> Iterator[None]:
         _WAIT.reset(token)
 
 
+def waiting_seconds() -> float:
+    """Return how long a command may wait for another process."""
+    return _WAIT.get()
+
+
 def read_named(
     path: Path, what: str, *, limit_bytes: int = MAX_INPUT_BYTES, fault: type[GateError] = UsageError, code: str = ""
 ) -> bytes:

@@ -34,6 +34,7 @@ class FindingRules:
 
     `looked_up` are the packages that each scanner listed and asked its database about. `answers` are what the distribution
     says about files of languages that its packages claim: path, version of the claiming package, id of a vulnerability.
+    `reached_through` is the index that the image is a child of: what is said of it is said of its children.
     """
 
     policy: VulnerabilityPolicy
@@ -42,6 +43,7 @@ class FindingRules:
     seen: FirstSeen
     looked_up: frozenset[tuple[Tool, LookedUp]] = frozenset()
     answers: frozenset[tuple[str, str, str]] = frozenset()
+    reached_through: frozenset[Digest] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class _Decision:
 
 def judge_finding(finding: Finding, image: Digest, rules: FindingRules, now: datetime) -> JudgedFinding:
     """Return the finding with what is decided of it; total for every finding."""
-    effect = vex_effect(finding, image, rules.vex, now)
+    effect = vex_effect(finding, rules.reached_through | {image}, rules.vex, now)
     decision = _decide(finding, effect, rules, now)
     return JudgedFinding(
         finding=finding,

@@ -8,9 +8,11 @@ neither is accepted. Whether a document may speak at all was settled before (`Ve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from gate.codec.purl import DISTRIBUTION_TYPES, package_key
 from gate.errors import GateError
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from gate.model.vex import VexDocument, VexStatement
 
 
+_VENDOR: Final = re.compile(r"^[a-z][a-z._-]*-(?=[0-9])", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VexEffect:
     """What VEX says of one finding: the document and status that count, and whether the finding is taken out."""
@@ -35,13 +40,18 @@ class VexEffect:
     detail: str
 
 
-def vex_effect(finding: Finding, image: Digest, documents: Iterable[VexDocument], now: datetime) -> VexEffect | None:
-    """Return the effect of the newest statements about this finding, or None where nothing speaks of it."""
+def vex_effect(
+    finding: Finding, images: frozenset[Digest], documents: Iterable[VexDocument], now: datetime
+) -> VexEffect | None:
+    """Return the effect of the newest statements about this finding, or None where nothing speaks of it.
+
+    `images` are the digests under which the image is known: its manifest's, and that of the index it was reached through.
+    """
     speaking = [
         (statement, document)
         for document in documents
         for statement in document.statements
-        if statement.timestamp <= now and _speaks(statement, document, finding, image)
+        if statement.timestamp <= now and _speaks(statement, document, finding, images)
     ]
     if not speaking:
         return None
@@ -73,23 +83,34 @@ def _detail(statement: VexStatement) -> str:
             return statement.status.value
 
 
-def _speaks(statement: VexStatement, document: VexDocument, finding: Finding, image: Digest) -> bool:
+def _speaks(statement: VexStatement, document: VexDocument, finding: Finding, images: frozenset[Digest]) -> bool:
     if not statement.vulnerability & finding.aliases:
         return False
-    named = _named_packages(statement, image)
+    named = _named_packages(statement, images)
     return any(_same_package(purl, finding) and _may_speak(document, purl) for purl in named)
 
 
-def _named_packages(statement: VexStatement, image: Digest) -> tuple[str, ...]:
-    """Return the purls of packages that the statement is about: inside this image, or anywhere with their version."""
-    inside = statement.subcomponents if any(_is_image(product, image) for product in statement.products) else ()
-    alone = () if statement.subcomponents else tuple(p for p in statement.products if not p.startswith("pkg:oci/"))
+def _named_packages(statement: VexStatement, images: frozenset[Digest]) -> tuple[str, ...]:
+    """Return the purls of packages that the statement is about: inside this image, or anywhere with their version.
+
+    A package that is told apart by its hash is none of them: what was installed from it has another.
+    """
+    is_image = any(_is_image(product, statement.hashes, images) for product in statement.products)
+    inside = statement.subcomponents if is_image else ()
+    apart = statement.subcomponents or statement.hashes
+    alone = () if apart else tuple(p for p in statement.products if not p.startswith("pkg:oci/"))
     return inside + alone
 
 
-def _is_image(product: str, image: Digest) -> bool:
+def _is_image(product: str, hashes: tuple[str, ...], images: frozenset[Digest]) -> bool:
+    """Return whether a product is the image: by the digest in its purl, and by its hash where it has one."""
     name = product.split("?", 1)[0].replace("%3A", ":").replace("%3a", ":")
-    return name.startswith("pkg:oci/") and name.endswith(f"@{image}")
+    if not name.startswith("pkg:oci/"):
+        return False
+    known = {str(image) for image in images}
+    _, named, digest = name.partition("@")
+    by_name = digest in known if named else bool(hashes)
+    return by_name and (not hashes or any(value in known for value in hashes))
 
 
 def _same_package(purl: str, finding: Finding) -> bool:
@@ -106,7 +127,23 @@ def _same_distribution(purl: str, package: Package) -> bool:
     """Compare the vendor of a distribution's package, which no key holds: Ubuntu does not speak for Debian's build."""
     if package.key.type not in DISTRIBUTION_TYPES:
         return True
-    return _vendor(purl) == _vendor(package.purl)
+    return _vendor(purl) == _vendor(package.purl) and _same_release(_release(purl), _release(package.purl))
+
+
+def _release(purl: str) -> str:
+    """Return the qualifier `distro`: the release of the distribution that the package was built for, or nothing."""
+    qualifiers = purl.partition("#")[0].partition("?")[2].split("&")
+    release = next((unquote(item[7:]) for item in qualifiers if item.lower().startswith("distro=")), "").lower()
+    # The vendor is compared by itself, and Trivy writes Alpine's release without it.
+    return _VENDOR.sub("", release)
+
+
+def _same_release(named: str, found: str) -> bool:
+    """Compare releases where the statement names one: `debian-12` is that of `debian-12.5`, and the other way round."""
+    if not named:
+        return True
+    shorter, longer = sorted((named, found), key=len)
+    return bool(shorter) and (longer == shorter or longer.startswith(f"{shorter}."))
 
 
 def _vendor(purl: str) -> str:

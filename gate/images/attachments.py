@@ -12,7 +12,7 @@ Specification: formats reference, sections 3.4, 4 and 5; section 10.6 for the me
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +48,7 @@ MAX_TOTAL_BYTES: Final = 64 * 1024 * 1024
 MALFORMED: Final = "malformed"
 MISSING: Final = "missing"
 _WORKERS: Final = 4
+_PAGE: Final = 200
 _ABSENT: Final = {"IMG_SIZE": MALFORMED, "REG_NOT_FOUND": MISSING}
 _READ: Final = frozenset({FAILED_VERDICT, SIMPLE_SIGNING, DSSE_ENVELOPE})
 _LEGACY: Final = (
@@ -104,14 +105,44 @@ def collect_attachments(source: AttachmentReader, digest: Digest, pool: Executor
         with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments") as own:
             return collect_attachments(source, digest, own)
     found = _Found()
-    _collect_referrers(source, digest, found, pool)
+    origins, types = _listed(source, digest, found)
+    require_count(len(origins), str(digest))
+    _collect_referrers(source, origins, types, found, pool)
+    listed, found.wanted = found.wanted, []
+    legacy = _collect_tags(source, digest, found)
+    # One that is listed too is read once, as what the tag says.
+    found.wanted = [item for item in listed if item.manifest not in legacy] + found.wanted
+    require_count(len(found.wanted), str(digest))
+    return _read_all(source, digest, found, pool)
+
+
+def attachment_pages(source: AttachmentReader, digest: Digest) -> Iterator[Attachments]:
+    """Yield what is attached to a digest, some at a time, however much it is; raises as `collect_attachments`."""
+    with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments") as pool:
+        found = _Found()
+        legacy = _collect_tags(source, digest, found)
+        yield _read_all(source, digest, found, pool)
+        origins, types = _listed(source, digest, _Found())
+        names = [name for name in origins if name not in legacy]
+        for start in range(0, len(names), _PAGE):
+            found = _Found()
+            page = {name: origins[name] for name in names[start : start + _PAGE]}
+            _collect_referrers(source, page, types, found, pool)
+            yield _read_all(source, digest, found, pool)
+
+
+def _collect_tags(source: AttachmentReader, digest: Digest, found: _Found) -> frozenset[Digest]:
+    """Take the layers under Cosign's legacy tags; return what these tags name."""
+    named: set[Digest] = set()
     for suffix, origin, media_type in _LEGACY:
         manifest = source.tagged(f"{fallback_tag(digest)}{suffix}")
         if manifest is not None:
-            # One that is listed too is read once, as what the tag says.
-            found.wanted = [item for item in found.wanted if item.manifest != manifest.digest]
+            named.add(manifest.digest)
             _collect_legacy(manifest, origin, media_type, found)
-    require_count(len(found.wanted), str(digest))
+    return frozenset(named)
+
+
+def _read_all(source: AttachmentReader, digest: Digest, found: _Found, pool: Executor) -> Attachments:
     _check_sizes(found.wanted)
     read = list(pool.map(partial(_read, source), found.wanted))
     found.ignored.update(item for item in read if isinstance(item, str))
@@ -119,7 +150,10 @@ def collect_attachments(source: AttachmentReader, digest: Digest, pool: Executor
     return Attachments(digest=digest, items=items, ignored=tuple(sorted(found.ignored.items())))
 
 
-def _collect_referrers(source: AttachmentReader, digest: Digest, found: _Found, pool: Executor) -> None:
+def _listed(
+    source: AttachmentReader, digest: Digest, found: _Found
+) -> tuple[dict[Digest, AttachmentSource], dict[Digest, set[str]]]:
+    """Return where each manifest that is worth fetching was listed, and as what types; count the others."""
     listed = source.listed(digest)
     if listed.unread:
         found.ignored[UNREADABLE] += listed.unread
@@ -132,7 +166,17 @@ def _collect_referrers(source: AttachmentReader, digest: Digest, found: _Found, 
     fetched = [item for item in origins if any(map(could_be_attached, types[item]))]
     for skipped in origins.keys() - set(fetched):
         found.ignored[printable(min(types[skipped]), 80)] += 1
-    for name, manifest in zip(fetched, pool.map(source.by_digest, fetched), strict=True):
+    return {name: origins[name] for name in fetched}, types
+
+
+def _collect_referrers(
+    source: AttachmentReader,
+    origins: dict[Digest, AttachmentSource],
+    types: dict[Digest, set[str]],
+    found: _Found,
+    pool: Executor,
+) -> None:
+    for name, manifest in zip(origins, pool.map(source.by_digest, origins), strict=True):
         _collect_layers(name, origins[name], types[name], manifest, found)
 
 

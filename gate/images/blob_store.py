@@ -26,6 +26,7 @@ from typing import Final, Self
 
 from gate.codec.strict_json import JsonValue, canonical_json
 from gate.disk.blob_files import open_below, read_chunks, sync_folder, write_new
+from gate.disk.locks import take_lock
 from gate.errors import GateError, StorageError, UsageError
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, Descriptor
@@ -60,9 +61,10 @@ class Pruned:
 class BlobStore:
     """Blobs below one folder. Use it as a context manager: the store is locked against pruning inside."""
 
-    def __init__(self, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(self, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, wait_seconds: float | None = None) -> None:
         self.root = root
         self.max_bytes = max_bytes
+        self.wait_seconds = wait_seconds
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
@@ -192,8 +194,8 @@ class BlobStore:
         with self._storage("pruned"):
             self._prepare()
             try:
-                lock = self._take(fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                lock = self._take(fcntl.LOCK_EX, 0)
+            except TimeoutError:
                 return Pruned(busy=True)
             try:
                 return self._prune(bound)
@@ -225,10 +227,10 @@ class BlobStore:
             if not (self.root / name).exists():
                 write_new(self.root / name, content, 0o600)
 
-    def _take(self, how: int) -> int:
+    def _take(self, how: int, wait_seconds: float | None = None) -> int:
         lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, how)
+            take_lock(lock, how, self.wait_seconds if wait_seconds is None else wait_seconds)
         except OSError:
             os.close(lock)
             raise

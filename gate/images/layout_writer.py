@@ -18,6 +18,7 @@ from typing import Final
 from gate.codec.oci import MAX_MANIFEST_BYTES
 from gate.codec.strict_json import Fault, JsonValue, canonical_json, parse_object
 from gate.disk.blob_files import open_below, read_chunks, write_new
+from gate.disk.locks import take_lock
 from gate.errors import ImageError, StorageError
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, OCI_MANIFEST, Descriptor
@@ -121,7 +122,7 @@ class LayoutWriter:
         try:
             lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                take_lock(lock, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(lock)

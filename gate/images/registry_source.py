@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gate.codec.oci import INDEX_FAULT, MANIFEST_FAULT
 from gate.errors import RegistryError
-from gate.images.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
+from gate.images.image_source import FetchedManifest, ListedAttachments
 from gate.model.digest import Digest
 from gate.model.image import INDEX_TYPES, OCI_MANIFEST, Descriptor
 from gate.model.reference import Repository
 from gate.registry.attach import Attachable
 from gate.registry.client import RegistryClient
+from gate.registry.options import MAX_ENTRIES, MAX_LISTED
 
 
 class RegistrySource:
@@ -19,16 +20,23 @@ class RegistrySource:
 
     attestable = True
 
-    def __init__(self, client: RegistryClient, repository: Repository, digest: Digest) -> None:
+    def __init__(
+        self, client: RegistryClient, repository: Repository, digest: Digest, *, most_listed: int = MAX_LISTED
+    ) -> None:
         self._client = client
         self._repository = repository
         self._digest = digest
+        self._most_listed = most_listed
         self._seen: dict[Digest, FetchedManifest] = {}
 
     @property
-    def writer(self) -> AttachmentWriter:
+    def writer(self) -> RegistryWriter:
         """Return the repository."""
         return RegistryWriter(self._client, self._repository)
+
+    def unlimited(self) -> RegistrySource:
+        """Return the same source, which lists however many attachments there are."""
+        return RegistrySource(self._client, self._repository, self._digest, most_listed=MAX_ENTRIES)
 
     def root(self) -> FetchedManifest:
         """Return the manifest or index of the digest; raises `RegistryError`."""
@@ -46,7 +54,7 @@ class RegistrySource:
 
     def listed(self, digest: Digest) -> ListedAttachments:
         """List by the API and by the fallback tag; without the API also by tags of single attachments."""
-        listing = self._client.referrer_listing(self._repository, digest)
+        listing = self._client.referrer_listing(self._repository, digest, self._most_listed)
         if listing.api is not None:
             return ListedAttachments(listing.api, listing.fallback, listing.unread)
         single = self._client.single_attachments(self._repository, digest)
@@ -87,6 +95,18 @@ class RegistryWriter:
             self._client.push_blob(self._repository, Digest.of(blob), blob)
         digest = self._client.push_manifest(self._repository, manifest, OCI_MANIFEST, tag)
         return Descriptor(media_type=OCI_MANIFEST, digest=digest, size=len(manifest))
+
+    def remove(self, subject: Digest, manifest: Digest) -> None:
+        """Take an attachment off the list under the fallback tag, and then remove it; repeated calls change nothing.
+
+        In this order, for what is listed and gone could be a FAILED verdict that somebody withholds. What was only taken off
+        the list still has its tag of its own, by which the next call finds it.
+
+        Raises:
+            RegistryError: `REG_PUSH` where the registry removes nothing.
+        """
+        self._client.unlist_under_tag(self._repository, subject, manifest)
+        self._client.delete_manifest(self._repository, manifest)
 
     def confirm(self, subject: Descriptor, manifest: bytes) -> None:
         """List it under the fallback tag again if neither the API nor the tag has it."""

@@ -7,9 +7,10 @@ those without a digest are listed in `unpinned`, and then no verdict can be sign
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -53,12 +54,27 @@ class FailOrWarn(StrEnum):
     WARN = "warn"
 
 
+ANY_RELEASE: Final = "@refs/tags/*"
+# A released version as slsa-verifier takes it (builder ids of GitHub's reusable workflows): no prerelease, no moving `v2`.
+_RELEASE: Final = re.compile(r"@refs/tags/v?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedBuilder:
-    """A builder by its exact id, and the SLSA build level (1 to 3) that it is trusted to reach."""
+    """A builder, and the SLSA build level (1 to 3) that it is trusted to reach.
+
+    `id` is exact, or ends in `@refs/tags/*`, which is the same builder at any released tag.
+    """
 
     id: str
     level: int = 1
+
+    def is_builder(self, claimed: str) -> bool:
+        """Return whether a claimed id is of this builder."""
+        stem = self.id.removesuffix(ANY_RELEASE)
+        if stem == self.id:
+            return claimed == self.id
+        return claimed.startswith(stem) and _RELEASE.fullmatch(claimed.removeprefix(stem)) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,11 +268,20 @@ class ImagePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule of the policy's own: a CEL expression over documented evidence that must be true."""
+    """A rule of the policy's own: a CEL expression over documented evidence that must be true.
+
+    What breaks a rule of the level `warn`, or any rule before the day on which it begins (UTC), is a warning.
+    """
 
     id: str
     cel: str
     message: str
+    level: FailOrWarn = FailOrWarn.FAIL
+    begins: date | None = None
+
+    def refuses(self, now: datetime) -> bool:
+        """Return whether an image that breaks the rule at this time is refused."""
+        return self.level is FailOrWarn.FAIL and (self.begins is None or now.astimezone(UTC).date() >= self.begins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +318,8 @@ class AttestSettings:
 class Policy:
     """A whole policy; `digest` is that of the document's bytes and stands in every verdict.
 
+    `warn` holds the ids, sorted, of the checks whose failures are warnings.
+
     `kev_file` and `epss_file` are (path, digest) of the data that `gate.pipeline` reads as evidence.
     """
 
@@ -310,6 +337,7 @@ class Policy:
     coverage: CoveragePolicy = CoveragePolicy()
     image: ImagePolicy | None = None
     rules: tuple[Rule, ...] = ()
+    warn: tuple[str, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     waiver_max_duration: timedelta = DEFAULT_WAIVER_MAX_DURATION
     limits: LayerLimits = field(default_factory=LayerLimits)
@@ -317,6 +345,45 @@ class Policy:
     unpinned: tuple[str, ...] = ()
     kev_file: tuple[str, Digest] | None = None
     epss_file: tuple[str, Digest] | None = None
+
+
+# What proves whose image it is, and that all of it was seen, is never only a warning (DESIGN, section 6).
+NEVER_WARNED: Final = frozenset({"reference", "signature", "provenance", "coverage"})
+
+
+def refusing_checks(policy: Policy, now: datetime | None = None) -> frozenset[str]:
+    """Return the ids of the checks that the policy asks for and lets refuse; None as time: at any time.
+
+    Completeness and the digest of the reference are demanded of every image: neither is something that a policy asks for.
+    """
+    return asked_checks(policy, now) - {*policy.warn}
+
+
+def asked_checks(policy: Policy, now: datetime | None = None) -> frozenset[str]:
+    """Return the ids of the checks with at least one thing that could refuse, were it not for `warn`."""
+    secrets, image = policy.secrets, policy.image
+    asked = {
+        "reference": policy.registries,
+        "signature": policy.signature is not None,
+        "provenance": policy.provenance is not None,
+        "attestation": policy.attestations,
+        "vulnerability": policy.vulnerabilities is not None,
+        "secret": secrets is not None and (secrets.fail_on.own or secrets.fail_on.packaged),
+        "rules": any(rule.level is FailOrWarn.FAIL if now is None else rule.refuses(now) for rule in policy.rules),
+    }
+    return frozenset(check for check, given in asked.items() if given) | (_asked_of_image(image) if image else set())
+
+
+def _asked_of_image(image: ImagePolicy) -> frozenset[str]:
+    asked = {
+        "image-user": image.user is not UserRule.ANY,
+        "image-age": image.max_age is not None,
+        "revision": image.revision is not RevisionRule.ANY,
+        "image-config": image.ports_deny or image.labels_deny,
+        "image-files": image.setuid_allow is not None,
+        "base-image": image.base,
+    }
+    return frozenset(check for check, given in asked.items() if given)
 
 
 def signers_of(policy: Policy) -> Iterator[Signer]:

@@ -26,7 +26,8 @@ class Problem:
     """One reason of one check: what was expected, what was seen, what to do next.
 
     `subject` is the child of an index that it is about. `fingerprint`, `location` and `rule` are what a waiver can name
-    (see `Waiver.match`). `waived_by` is the id of the waiver that applies; a waived problem refuses nothing.
+    (see `Waiver.match`). `waived_by` is the id of the waiver that applies; a waived problem refuses nothing, nor does one that
+    the policy takes for a warning (`warned`).
     """
 
     code: str
@@ -39,17 +40,27 @@ class Problem:
     location: str = ""
     rule: str = ""
     waived_by: str = ""
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The answer of one check over all subjects; `counts` are named numbers for the record, sorted by name."""
+    """The answer of one check over all subjects; `counts` are named numbers for the record, sorted by name.
+
+    `warned` says of one that failed that the policy takes all of its problems for warnings: it refuses nothing.
+    """
 
     id: str
     outcome: Outcome
     message: str
     problems: tuple[Problem, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    warned: bool = False
+
+    @property
+    def state(self) -> str:
+        """Say the outcome in one word for people: a failure that refuses nothing is `warn`."""
+        return "warn" if self.warned else self.outcome.value
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -61,8 +72,8 @@ class CheckResult:
 class JudgedFinding:
     """A finding and what was decided of it, with the reasons in words.
 
-    `counts` says whether it refuses the image, `code` is the reason it then has. `waived_by`, `vex` (document and status) and
-    `grace_until` say why it does not.
+    `counts` says whether it refuses the image, `code` is the reason it then has. `waived_by`, `vex` (document and status),
+    `grace_until` and `warned` (the policy only warns of such) say why it does not.
     """
 
     finding: Finding
@@ -73,6 +84,7 @@ class JudgedFinding:
     waived_by: str = ""
     vex: str = ""
     grace_until: datetime | None = None
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,7 @@ class JudgedSecret:
     counts: bool
     explanation: str
     waived_by: str = ""
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +184,12 @@ class UsedRoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySummary:
-    """Which policy decided."""
+    """Which policy decided; `warn` holds the ids of the checks whose failures it takes for warnings."""
 
     name: str
     digest: Digest
     uri: str
+    warn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

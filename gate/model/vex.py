@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from gate.model.digest import Digest
 
@@ -22,9 +23,24 @@ class VexStatus(StrEnum):
     UNDER_INVESTIGATION = "under_investigation"
 
 
+# `n/a`, `-` and `none` explain nothing; the shortest real explanations ("not reachable") have this many letters.
+_LEAST_LETTERS: Final = 10
+# A letter of a script without alphabet carries about a syllable or a word.
+_WIDE: Final = 3
+
+
+def says_why(text: str) -> bool:
+    """Return whether free text is long enough to be an explanation."""
+    return sum((1 if char.isascii() else _WIDE) for char in text if char.isalpha()) >= _LEAST_LETTERS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VexStatement:
-    """One statement: ids of the vulnerability (any of them), purls of products and of packages inside them."""
+    """One statement: ids of the vulnerability (any of them), purls of products and of packages inside them.
+
+    `hashes` are what the statement says the product hashes to, as `sha256:...`; other algorithms as they are named. Where there
+    are any, the product is what has them, whatever its purl says.
+    """
 
     vulnerability: frozenset[str]
     products: tuple[str, ...]
@@ -32,6 +48,7 @@ class VexStatement:
     status: VexStatus
     justification: str = ""
     timestamp: datetime
+    hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from gate.pipeline.issue.publishing import Publisher
 from gate.pipeline.issue.recording import first_seen, record_given_again, record_verdict, subject_of
 from gate.pipeline.issue.reuse import inputs_of, known_verdict
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
+from gate.pipeline.issue.verdict_signers import own_signers
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
 from gate.pipeline.policies import LoadedPolicy, load_policy, read_threat_data
 from gate.registry.client import RegistryClient
@@ -180,7 +181,7 @@ def _check_image(run: _Run, reference: Reference, client: RegistryClient) -> Che
     places = run.options.places
     with (
         image_lock(places.state / "turns", run.subject, run.deadline),
-        scratch_folder(places.cache / SCRATCH) as scratch,
+        scratch_folder(places.cache / SCRATCH, run.deadline) as scratch,
     ):
         context = open_collect_context(
             places,
@@ -257,7 +258,8 @@ def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None,
             expected = "--attestation FILE, or --attach-to REPOSITORY"
             raise UsageError("nothing can be attached to an archive", expected=expected, seen="only a key")
         return None
-    return Publisher(source=place, writer=place.writer, record=run.record, target=target, subject=run.subject)
+    own = own_signers(run.options.signer, run.options.fail_signer)
+    return Publisher(source=place, writer=place.writer, record=run.record, target=target, subject=run.subject, own=own)
 
 
 def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gate.disk.locks import take_lock
 from gate.errors import StorageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def image_lock(folder: Path, subject: str, deadline: Deadline) -> Iterator[None]
 
 
 @contextmanager
-def scratch_folder(root: Path) -> Iterator[Path]:
+def scratch_folder(root: Path, deadline: Deadline | None = None) -> Iterator[Path]:
     """Return a private folder for the time of a run; what killed runs left there is removed.
 
     Raises:
@@ -62,7 +63,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
     # While a folder is made nobody sweeps, or it could be swept before it is locked.
     guard = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+        _wait_for(guard, root, deadline)
         _sweep(root)
         folder = _made(root)
         held = _open(folder, _LOCK, code="CACHE_UNAVAILABLE")
@@ -76,16 +77,24 @@ def scratch_folder(root: Path) -> Iterator[Path]:
         os.close(held)
 
 
-def sweep_scratch(root: Path) -> tuple[int, int]:
+def sweep_scratch(root: Path, deadline: Deadline | None = None) -> tuple[int, int]:
     """Remove the folders that killed runs left, and return how many there were and their bytes; raises as `scratch_folder`."""
     if not root.is_dir():
         return (0, 0)
     guard = _open(root, _LOCK, code="CACHE_UNAVAILABLE")
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+        _wait_for(guard, root, deadline)
         return _sweep(root)
     finally:
         os.close(guard)
+
+
+def _wait_for(guard: int, root: Path, deadline: Deadline | None) -> None:
+    """Take the guard's lock, which another run holds for moments, unless it is frozen."""
+    try:
+        take_lock(guard, fcntl.LOCK_EX, deadline.remaining() if deadline is not None else None)
+    except OSError as error:
+        raise _unavailable(root, error, "CACHE_UNAVAILABLE") from error
 
 
 def _made(root: Path) -> Path:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gate.clock import Clock, Deadline
 from gate.codec.attachments import MAX_FILE_BYTES, split_attestation_file
-from gate.errors import ReferenceRefusedError, UsageError
+from gate.errors import GateError, ReferenceRefusedError, StorageError, UsageError
 from gate.model.attachment import Attachments
 from gate.model.image import INDEX_TYPES
 from gate.model.policy_signers import KeylessSigner, KeySigner
@@ -49,10 +49,47 @@ def verify(reference: str, options: VerifyOptions, *, clock: Clock | None = None
         AttestationError, SignatureError, ReferenceRefusedError: the image is refused, with the code of the reason.
         RegistryError and other EvidenceError: it could not be asked; UsageError: the request is invalid.
     """
-    admission = admit(reference, options, clock=clock)
-    if admission.refusal is not None:
-        raise admission.refusal
-    return run_of(reference, admission)
+    answer = answer_about(reference, options, clock=clock)
+    if isinstance(answer.outcome, GateError):
+        raise answer.outcome
+    if answer.outcome.refusal is not None:
+        raise answer.outcome.refusal
+    if answer.unrecorded is not None:
+        raise answer.unrecorded
+    return run_of(reference, answer.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The admission, or why nothing could be asked; `unrecorded` says why it does not stand in the record, as it was to."""
+
+    outcome: Admission | GateError
+    unrecorded: StorageError | None = None
+
+
+def answer_about(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> Answer:
+    """Answer about one image, and append the answer to the record where `options.recorded` asks for that.
+
+    Raises:
+        UsageError: the request is invalid, and has no answer.
+    """
+    used = clock or Clock()
+    deadline = Deadline.after(options.timeout, used)
+    try:
+        answer = Answer(outcome=admit(reference, options, clock=used))
+    except UsageError:
+        raise
+    except GateError as error:
+        answer = Answer(outcome=error)
+    if not options.recorded:
+        return answer
+    from gate.pipeline.answer_record import record_answer  # noqa: PLC0415 - a stage without a record needs no database
+
+    try:
+        record_answer(reference, answer.outcome, options, used.now(), deadline)
+    except StorageError as error:
+        return replace(answer, unrecorded=error)
+    return answer
 
 
 def admit(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> Admission:

@@ -28,7 +28,8 @@ class VerifyOptions:
 
     `policies` are accepted policy digests, `environment` None accepts only verdicts that name none. `trusted_root` says what
     identities, and logs and timestamps beside keys, are checked with; None: the public instance, and nothing beside keys.
-    `root_demand` is what must stand beside an identity's signature under it.
+    `root_demand` is what must stand beside an identity's signature under it. `recorded` appends each answer to the record in
+    `places`; an admission that cannot be recorded is then an error.
     """
 
     places: Places
@@ -45,6 +46,7 @@ class VerifyOptions:
     require_timestamp: bool = False
     attestation_file: Path | None = None
     name: Repository | None = None
+    recorded: bool = False
     timeout: timedelta = timedelta(minutes=1)
     offline: bool = False
     registry: RegistryOptions = field(default_factory=RegistryOptions)

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from gate.codec.encodings import encode_base64
 from gate.codec.strict_json import Fault, ObjectView, parse_object
+from gate.disk.named import waiting_at_most
 from gate.errors import RegistryError
 from gate.model.reference import Repository
 from gate.registry.addresses import Target, parse_derived, require_realm
@@ -93,7 +94,8 @@ class Authorizer:
 
     def _find(self, repository: Repository) -> Credential | None:
         if repository not in self._credentials:
-            self._credentials[repository] = self._transport.options.credentials.find(repository)
+            with waiting_at_most(self._transport.deadline.remaining()):
+                self._credentials[repository] = self._transport.options.credentials.find(repository)
         return self._credentials[repository]
 
     def _ask(

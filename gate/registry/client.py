@@ -17,7 +17,7 @@ from gate.model.image import Descriptor
 from gate.model.reference import Repository
 from gate.registry.api import RegistryApi
 from gate.registry.attach import Attachable, Attached, AttachedAll, attach_all, list_under_tag, unlist_under_tag
-from gate.registry.options import RegistryOptions
+from gate.registry.options import MAX_LISTED, RegistryOptions
 from gate.registry.push import delete_manifest, push_blob, push_manifest
 from gate.registry.read import FetchedManifest, fetch_manifest, read_blob, resolve_tag, stream_blob
 from gate.registry.referrers import ReferrerListing, list_referrers
@@ -62,9 +62,9 @@ class RegistryClient:
         """Return all that is listed as hanging on a digest, each once: unsigned hints."""
         return self.referrer_listing(repository, digest).union
 
-    def referrer_listing(self, repository: Repository, digest: Digest) -> ReferrerListing:
-        """Return the same, with the place where each was listed."""
-        return list_referrers(self._api, repository, digest)
+    def referrer_listing(self, repository: Repository, digest: Digest, most: int = MAX_LISTED) -> ReferrerListing:
+        """Return the same, up to `most`, with the place where each was listed."""
+        return list_referrers(self._api, repository, digest, most)
 
     def single_attachments(self, repository: Repository, digest: Digest) -> tuple[Descriptor, ...]:
         """Return what stands under tags of its own as attached to a digest: unsigned hints; nothing where none are listed."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from gate.codec.encodings import decode_base64
 from gate.codec.strict_json import Fault, ObjectView, parse_object
-from gate.disk.named import read_named
+from gate.disk.named import read_named, waiting_seconds
 from gate.errors import RegistryError
 from gate.model.reference import DOCKER_HUB, Repository
 from gate.registry.options import Credential
@@ -106,6 +106,7 @@ def ask_helper(name: str, server: str, environment: Mapping[str, str]) -> Creden
     import subprocess  # noqa: PLC0415 - a credential helper is a program (Docker's own interface)
 
     fault = Fault(RegistryError, "REG_AUTH", f"the credential helper for {server}")
+    seconds = min(HELPER_SECONDS, waiting_seconds())
     if not _HELPER_NAME.fullmatch(name):
         raise fault.refuse("has no acceptable name", expected="letters, digits, dot, dash", seen=name)
     try:
@@ -113,14 +114,14 @@ def ask_helper(name: str, server: str, environment: Mapping[str, str]) -> Creden
             [f"docker-credential-{name}", "get"],
             input=server.encode(),
             capture_output=True,
-            timeout=HELPER_SECONDS,
+            timeout=seconds,
             env=dict(environment),
             check=False,
         )
     except FileNotFoundError as error:
         raise fault.refuse("is not installed", expected=f"docker-credential-{name} on PATH") from error
     except subprocess.TimeoutExpired as error:
-        raise fault.refuse("did not answer", expected=f"an answer in {HELPER_SECONDS:.0f} seconds") from error
+        raise fault.refuse("did not answer", expected=f"an answer in {seconds:.0f} seconds") from error
     except OSError as error:
         raise fault.refuse("cannot be started", seen=str(error.strerror)) from error
     if done.returncode != 0:

@@ -60,26 +60,26 @@ def fallback_tag(digest: Digest) -> str:
     return f"sha256-{digest.hex}"
 
 
-def list_referrers(api: RegistryApi, repository: Repository, digest: Digest) -> ReferrerListing:
-    """List what hangs on a digest; an empty list is an answer.
+def list_referrers(api: RegistryApi, repository: Repository, digest: Digest, most: int = MAX_LISTED) -> ReferrerListing:
+    """List what is attached to a digest, up to `most` that could be signatures; an empty list is an answer.
 
     Raises:
         SignatureError: `LIMIT_SIGNATURES` for more than are fetched.
         RegistryError: `LIMIT_PAGES`, `REG_MALFORMED` and others.
     """
-    by_api, by_tag = _from_api(api, repository, digest), _from_tag(api, repository, digest)
+    by_api, by_tag = _from_api(api, repository, digest, most), _from_tag(api, repository, digest)
     listing = ReferrerListing(
         api=by_api.entries if by_api is not None else None,
         fallback=by_tag.entries,
         unread=by_tag.unread + (by_api.unread if by_api is not None else 0),
     )
-    require_listed(listing.union, str(repository))
+    require_listed(listing.union, str(repository), most)
     return listing
 
 
-def require_listed(entries: tuple[Descriptor, ...], where: str) -> None:
+def require_listed(entries: tuple[Descriptor, ...], where: str, most: int = MAX_LISTED) -> None:
     """Refuse more entries than are fetched; those of a type that can be no signature are not counted (attack S23)."""
-    require_count(sum(could_be_attached(entry.artifact_type) for entry in entries), where, most=MAX_LISTED)
+    require_count(sum(could_be_attached(entry.artifact_type) for entry in entries), where, most=most)
 
 
 def require_count(count: int, where: str, *, most: int = MAX_LISTED) -> None:
@@ -93,7 +93,7 @@ def require_count(count: int, where: str, *, most: int = MAX_LISTED) -> None:
         )
 
 
-def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> ReferrerList | None:
+def _from_api(api: RegistryApi, repository: Repository, digest: Digest, most: int) -> ReferrerList | None:
     found: list[Descriptor] = []
     unread = 0
     for page in _pages(api, repository, digest):
@@ -102,7 +102,7 @@ def _from_api(api: RegistryApi, repository: Repository, digest: Digest) -> Refer
         listed = parse_referrers(page)
         found += listed.entries
         unread += listed.unread
-        require_listed(tuple(found), str(repository))
+        require_listed(tuple(found), str(repository), most)
         require_count(len(found) + unread, str(repository), most=MAX_ENTRIES)
     return ReferrerList(entries=tuple(found), unread=unread)
 

@@ -35,7 +35,8 @@ def render_report(report: Report) -> str:
 
 def _row(result: Result) -> JsonValue:
     place = result.named_at
-    severity = _SEVERITIES[result.severity] if result.severity is not None else "critical"
+    own = "critical" if result.level is Level.ERROR else "minor"
+    severity = _SEVERITIES[result.severity] if result.severity is not None else own
     return {
         "description": visible(f"{result.image.reference}: {result.message}", 1000),
         "check_name": result.code,

@@ -7,7 +7,7 @@ The reports know the pipeline's results by their shape, because the arrow of imp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -186,6 +186,7 @@ class Listing:
 
     `state` names the column that says in one word how a row stands (`ok`, `missing` ...); "" where there is none. `notes`
     are sentences below the rows. `bare` prints only the first column for people, one value a line: what scripts read.
+    `detail` are columns, and `accepted` states of rows, that only programs are shown.
     """
 
     kind: str
@@ -195,6 +196,22 @@ class Listing:
     state: str = ""
     notes: tuple[str, ...] = ()
     bare: bool = False
+    detail: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+
+    def for_people(self) -> Listing:
+        """Return the listing without the columns and rows that only programs are shown."""
+        if not self.detail and not self.accepted:
+            return self
+        kept = [place for place, column in enumerate(self.columns) if column not in self.detail]
+        state = self.columns.index(self.state) if self.accepted else 0
+        return replace(
+            self,
+            columns=tuple(self.columns[place] for place in kept),
+            rows=tuple(tuple(row[place] for place in kept) for row in self.rows if row[state] not in self.accepted),
+            detail=frozenset(),
+            accepted=frozenset(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

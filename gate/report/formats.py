@@ -42,6 +42,8 @@ def render(content: Content, form: Format, style: Style) -> str:
     Raises:
         UsageError: the format is one of images, and the content is none.
     """
+    if isinstance(content, Listing) and form in {Format.TABLE, Format.MARKDOWN}:
+        content = content.for_people()
     match content:
         case Document():
             return content.text

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from gate.report.escape import visible
-from gate.report.results import Level, results_of
+from gate.report.results import Level, results_of, warned_checks
 
 if TYPE_CHECKING:
     from gate.report.content import ImageReport, Report
@@ -52,7 +52,9 @@ def _more(level: Level, total: int) -> str:
 
 
 def _decided(image: ImageReport) -> str:
-    return _command(Level.NOTE, image.decision.value, image.reference, image)
+    warned = ", ".join(warned_checks(image))
+    text = f"{image.reference} (the policy only warns of {warned})" if warned else image.reference
+    return _command(Level.NOTE, image.decision.value, text, image)
 
 
 def _command(level: Level, code: str, message: str, image: ImageReport) -> str:

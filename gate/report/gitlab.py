@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gate.model.severity import Severity
 from gate.model.version import VERSION
 from gate.report.escape import harmless_json, identifier, visible
-from gate.report.results import Level, results_of
+from gate.report.results import Level, results_of, warned_checks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +52,7 @@ def render_report(report: Report) -> str:
             "type": "container_scanning",
             "start_time": moment,
             "end_time": moment,
+            **_messages(report),
             "status": "success" if report.exit_code in {0, 1} else "failure",
         },
         "vulnerabilities": [_vulnerability(result) for result in standing],
@@ -59,13 +60,24 @@ def render_report(report: Report) -> str:
     return harmless_json(json.dumps(document, indent=1, ensure_ascii=True)) + "\n"
 
 
+def _messages(report: Report) -> dict[str, JsonValue]:
+    """Return which checks the policies only warn of, for an image each."""
+    lines: list[JsonValue] = [
+        {"level": "warn", "value": visible(f"{image.reference}: the policy only warns of {', '.join(warned)}")}
+        for image in report.images
+        if (warned := warned_checks(image))
+    ]
+    return {"messages": lines} if lines else {}
+
+
 def _vulnerability(result: Result) -> JsonValue:
+    own = "High" if result.level is Level.ERROR else "Low"
     url = result.url if _URL.fullmatch(result.url) else ""
     made: dict[str, JsonValue] = {
         "id": str(uuid.uuid5(_NAMESPACE, result.fingerprint)),
         "name": visible(result.title, 255),
         "description": visible(result.message, 2000),
-        "severity": _SEVERITIES[result.severity] if result.severity is not None else "High",
+        "severity": _SEVERITIES[result.severity] if result.severity is not None else own,
         "solution": visible(result.next_step, 2000),
         "identifiers": [_identifier(result, url)],
         "links": [{"url": url}] if url else [],

@@ -11,7 +11,6 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.times import format_time
-from gate.model.decision import Outcome
 from gate.report.escape import guard_lines, identifier, visible
 from gate.report.results import Level, results_of
 
@@ -38,7 +37,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
 td { overflow-wrap: anywhere; }
 code { font: 13px ui-monospace, monospace; }
-.passed, .pass { color: var(--ok); } .refused, .fail { color: var(--bad); } .error { color: var(--warn); }
+.passed, .pass { color: var(--ok); } .refused, .fail { color: var(--bad); } .error, .warn { color: var(--warn); }
 </style>
 </head>
 <body>
@@ -62,12 +61,14 @@ def _image(image: ImageReport, results: Sequence[Result]) -> Iterator[str]:
     yield f'<section>\n<h2><span class="{decision}">{decision}</span> {_code(image.reference)}</h2>\n'
     if image.checked is not None:
         yield from _facts(image.checked.verdict)
-    standing = [result for result in results if result.level is not Level.NOTE]
+    warned = [result for result in results if result.level is Level.WARNING]
+    standing = [result for result in results if result.level is Level.ERROR]
     rest = [result for result in results if result.level is Level.NOTE]
     yield from _results("What refuses", standing)
     if image.checked is not None:
-        rows = (_check_row(check.id, check.outcome, check.message) for check in image.checked.verdict.checks)
+        rows = (_check_row(check.id, check.state, check.message) for check in image.checked.verdict.checks)
         yield _table("Checks", ("check", "outcome", "message"), rows)
+    yield from _results("What is only warned of, or decides nothing", warned)
     yield from _results("What refuses nothing", rest)
     yield "</section>\n"
 
@@ -78,6 +79,7 @@ def _facts(verdict: Verdict) -> Iterator[str]:
         "digest": str(verdict.digest or ""),
         "policy": f"{verdict.policy.name} {verdict.policy.digest}",
         "judged at": format_time(verdict.evaluated_at),
+        "only warns of": ", ".join(verdict.policy.warn),
         "environments": ", ".join(verdict.environments),
         "scanners": tools,
     }
@@ -105,8 +107,8 @@ def _result_row(result: Result) -> tuple[str, ...]:
     )
 
 
-def _check_row(name: str, outcome: Outcome, message: str) -> tuple[str, ...]:
-    return _code(name), f'<span class="{outcome.value}">{outcome.value}</span>', _text(message)
+def _check_row(name: str, state: str, message: str) -> tuple[str, ...]:
+    return _code(name), f'<span class="{state}">{state}</span>', _text(message)
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

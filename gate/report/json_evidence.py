@@ -156,6 +156,7 @@ def _vulnerability(found: JudgedFinding) -> JsonValue:
         "code": found.code,
         "because": found.explanation,
         "waivedBy": found.waived_by,
+        "warned": found.warned,
         "vex": found.vex,
         "graceUntil": format_time(found.grace_until) if found.grace_until is not None else None,
     }
@@ -202,6 +203,7 @@ def _secret(found: JudgedSecret) -> JsonValue:
         "counts": found.counts,
         "because": found.explanation,
         "waivedBy": found.waived_by,
+        "warned": found.warned,
     }
 
 

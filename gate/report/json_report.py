@@ -106,7 +106,12 @@ def _checked(reference: str, run: CheckedImage, report: Report) -> JsonValue:
 
 
 def _policy(verdict: Verdict) -> JsonValue:
-    return {"name": verdict.policy.name, "digest": str(verdict.policy.digest), "uri": verdict.policy.uri}
+    named: dict[str, JsonValue] = {
+        "name": verdict.policy.name,
+        "digest": str(verdict.policy.digest),
+        "uri": verdict.policy.uri,
+    }
+    return {**named, "warn": list(verdict.policy.warn)}
 
 
 def _check(check: CheckResult) -> JsonValue:
@@ -114,6 +119,7 @@ def _check(check: CheckResult) -> JsonValue:
     return {
         "id": check.id,
         "outcome": check.outcome.value,
+        "warned": check.warned,
         "codes": list(check.codes),
         "message": check.message,
         "next": next_step(standing[0].code, standing[0].next_step) if standing else "",
@@ -134,6 +140,7 @@ def _problem(problem: Problem) -> JsonValue:
         "fingerprint": problem.fingerprint,
         "rule": problem.rule,
         "waivedBy": problem.waived_by,
+        "warned": problem.warned,
     }
 
 

@@ -1,6 +1,7 @@
 """JUnit's XML, for CI systems that show tests: one suite an image, one case a check.
 
-A failed check is a failure, one that could not be judged an error, one that the policy did not ask is skipped. Characters that
+A failed check is a failure, one that could not be judged an error, one that the policy did not ask is skipped; one that the
+policy only warns of succeeds, and its output tells what it found. Characters that
 XML 1.0 does not know become U+FFFD; no CDATA section is written.
 
 Specification: formats reference, section 16; XML 1.0, section 2.2.
@@ -15,6 +16,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from gate.model.decision import Outcome
 from gate.report.codes import next_step
 from gate.report.escape import guard_lines, visible
+from gate.report.results import warned_checks
 
 if TYPE_CHECKING:
     from gate.model.verdict import CheckResult, Problem
@@ -43,6 +45,9 @@ def _suite(root: Element, image: ImageReport, report: Report) -> None:
     suite = SubElement(
         root, "testsuite", {"name": name, "timestamp": report.now.strftime("%Y-%m-%dT%H:%M:%S"), "time": "0"}
     )
+    if warned_checks(image):
+        properties = SubElement(suite, "properties")
+        SubElement(properties, "property", {"name": "warn", "value": _clean(", ".join(warned_checks(image)))})
     if image.checked is not None:
         for check in image.checked.verdict.checks:
             _case(suite, name, check)
@@ -59,24 +64,32 @@ def _suite(root: Element, image: ImageReport, report: Report) -> None:
 
 def _case(suite: Element, image: str, check: CheckResult) -> None:
     case = SubElement(suite, "testcase", {"classname": image, "name": check.id, "time": "0"})
+    if check.warned:
+        SubElement(case, "system-out").text = _standing(check)
+        return
     match check.outcome:
         case Outcome.FAIL | Outcome.ERROR:
             kind = "failure" if check.outcome is Outcome.FAIL else "error"
             child = SubElement(case, kind, {"type": " ".join(check.codes), "message": _clean(check.message)})
-            standing = [problem for problem in check.problems if not problem.waived_by]
-            lines = [_problem(problem) for problem in standing[:_MOST_PROBLEMS]]
-            if len(standing) > _MOST_PROBLEMS:
-                lines.append(f"{len(standing) - _MOST_PROBLEMS} more; the json format lists all")
-            child.text = "\n".join(lines)
+            child.text = _standing(check)
         case Outcome.DISABLED:
             SubElement(case, "skipped", {"message": _clean(check.message)})
         case Outcome.PASS:
             pass
 
 
+def _standing(check: CheckResult) -> str:
+    standing = [problem for problem in check.problems if not problem.waived_by]
+    lines = [_problem(problem) for problem in standing[:_MOST_PROBLEMS]]
+    if len(standing) > _MOST_PROBLEMS:
+        lines.append(f"{len(standing) - _MOST_PROBLEMS} more; the json format lists all")
+    return "\n".join(lines)
+
+
 def _problem(problem: Problem) -> str:
     step = next_step(problem.code, problem.next_step)
-    return f"{problem.code}: {_detail(problem.message, problem.expected, problem.seen, step)}"
+    kind = "warning, which refuses nothing: " if problem.warned else ""
+    return f"{kind}{problem.code}: {_detail(problem.message, problem.expected, problem.seen, step)}"
 
 
 def _detail(message: str, expected: str, seen: str, step: str) -> str:

@@ -72,6 +72,8 @@ def _image(image: ImageReport, results: Sequence[Result]) -> Iterator[str]:
     if image.checked is not None:
         verdict = image.checked.verdict
         yield f"Policy {code(verdict.policy.name)} ({code(str(verdict.policy.digest))})."
+        if verdict.policy.warn:
+            yield f"It only warns of {', '.join(map(code, verdict.policy.warn))}."
         yield _details("Checks", _table(("check", "outcome", "message"), _checks(image)))
         excused = [result for result in results if result.level is Level.NOTE and result.excuse]
         if excused:
@@ -84,7 +86,7 @@ def _checks(image: ImageReport) -> Iterator[Sequence[str]]:
     checks = image.checked.verdict.checks if image.checked is not None else ()
     for check in checks:
         if check.outcome is not Outcome.DISABLED:
-            yield check.id, check.outcome.value, prose(check.message)
+            yield check.id, check.state, prose(check.message)
 
 
 def _results(results: Sequence[Result]) -> str:

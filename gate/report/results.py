@@ -132,9 +132,9 @@ def _problems(image: ImageReport, check: CheckResult, decision: Decision) -> Ite
             check=check.id,
             code=problem.code,
             rule=problem.rule or problem.code,
-            level=Level.NOTE if problem.waived_by else Level.WARNING if idle else Level.ERROR,
+            level=_level(problem, idle=idle),
             title=problem.message,
-            message=problem.message,
+            message=problem.message + (f" (a warning of {check.id}, which refuses nothing)" if problem.warned else ""),
             fingerprint=_fingerprint(image, check.id, problem.code, problem.fingerprint or _what(problem)),
             expected=problem.expected,
             seen=problem.seen,
@@ -142,6 +142,18 @@ def _problems(image: ImageReport, check: CheckResult, decision: Decision) -> Ite
             place=problem.location,
             excuse=f"waived by {problem.waived_by}" if problem.waived_by else "",
         )
+
+
+def _level(problem: Problem, *, idle: bool) -> Level:
+    if problem.waived_by:
+        return Level.NOTE
+    return Level.WARNING if problem.warned or idle else Level.ERROR
+
+
+def _level_of(row: JudgedFinding | JudgedSecret) -> Level:
+    if row.warned:
+        return Level.WARNING
+    return Level.ERROR if row.counts else Level.NOTE
 
 
 def _what(problem: Problem) -> str:
@@ -158,7 +170,7 @@ def _vulnerability(image: ImageReport, row: JudgedFinding) -> Result:
         check="vulnerability",
         code=row.code,
         rule=finding.id,
-        level=Level.ERROR if row.counts else Level.NOTE,
+        level=_level_of(row),
         title=(first.title if first is not None else "") or finding.id,
         message=f"{finding.id} in {finding.package.name} {finding.package.version}: {row.explanation}",
         fingerprint=_fingerprint(image, "vulnerability", finding.fingerprint),
@@ -171,7 +183,7 @@ def _vulnerability(image: ImageReport, row: JudgedFinding) -> Result:
         fixed=fixed,
         severity=finding.severity,
         url=first.url if first is not None else "",
-        excuse="" if row.counts else _excuse(row),
+        excuse="" if row.counts or row.warned else _excuse(row),
     )
 
 
@@ -194,7 +206,7 @@ def _secret(image: ImageReport, row: JudgedSecret) -> Result:
         check="secret",
         code=code_of(secret),
         rule=secret.rule,
-        level=Level.ERROR if row.counts else Level.NOTE,
+        level=_level_of(row),
         title=secret.title,
         message=f"{secret.title} in {place}: {row.explanation}",
         fingerprint=_fingerprint(image, "secret", secret.fingerprint, secret.location),
@@ -203,8 +215,17 @@ def _secret(image: ImageReport, row: JudgedSecret) -> Result:
         next_step=next_step(code_of(secret), ""),
         place=place,
         severity=secret.severity,
-        excuse="" if row.counts else (f"waived by {row.waived_by}" if row.waived_by else row.explanation),
+        excuse="" if row.counts or row.warned else _secret_excuse(row),
     )
+
+
+def _secret_excuse(row: JudgedSecret) -> str:
+    return f"waived by {row.waived_by}" if row.waived_by else row.explanation
+
+
+def warned_checks(image: ImageReport) -> tuple[str, ...]:
+    """Return the ids of the checks that the policy of an image only warns of."""
+    return image.checked.verdict.policy.warn if image.checked is not None else ()
 
 
 def repository_of(image: ImageReport) -> str:

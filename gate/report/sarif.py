@@ -14,7 +14,7 @@ from urllib.parse import quote
 from gate.model.severity import Severity
 from gate.model.version import VERSION
 from gate.report.escape import harmless_json, visible
-from gate.report.results import Level, repository_of, results_of
+from gate.report.results import Level, repository_of, results_of, warned_checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +55,17 @@ def render_report(report: Report) -> str:
                 "toolExecutionNotifications": [*_unjudged(report.images), *([_cut_notice(cut)] if cut > 0 else [])],
             }
         ],
+        **_warned(report.images),
         "results": [_result(result, rules[_rule_id(result)]) for result in kept],
     }
     log: dict[str, JsonValue] = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return harmless_json(json.dumps(log, indent=1, ensure_ascii=True)) + "\n"
+
+
+def _warned(images: Sequence[ImageReport]) -> dict[str, JsonValue]:
+    """Return which checks the policies only warn of."""
+    warned: list[JsonValue] = [*sorted({check for image in images for check in warned_checks(image)})]
+    return {"properties": {"warn": warned}} if warned else {}
 
 
 def _rule_id(result: Result) -> str:

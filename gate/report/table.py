@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -42,13 +42,21 @@ if TYPE_CHECKING:
 MIN_WIDTH: Final = 60
 # More problems of one check than this are counted; the JSON report holds all.
 MOST_PROBLEMS: Final = 3
-_OUTCOME_STYLES: Final = {
-    Outcome.PASS: "green",
+_WARN: Final = "warn"
+# How a check's state is drawn, in the order in which checks are listed.
+_STATE_STYLES: Final[Mapping[str, str]] = {
     Outcome.FAIL: "red",
     Outcome.ERROR: "yellow",
+    _WARN: "yellow",
+    Outcome.PASS: "green",
     Outcome.DISABLED: "bright_black",
 }
-_OUTCOME_ORDER: Final = (Outcome.FAIL, Outcome.ERROR, Outcome.PASS, Outcome.DISABLED)
+_STATE_ORDER: Final = tuple(_STATE_STYLES)
+_TITLES: Final = (
+    (Outcome.FAIL, "Why it is refused"),
+    (Outcome.ERROR, "What could not be judged"),
+    (_WARN, "What is only warned of"),
+)
 # A whole digest; the group is its short form, as `Digest.short` gives it.
 _DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}", re.ASCII)
 _DEMONSTRATION: Final = "DEMONSTRATION DATA: this verdict says nothing about real vulnerabilities"
@@ -112,8 +120,8 @@ def _checked(console: Console, run: CheckedImage, report: Report) -> None:
     if verdict.demonstration:
         console.print(Text(_DEMONSTRATION, style="bold black on yellow"))
     _facts(console, run)
-    for outcome, title in ((Outcome.FAIL, "Why it is refused"), (Outcome.ERROR, "What could not be judged")):
-        _problems(console, title, verdict, outcome)
+    for state, title in _TITLES:
+        _problems(console, title, verdict, state)
     for title, table in (
         ("Vulnerabilities that refuse the image", vulnerabilities(verdict, report.severities)),
         ("Secrets", secrets(verdict, report.severities)),
@@ -170,6 +178,8 @@ def _fact_lines(run: CheckedImage) -> Iterable[tuple[str, str]]:
     skipped = f" (children skipped by rule: {len(verdict.skipped)})" if verdict.skipped else ""
     if platforms:
         yield "platforms", identifier(", ".join(platforms)) + skipped
+    if verdict.policy.warn:
+        yield "only warns", identifier(", ".join(verdict.policy.warn))
     if verdict.environments:
         yield "for", identifier(", ".join(verdict.environments))
     if verdict.tools:
@@ -186,17 +196,17 @@ def _tool_texts(verdict: Verdict) -> Iterable[str]:
         yield f"{use.tool.name} {use.tool.version}{age}"
 
 
-def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) -> None:
-    """Return what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
+def _problems(console: Console, title: str, verdict: Verdict, state: str) -> None:
+    """Draw what one outcome is due to: messages, then what to do; what several checks say alike stands once."""
     groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     # A reference that is refused is why nothing else could be looked at.
     for check in sorted(verdict.checks, key=lambda check: check.id != "reference"):
-        for group in _groups(check, several=len(verdict.subjects) > 1) if check.outcome is outcome else ():
+        for group in _groups(check, state, several=len(verdict.subjects) > 1):
             groups.setdefault(group, []).append(check.id)
     if groups:
         _section(console, title)
     for (code, sentences, steps), checks in groups.items():
-        head = Text.assemble((code, _OUTCOME_STYLES[outcome]), "  ", (", ".join(checks), "bright_black"))
+        head = Text.assemble((code, _STATE_STYLES[state]), "  ", (", ".join(checks), "bright_black"))
         console.print(Padding(head, (0, 0, 0, 2)))
         more = [f"and {len(sentences) - MOST_PROBLEMS} more"] if len(sentences) > MOST_PROBLEMS else []
         for sentence in (*sentences[:MOST_PROBLEMS], *more):
@@ -205,10 +215,13 @@ def _problems(console: Console, title: str, verdict: Verdict, outcome: Outcome) 
             console.print(Padding(Text.assemble(("→ ", "cyan"), step), (0, 0, 0, 4)))
 
 
-def _groups(check: CheckResult, *, several: bool) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Return code, sentences and steps for each code of a check that is not waived."""
-    standing = [problem for problem in check.problems if not problem.waived_by]
-    for code in check.codes:
+def _groups(check: CheckResult, state: str, *, several: bool) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return code, sentences and steps for each code of a check that is not waived, of what belongs under this title."""
+    warned = state == _WARN
+    if not warned and check.state != state:
+        return
+    standing = [problem for problem in check.problems if not problem.waived_by and problem.warned is warned]
+    for code in dict.fromkeys(problem.code for problem in sorted(standing, key=lambda problem: problem.code)):
         problems = [problem for problem in standing if problem.code == code]
         steps = dict.fromkeys(visible(next_step(code, problem.next_step)) for problem in problems[:MOST_PROBLEMS])
         yield code, tuple(_sentence(problem, several=several) for problem in problems), tuple(steps)
@@ -226,12 +239,12 @@ def _checks(verdict: Verdict) -> Table:
     """Return every check; those that were not asked on one line, because they say nothing of the image."""
     table = plain_table("outcome", "check", "message")
     asked = [check for check in verdict.checks if check.outcome is not Outcome.DISABLED]
-    for check in sorted(asked, key=lambda check: (_OUTCOME_ORDER.index(check.outcome), check.id)):
-        outcome = Text(check.outcome.value, style=_OUTCOME_STYLES[check.outcome])
+    for check in sorted(asked, key=lambda check: (_STATE_ORDER.index(check.state), check.id)):
+        outcome = Text(check.state, style=_STATE_STYLES[check.state])
         table.add_row(outcome, Text(check.id), Text(visible(check.message)))
     disabled = ", ".join(check.id for check in verdict.checks if check.outcome is Outcome.DISABLED)
     if disabled:
-        style = _OUTCOME_STYLES[Outcome.DISABLED]
+        style = _STATE_STYLES[Outcome.DISABLED]
         table.add_row(
             Text(Outcome.DISABLED.value, style=style), Text(), Text(f"not asked for: {disabled}", style=style)
         )

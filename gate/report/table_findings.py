@@ -43,7 +43,7 @@ def vulnerabilities(verdict: Verdict, severities: frozenset[Severity] | None) ->
 
 
 def excused(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Return what does not count: waived, cleared by VEX, in grace; and the rest, where severities are asked for."""
+    """Return what does not count: waived, warned of, cleared by VEX, in grace; and the rest, where severities are asked for."""
     rows = [found for found in verdict.findings if not found.counts and _asked(found, severities)]
     return _findings_table(verdict, [row for row in rows if severities is not None or _has_excuse(row)])
 
@@ -59,11 +59,11 @@ def left_out(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterat
 
 
 def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table | None:
-    """Return every secret that refuses or is waived, without its value; all of them where severities are asked for."""
+    """Return every secret that refuses, is warned of or waived, without its value; all of them where severities are asked for."""
     chosen = [
         row
         for row in verdict.secrets
-        if (row.counts or row.waived_by if severities is None else row.secret.severity in severities)
+        if (row.counts or row.waived_by or row.warned if severities is None else row.secret.severity in severities)
     ]
     if not chosen:
         return None
@@ -84,7 +84,7 @@ def secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Table |
 
 def quiet_secrets(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
     """Yield a sentence for each group of secrets that refuse nothing, by grade and origin."""
-    quiet = [row.secret for row in verdict.secrets if not row.counts and not row.waived_by]
+    quiet = [row.secret for row in verdict.secrets if not (row.counts or row.waived_by or row.warned)]
     groups = Counter((secret.grade, secret.origin) for secret in quiet) if severities is None else Counter()
     for (grade, origin), count in sorted(groups.items(), key=lambda item: (-item[0][0].rank, item[0][1])):
         whose = "files that packages shipped" if origin is SecretOrigin.PACKAGED else "the image's own"
@@ -117,8 +117,9 @@ def _telling(verdict: Verdict) -> list[Disagreement]:
 
 
 def fingerprints(verdict: Verdict, severities: frozenset[Severity] | None) -> Iterator[str]:
-    """Return a line for each secret that refuses: the fingerprint that `secrets.allow` takes, whole, to be copied."""
-    rows = [row for row in verdict.secrets if row.counts and (severities is None or row.secret.severity in severities)]
+    """Return a line for each secret that refuses or is warned of: the whole fingerprint, which `secrets.allow` takes."""
+    refusing = [row for row in verdict.secrets if row.counts or row.warned]
+    rows = [row for row in refusing if severities is None or row.secret.severity in severities]
     for row in sorted(dict.fromkeys(rows), key=_secret_order):
         yield f"{identifier(row.secret.fingerprint)}  {identifier(row.secret.rule)} in {_where(row)}"
 
@@ -218,7 +219,7 @@ def _asked(row: JudgedFinding, severities: frozenset[Severity] | None) -> bool:
 
 
 def _has_excuse(row: JudgedFinding) -> bool:
-    return bool(row.waived_by or row.grace_until or (row.vex and not row.counts))
+    return bool(row.waived_by or row.grace_until or row.warned or (row.vex and not row.counts))
 
 
 def _numbers(rows: Iterable[JudgedFinding]) -> str:

@@ -31,20 +31,27 @@ from gate.model.digest import Digest
 from gate.model.evidence import Canary, Distribution, Unavailable
 from gate.model.finding import ToolFinding
 from gate.model.unavailable import unavailable_from
+from gate.scanners.advised import ECOSYSTEMS
 from gate.scanners.advisory_coverage import grype_aliases, grype_spellings, grype_systems, trivy_bucket
-from gate.scanners.canary_layout import DISTRIBUTION_PACKAGES, Planted, red_hat_content_sets, write_canary
+from gate.scanners.canary_layout import (
+    DISTRIBUTION_PACKAGES,
+    LANGUAGE_FILES,
+    Planted,
+    red_hat_content_sets,
+    write_canary,
+)
 from gate.scanners.database_facts import open_bolt, query
 from gate.scanners.scanning import ScanSettings, ScanTarget
 
 _LIFETIME: Final = timedelta(hours=1)
 _FAULT: Final = Fault(DatabaseError, "DB_MALFORMED", "an advisory")
 _MAX_ADVISORY_BYTES: Final = 4 << 20
-_VERSION: Final = "1"  # of the cached form and of what is planted
-# purl type -> (prefix of Trivy's buckets, ecosystem in Grype's table): the languages for which a package can be written.
-_LANGUAGES: Final = {"pypi": ("pip::", "python"), "npm": ("npm::", "npm"), "maven": ("maven::", "java-archive")}
+_VERSION: Final = "2"  # of the cached form and of what is planted
 _ALWAYS: Final = frozenset({"pypi"})
-# A range with an upper end only, of 1 or more: 0.0.1 is in it whatever the ecosystem's order.
-_OPEN_RANGE: Final = re.compile(r"<=?\s*[1-9]\d*[^\s,|<>]*")
+# A range that begins at nothing or at zero and ends at 0.1 or later: 0.0.1 is in it whatever the ecosystem's order.
+_OPEN_RANGE: Final = re.compile(r"(?:>=?\s*0(?:\.0)*(?:-0)?,?\s*)?<=?\s*(?:[1-9]\d*|0\.[1-9]\d*)[^\s,|<>]*")
+# Go's standard library is no module, and each scanner has its own way to name it.
+_NO_MODULES: Final = frozenset({"stdlib", "toolchain"})
 _FIXED: Final = re.compile(r"(?:\d+:)?[1-9]\S*", re.ASCII)
 # Packages for which a list that is compiled into Grype leaves ids out (v0.115 grype/match/explicit_ignores.go).
 _GRYPE_IGNORES: Final = re.compile(r"log4j|zlib", re.ASCII)
@@ -161,13 +168,14 @@ def _trivy_choices(root: Bucket, target: ScanTarget) -> Iterator[Planted]:
             ),
             1,
         )
-    for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
-        buckets = [name for name in names if name.startswith(_LANGUAGES[kind][0].encode())]
+    for kind in _asked_languages(target):
+        buckets = [name for name in names if name.startswith(ECOSYSTEMS[kind][0])]
         yield from islice(
             (
                 Planted(kind, package, vulnerability)
                 for package, vulnerability, advisory in _trivy_advisories(root, buckets)
-                if any(_OPEN_RANGE.fullmatch(text) for text in advisory.optional_texts("VulnerableVersions"))
+                if package not in _NO_MODULES
+                and any(_OPEN_RANGE.fullmatch(text) for text in advisory.optional_texts("VulnerableVersions"))
             ),
             1,
         )
@@ -240,8 +248,14 @@ def _grype_choices(database: Path, target: ScanTarget) -> Iterator[Planted]:
         systems = [number for number, known in grype_systems(database) if known & spellings]
         for system in systems[:1]:
             yield from islice(_grype_advisories(database, kind, kind, system, _upper_end), 1)
-    for kind in sorted((target.ecosystems | _ALWAYS) & _LANGUAGES.keys()):
-        yield from islice(_grype_advisories(database, kind, _LANGUAGES[kind][1], 0, _OPEN_RANGE.fullmatch), 1)
+    for kind in _asked_languages(target):
+        found = _grype_advisories(database, kind, ECOSYSTEMS[kind][1], 0, _OPEN_RANGE.fullmatch)
+        yield from islice((one for one in found if one.name not in _NO_MODULES), 1)
+
+
+def _asked_languages(target: ScanTarget) -> list[str]:
+    """Return the ecosystems to plant a package of: those of the image, and one always."""
+    return sorted((target.ecosystems | _ALWAYS) & LANGUAGE_FILES.keys() & ECOSYSTEMS.keys())
 
 
 def _upper_end(constraint: str) -> object:

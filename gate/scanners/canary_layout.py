@@ -27,6 +27,7 @@ from gate.errors import DatabaseError
 from gate.model.digest import Digest
 from gate.model.evidence import Distribution
 from gate.model.image import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from gate.scanners.canary_programs import go_program, rust_program
 
 _LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _NAME: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9+._@/:-]{0,199}", re.ASCII)
@@ -140,7 +141,8 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, content in sorted(files.items()):
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
+            # Trivy reads programs only where they may be run.
+            entry.size, entry.mode = len(content), 0o755
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
@@ -219,17 +221,43 @@ _DATABASES: Final[Mapping[str, tuple[str, Callable[[list[str]], bytes]]]] = Mapp
 
 def _language_files(packages: Iterable[Planted]) -> Iterable[tuple[str, bytes]]:
     for package in packages:
-        name = package.name
-        if package.type == "pypi":
-            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {LANGUAGE_VERSION}\n\n"
-            yield f"canary/{name}-{LANGUAGE_VERSION}.dist-info/METADATA", metadata.encode()
-        elif package.type == "npm":
-            yield f"canary/node_modules/{name}/package.json", _json({"name": name, "version": LANGUAGE_VERSION})
-        elif package.type == "maven":
-            yield f"canary/{name.rpartition(':')[2]}-{LANGUAGE_VERSION}.jar", _jar(name)
+        write = LANGUAGE_FILES.get(package.type)
+        if write is not None:
+            yield write(package.name)
 
 
-def _jar(name: str) -> bytes:
+def _wheel(name: str) -> tuple[str, bytes]:
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {LANGUAGE_VERSION}\n\n"
+    return f"canary/{name}-{LANGUAGE_VERSION}.dist-info/METADATA", metadata.encode()
+
+
+def _npm(name: str) -> tuple[str, bytes]:
+    return f"canary/node_modules/{name}/package.json", _json({"name": name, "version": LANGUAGE_VERSION})
+
+
+def _gem(name: str) -> tuple[str, bytes]:
+    lines = [f's.name = "{name}"', f's.version = "{LANGUAGE_VERSION}"', 's.authors = ["x"]', 's.licenses = ["MIT"]']
+    text = "Gem::Specification.new do |s|\n  " + "\n  ".join(lines) + '\n  s.files = ["a"]\nend\n'
+    return f"canary/gems/specifications/{name}-{LANGUAGE_VERSION}.gemspec", text.encode()
+
+
+def _composer(name: str) -> tuple[str, bytes]:
+    found = {"packages": [{"name": name, "version": LANGUAGE_VERSION}], "packages-dev": []}
+    return "canary/vendor/composer/installed.json", _json(found)
+
+
+def _nuget(name: str) -> tuple[str, bytes]:
+    framework, package = ".NETCoreApp,Version=v8.0", f"{name}/{LANGUAGE_VERSION}"
+    runtime: dict[str, object] = {"runtime": {f"lib/{name}.dll": {}}}
+    document = {
+        "runtimeTarget": {"name": framework},
+        "targets": {framework: {package: runtime}},
+        "libraries": {package: {"type": "package", "serviceable": True, "sha512": "sha512-x", "path": "x"}},
+    }
+    return "canary/canary.deps.json", _json(document)
+
+
+def _jar(name: str) -> tuple[str, bytes]:
     group, _, artifact = name.rpartition(":")
     properties = f"groupId={group}\nartifactId={artifact}\nversion={LANGUAGE_VERSION}\n"
     buffer = io.BytesIO()
@@ -239,4 +267,19 @@ def _jar(name: str) -> bytes:
             (f"META-INF/maven/{group}/{artifact}/pom.properties", properties),
         ):
             archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), text)
-    return buffer.getvalue()
+    return f"canary/{artifact}-{LANGUAGE_VERSION}.jar", buffer.getvalue()
+
+
+LANGUAGE_FILES: Final[Mapping[str, Callable[[str], tuple[str, bytes]]]] = MappingProxyType(
+    {
+        "pypi": _wheel,
+        "npm": _npm,
+        "maven": _jar,
+        "gem": _gem,
+        "composer": _composer,
+        "nuget": _nuget,
+        "golang": lambda name: ("canary/go-program", go_program([(name, f"v{LANGUAGE_VERSION}")])),
+        "cargo": lambda name: ("canary/rust-program", rust_program([(name, LANGUAGE_VERSION)])),
+    }
+)
+"""By purl type, what writes the file of one package of a language: its path and bytes."""

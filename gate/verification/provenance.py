@@ -18,6 +18,7 @@ from gate.codec.source_uri import normal_source
 from gate.codec.strict_json import printable
 from gate.errors import AttestationError, SignatureError
 from gate.model.identity import Claim
+from gate.model.policy import ANY_RELEASE
 from gate.model.provenance import PROVENANCE_TYPES
 from gate.verification.attestations import require_attestation
 
@@ -86,8 +87,9 @@ def _judged(verified: VerifiedStatement, policy: ProvenancePolicy) -> VerifiedPr
 
 
 def _trusted_builder(found: Provenance, policy: ProvenancePolicy) -> TrustedBuilder:
-    for builder in policy.builders:
-        if builder.id == found.builder:
+    # An exact id says more than one of any release, whatever their order.
+    for builder in sorted(policy.builders, key=lambda builder: builder.id.endswith(ANY_RELEASE)):
+        if builder.is_builder(found.builder):
             return builder
     raise SignatureError(
         "the provenance is of another builder",

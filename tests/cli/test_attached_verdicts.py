@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from gate.model.reference import LayoutReference
 from gate.registry.client import RegistryClient
 from gate.registry.options import RegistryOptions
 from gate.signers.signing import sign_statement
+from gate.store.record import open_record
 from tests.cli.conftest import Run
 from tests.support.images import SmallImage, attachment_manifest, described, index_of, small_image
 from tests.support.layouts import write_layout
@@ -224,3 +226,79 @@ def test_attest_sign_demands_the_image_and_the_digest_of_the_file(run: Run) -> N
     for given, missing in ((digest, "--image"), (image, "--file-digest")):
         result = run("attest", "sign", "verdict.unsigned", "--key", "k", "-p", "p.yaml", *given)
         assert (result.exit_code, missing in result.stderr) == (2, True)
+
+
+def answers(record: str = "state/record.db") -> list[dict[str, Any]]:
+    with closing(open_record(record, Path(record).parent / "evidence")) as opened:
+        return [json.loads(row.content) for row in opened.rows() if row.kind == "admission"]
+
+
+BY_FLAGS: Final = ("--key", "gate.pub", "--policy", str(POLICY))
+
+
+def test_each_answer_is_a_row_where_a_record_is_named(run: Run) -> None:
+    record = ("--record", "state/record.db")
+    assert demand(run, *BY_FLAGS, *record)[0] == 1
+    bundle = signed(verdict())
+    attach(bundle)
+    assert demand(run, *BY_FLAGS, *record)[0] == 0
+    assert demand(run, *BY_FLAGS, *record, "--environment", "staging")[0] == 1
+    attach(signed(failed()))
+    assert demand(run, *BY_FLAGS, *record)[0] == 1
+    # A demand that makes no sense has no answer.
+    assert run("verify", "oci:image", "--as", str(REPOSITORY), "--key", "gate.pub", *record).exit_code == 2
+    rows = answers()
+    assert [(row["decision"], row["code"]) for row in rows] == [
+        ("refused", "ATT_MISSING"), ("admitted", ""), ("refused", "ATT_ENVIRONMENT"), ("refused", "ATT_NEWER_FAIL"),
+    ]  # fmt: skip
+    admitted = rows[1]
+    assert (admitted["stage"], admitted["mode"], admitted["repository"]) == ("verify", "enforce", str(REPOSITORY))
+    assert admitted["subject"] == f"{REPOSITORY}@{ROOT.digest}"
+    assert (admitted["policy"], admitted["attestation"]) == (str(POLICY), str(Digest.of(bundle)))
+    assert admitted["signers"] == [GATE.public_key.key_id]
+    assert "user" in admitted["actor"]
+    assert (rows[2]["environment"], admitted["environment"]) == ("staging", "")
+    assert rows[3]["setAside"] == ["ATT_NEWER_FAIL", "ATT_VERDICT_FAIL"]
+
+
+def test_an_answer_that_could_not_be_asked_is_a_row_too(run: Run) -> None:
+    flags = ("verify", *BY_FLAGS, "--offline", "--record", "state/record.db")
+    digest = "a" * 64
+    assert run(*flags, f"registry.example/shop/web@sha256:{digest}").exit_code == 3
+    assert run(*flags, "registry.example/shop/web:1.4").exit_code == 1
+    rows = answers()
+    assert [(row["decision"], row["code"]) for row in rows] == [("error", "REG_OFFLINE"), ("refused", "REF_NOT_DIGEST")]
+    assert [row["digest"] for row in rows] == [f"sha256:{digest}", ""]
+
+
+def test_without_a_record_nothing_is_written(run: Run) -> None:
+    attach(signed(verdict()))
+    assert demand(run)[0] == 0
+    assert [path.name for path in Path().iterdir() if path.suffix == ".db"] == []
+    assert demand(run, *BY_FLAGS, "--record", "state/record.db")[0] == 0
+    assert len(answers()) == 1
+
+
+def test_an_admission_that_cannot_be_recorded_is_an_error_and_a_refusal_stays_one(run: Run) -> None:
+    attach(signed(verdict()))
+    Path("file").touch()
+    there = ("--record", "file/record.db")
+    status, image = demand(run, *BY_FLAGS, *there)
+    assert (status, image["error"]["code"]) == (3, "STORE_UNAVAILABLE")
+    attach(signed(failed()))
+    status, image = demand(run, *BY_FLAGS, *there)
+    assert (status, image["error"]["code"]) == (1, "ATT_NEWER_FAIL")
+    refused = run("verify", "oci:image", "--as", str(REPOSITORY), "--offline", *BY_FLAGS, *there)
+    assert "STORE_UNAVAILABLE" in refused.stderr
+
+
+def test_the_environment_of_a_requirement_stands_in_the_row(run: Run) -> None:
+    attach(signed(verdict(environments=("production",))))
+    requirement()
+    document = json.loads(Path("requirement.yaml").read_text())
+    document["spec"]["images"][0]["verdict"]["environment"] = "production"
+    Path("requirement.yaml").write_text(json.dumps(document))
+    assert demand(run, "--requirement", "requirement.yaml", "--record", "state/record.db")[0] == 0
+    (row,) = answers()
+    assert row["environment"] == "production"
+    assert row["requirement"] == str(Digest.of(Path("requirement.yaml").read_bytes()))

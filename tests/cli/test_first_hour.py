@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from gate.cli.main import cli
 from gate.model.version import VERSION
 from tests.cli.conftest import Run
 from tests.support.command import gate_command
@@ -22,6 +24,14 @@ def test_the_short_and_the_long_help_are_one(run: Run, words: tuple[str, ...]) -
     short, long = run(*words, "-h"), run(*words, "--help")
     assert (short.exit_code, short.stdout) == (0, long.stdout)
     assert short.stdout.startswith("Usage: gate")
+
+
+def test_the_short_help_is_known_whoever_asked_for_the_options_first(run: Run) -> None:
+    # click keeps the help option of the first context that asks, and a context that was made apart knows `--help` alone.
+    for command in (cli, *(context.command for _, context in commands())):
+        command.get_params(click.Context(command))
+    assert run("-h").exit_code == 0
+    assert run("check", "-h").exit_code == 0
 
 
 def test_the_version_is_a_command_an_option_and_a_module(run: Run) -> None:

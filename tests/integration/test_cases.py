@@ -22,8 +22,6 @@ _SECONDS: Final = 600
 # A case that is not right yet, and why. Strict: one that was mended must be taken off this list.
 NOT_RIGHT_YET: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "11-builder-id-without-its-version": "builder ids with and without a version are two",
-        "13-vex-that-names-the-index": "a VEX document about an index does not speak for its children",
         # Its last run finds every blob in the cache, by digest, and asks no store; with an empty cache it is right.
         "21-blobs-on-a-private-host": "what was pulled once is judged again without the registry",
     }

@@ -45,6 +45,7 @@ from tests.support.policy_pair import (
     signing_key,
     vulnerabilities,
 )
+from tests.support.rule_pairs import RULE_PAIRS
 
 BASE: Final = {"name": "debian", "diffIds": [str(DIFF_IDS[0])]}
 LOW_FIXED: Final = {"fix_state": "fixed", "fix_available": "2026-02-28T00:00:00+00:00"}
@@ -334,14 +335,7 @@ PAIRS: Final = (
             ("diffIds", BASE["diffIds"], OTHER_BASE, outcome),
         )
     ),
-    *(
-        Pair(key=f"spec.rules[].{key}", place=f"spec.rules.0.{key}", spec=RULE, left=left, right=right, effect=effect)
-        for key, left, right, effect in (
-            ("id", "rule", "other", words),
-            ("cel", "size(image.config.entrypoint) > 0", "size(image.config.entrypoint) > 9", outcome),
-            ("message", "one", "other", words),
-        )
-    ),
+    *RULE_PAIRS,
     excusing("id", "W-1", "W-2", words),
     excusing("reason", "one", "other", words),
     excusing("owner", "one", "other", words),

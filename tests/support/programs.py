@@ -62,6 +62,10 @@ class Tools:
         return built_program("olareg")
 
     @property
+    def actionlint(self) -> Path:
+        return built_program("actionlint")
+
+    @property
     def slsa_verifier(self) -> Path:
         return built_program("slsa-verifier")
 

@@ -17,7 +17,7 @@ from gate.codec.policy.signers import read_signer
 from gate.codec.source_uri import normal_source
 from gate.codec.yaml_node import Node, nearest
 from gate.model.glob import Glob
-from gate.model.policy import AttestationRule, ProvenancePolicy, TrustedBuilder
+from gate.model.policy import ANY_RELEASE, AttestationRule, ProvenancePolicy, TrustedBuilder
 from gate.model.predicate import AttestationKind
 from gate.model.provenance import PROVENANCE_TYPES
 from gate.model.source_glob import SourceGlob
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MAX_LEVEL: Final = 3
 _EMPTY: Final = "POL_EMPTY_IDENTITY"
 _BUILDER: Final = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]{1,500}", re.ASCII)
+# GitHub names a builder that is a workflow with the ref at which it was called, always.
+_WORKFLOW: Final = re.compile(r"https://[^/@]+/[^/@]+/[^/@]+/\.github/workflows/[^/@]+\.ya?ml", re.ASCII)
 _TYPE: Final = re.compile(r"[!-~]{1,500}", re.ASCII)
 _URI: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}(?:\.[A-Za-z0-9_-]{1,128}){0,7}", re.ASCII)
@@ -67,7 +69,7 @@ def _builders(node: Node) -> tuple[TrustedBuilder, ...]:
 
 
 def _builder(node: Node) -> TrustedBuilder:
-    """Read a builder's exact id, alone or with the level that it is trusted with."""
+    """Read a builder's id, alone or with the level that it is trusted with."""
     if node.kind != "mapping":
         return TrustedBuilder(id=_builder_id(node))
     fields = node.fields(POLICY_KEYS["spec.provenance.builder[]"], missing=_EMPTY)
@@ -77,7 +79,13 @@ def _builder(node: Node) -> TrustedBuilder:
 
 
 def _builder_id(node: Node) -> str:
-    return node.matching(_BUILDER, "the builder's whole id, a URI")
+    """Read a builder's id; one of a reusable workflow without its version is that workflow at any released tag."""
+    text = node.matching(_BUILDER, "the builder's whole id, a URI")
+    stem = text.removesuffix(ANY_RELEASE)
+    if "*" in stem or (stem != text and "@" in stem):
+        expected = f"an exact id, or one that ends in {ANY_RELEASE}: at any released tag, as v1.2.3"
+        raise node.refuse("can never match a builder", expected=expected, seen=text)
+    return f"{text}{ANY_RELEASE}" if _WORKFLOW.fullmatch(text) else text
 
 
 def _one_or_more(node: Node) -> tuple[Node, ...]:

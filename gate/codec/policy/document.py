@@ -25,6 +25,7 @@ from gate.codec.policy.signers import read_signature_rules
 from gate.codec.policy.trust import read_trust
 from gate.codec.policy.vulnerabilities import read_vulnerabilities
 from gate.codec.policy.waivers import read_rules, read_waivers
+from gate.codec.policy.warnings import read_warn
 from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError
@@ -36,14 +37,13 @@ from gate.model.policy import (
     CoveragePolicy,
     Policy,
     RevisionRule,
-    SecretsFailOn,
-    UserRule,
+    asked_checks,
+    refusing_checks,
 )
 
 if TYPE_CHECKING:
     from gate.codec.policy.files import PolicyFiles
     from gate.codec.yaml_node import Fields
-    from gate.model.policy import ImagePolicy
 
 API_VERSION: Final = "gate/v1"
 KIND: Final = "Policy"
@@ -66,9 +66,25 @@ def parse_policy(data: bytes, *, name: str, files: PolicyFiles) -> Policy:
     if policy.image is not None and policy.image.revision is RevisionRule.PROVENANCE and policy.provenance is None:
         expected = "spec.provenance, which says whose provenance counts"
         raise spec.values["image"].refuse("compares the commit with provenance that nobody demands", expected=expected)
-    if asks_for_nothing(policy):
-        raise spec.node.refuse("asks for no check", code="POL_EMPTY", expected="at least one section that can refuse")
+    if "warn" in spec:
+        _require_warned_are_asked(spec.values["warn"], policy)
+    if not refusing_checks(policy):
+        raise spec.node.refuse(
+            "asks for no check that can refuse", code="POL_EMPTY", expected="at least one section that can refuse"
+        )
     return policy
+
+
+def _require_warned_are_asked(node: Node, policy: Policy) -> None:
+    """Refuse a warning about a check that the policy does not ask for: it could never turn a verdict."""
+    asked = asked_checks(policy) | ({"rules"} if policy.rules else set())
+    for item in node.items():
+        if item.text() not in asked:
+            raise item.refuse(
+                "is a check that this policy does not ask for",
+                expected=f"one of {', '.join(sorted(asked))}",
+                seen=item.text(),
+            )
 
 
 def read_head(root: Node, kind: str, metadata_keys: tuple[str, ...]) -> tuple[Fields, Fields]:
@@ -109,6 +125,7 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
         coverage=spec.get("coverage", read_coverage, CoveragePolicy()),
         image=spec.get("image", read_image, None),
         rules=spec.get("rules", read_rules, ()),
+        warn=spec.get("warn", read_warn, ()),
         waivers=spec.get("waivers", read_waivers, ()),
         waiver_max_duration=spec.get("waiverMaxDuration", Node.duration, DEFAULT_WAIVER_MAX_DURATION),
         limits=spec.get("limits", read_limits, LayerLimits()),
@@ -119,28 +136,13 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
     )
 
 
-_NO_SECRET_REFUSES: Final = SecretsFailOn(own=None, packaged=None)
-
-
-def asks_for_nothing(policy: Policy) -> bool:
-    """Say whether no section of the policy could refuse an image."""
-    secrets = policy.secrets is not None and policy.secrets.fail_on != _NO_SECRET_REFUSES
-    image = policy.image is not None and _asks_of_image(policy.image)
-    attested = policy.signature or policy.provenance or policy.attestations
-    return not any((policy.registries, attested, policy.vulnerabilities, secrets, image, policy.rules))
-
-
-def _asks_of_image(image: ImagePolicy) -> bool:
-    restricted = image.user is not UserRule.ANY or image.revision is not RevisionRule.ANY
-    listed = image.ports_deny or image.labels_deny or image.base or image.setuid_allow is not None
-    return restricted or bool(listed) or image.max_age is not None
-
-
 def require_policy_dates(policy: Policy, now: datetime) -> None:
-    """Refuse a policy that has ended, and one with a waiver that ends too far away; days end at 24:00 UTC.
+    """Refuse a policy that has ended, one that cannot refuse yet, and one with a waiver that ends too far away.
+
+    Days end at 24:00 UTC.
 
     Raises:
-        PolicyError: `POL_EXPIRED` or `POL_WAIVER`.
+        PolicyError: `POL_EXPIRED`, `POL_EMPTY` or `POL_WAIVER`.
     """
     today = now.astimezone(UTC).date()
     if policy.expires is not None and policy.expires < today:
@@ -149,6 +151,13 @@ def require_policy_dates(policy: Policy, now: datetime) -> None:
             code="POL_EXPIRED",
             expected=f"a day from {today}",
             seen=str(policy.expires),
+        )
+    if not refusing_checks(policy, now):
+        begins = min(str(rule.begins) for rule in policy.rules if rule.begins is not None)
+        raise PolicyError(
+            f"the policy {policy.name!r} can refuse nothing before {begins}, when its first rule begins",
+            code="POL_EMPTY",
+            expected="at least one section that can refuse now",
         )
     for waiver in policy.waivers:
         if waiver.expires - today > policy.waiver_max_duration:

@@ -27,7 +27,7 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "metadata": ("name", "description", "expires"),
         "spec": (
             "references", "platforms", "trust", "signature", "provenance", "attestations", "vulnerabilities", "secrets",
-            "coverage", "image", "rules", "waivers", "waiverMaxDuration", "limits", "attest",
+            "coverage", "image", "rules", "warn", "waivers", "waiverMaxDuration", "limits", "attest",
         ),
         "spec.references": ("registries",),
         "spec.trust{}": TRUST_KEYS,
@@ -55,7 +55,7 @@ POLICY_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "spec.image.setuid": ("allow",),
         "spec.image.labels": ("deny",),
         "spec.image.base[]": ("name", "diffIds"),
-        "spec.rules[]": ("id", "cel", "message"),
+        "spec.rules[]": ("id", "cel", "message", "level", "from"),
         "spec.waivers[]": ("id", "check", "images", "match", "reason", "owner", "approvedBy", "expires"),
         "spec.waivers[].match": ("vulnerability", "package", "versions", "fingerprint", "code", "location", "rule"),
         "spec.limits": (

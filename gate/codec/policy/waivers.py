@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.codec.policy.patterns import distinct, read_id, read_narrow_glob, read_package
 from gate.codec.yaml_node import Node
-from gate.model.policy import Rule, Waiver
+from gate.model.policy import FailOrWarn, Rule, Waiver
 from gate.model.reasons import REASONS, ReasonClass
 from gate.model.string_map import StringMap
 
@@ -63,8 +63,16 @@ def read_waivers(node: Node) -> tuple[Waiver, ...]:
 
 def _rule(node: Node) -> Rule:
     fields = node.fields(POLICY_KEYS["spec.rules[]"])
+    level = fields.get("level", lambda value: value.choice(FailOrWarn), FailOrWarn.FAIL)
+    if level is FailOrWarn.WARN and "from" in fields:
+        expected = "level: fail, which it has from that day on, or no day"
+        raise node.refuse("only warns, before and after the day on which it begins", expected=expected, seen="from")
     return Rule(
-        id=fields.demand("id", read_id), cel=fields.demand("cel", _cel), message=fields.demand("message", _words)
+        id=fields.demand("id", read_id),
+        cel=fields.demand("cel", _cel),
+        message=fields.demand("message", _words),
+        level=level,
+        begins=fields.get("from", Node.date, None),
     )
 
 

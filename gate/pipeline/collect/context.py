@@ -86,7 +86,7 @@ def open_collect_context(
     memo = DigestMemo(places.cache / "digests.json")
     pins = tool_places(places)
     return CollectContext(
-        store=image_store(places),
+        store=image_store(places, deadline),
         tools={tool: attempt(_locating(tool, pins, memo)) for tool in SCANNERS},
         databases=load_databases(places.databases),
         settings=ScanSettings(
@@ -106,9 +106,9 @@ def open_collect_context(
     )
 
 
-def image_store(places: Places) -> BlobStore:
-    """Return the store of blobs, as every run and `gate cache` use it."""
-    return BlobStore(places.cache / "images")
+def image_store(places: Places, deadline: Deadline | None = None) -> BlobStore:
+    """Return the store of blobs, as every run and `gate cache` use it; its lock is waited for until the deadline."""
+    return BlobStore(places.cache / "images", wait_seconds=deadline.remaining() if deadline is not None else None)
 
 
 def tool_places(places: Places) -> ToolPlaces:

@@ -215,10 +215,17 @@ def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
         config=image.manifest.config.digest,
         diff_ids=image.config.diff_ids,
         distribution=layers.distribution,
-        ecosystems=frozenset(key.type for key in layers.language_packages),
+        ecosystems=_ecosystems(layers),
         unversioned=layers.unversioned,
         claims=layers.claims,
     )
+
+
+def _ecosystems(layers: LayerFacts) -> frozenset[str]:
+    """Return the purl types of packages of languages in the image: those that the gate lists and those of known forms."""
+    forms = {seen.form for seen in layers.package_forms}
+    has_crates = not forms.isdisjoint({"rust-audit", "cargo-lock"})
+    return frozenset(key.type for key in layers.language_packages) | frozenset({"cargo"} if has_crates else ())
 
 
 def _scanning(

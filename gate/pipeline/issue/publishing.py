@@ -14,6 +14,7 @@ from gate.errors import GateError, RegistryError, StorageError
 from gate.images.attachments import collect_attachments
 from gate.model.digest import Digest
 from gate.pipeline.issue.recording import Intent, read_intent, record_published
+from gate.pipeline.issue.room import make_room
 from gate.pipeline.options import IssuedAttestation
 from gate.registry.attach import Attachable
 
@@ -22,19 +23,24 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.images.image_source import AttachmentReader, AttachmentWriter
+    from gate.model.policy_signers import Signer
     from gate.pipeline.issue.statements import Publication
     from gate.store.record import Record, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Where attestations of one run go, and are read back; `target` names the place in the record, `subject` the image."""
+    """Where attestations of one run go, and are read back; `target` names the place in the record, `subject` the image.
+
+    `own` are the run's own signers, by whom superseded verdicts are known.
+    """
 
     source: AttachmentReader
     writer: AttachmentWriter
     record: Record
     target: str
     subject: str
+    own: tuple[Signer, ...] = ()
 
     def publish(self, intent: Intent, now: datetime) -> tuple[str, ...]:
         """Push all of an intent, read it back, and record that it was published; return what people should know of it.
@@ -42,7 +48,8 @@ class Publisher:
         Raises:
             GateError: it is recorded and not, or not wholly, published; the next run goes on from the record.
         """
-        notices = self._push(intent.publications)
+        room = make_room(self.source, intent.publications, self.own, now)
+        notices = (*room, *self._push(intent.publications))
         record_published(self.record, intent, self.subject, now)
         return notices
 

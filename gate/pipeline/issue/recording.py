@@ -156,7 +156,8 @@ def _verdict_row(
         "policy": {"name": verdict.policy.name, "digest": str(verdict.policy.digest)},
         "environments": [*sorted(verdict.environments)],
         "checks": [
-            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes]} for check in verdict.checks
+            {"id": check.id, "outcome": check.outcome.value, "codes": [*check.codes], "warned": check.warned}
+            for check in verdict.checks
         ],
         "findings": [*sorted({found.finding.fingerprint for found in verdict.findings})],
         "fixed": [

@@ -142,7 +142,7 @@ def _grounds(verdict: Verdict) -> tuple[object, ...]:
     return (
         (verdict.request, verdict.root, verdict.subjects, verdict.skipped),
         (verdict.decision, verdict.policy, verdict.environments, verdict.build_level, verdict.demonstration),
-        tuple((check.id, check.outcome, tuple(map(_reason, check.problems))) for check in verdict.checks),
+        tuple((check.id, check.outcome, check.warned, tuple(map(_reason, check.problems))) for check in verdict.checks),
         tuple(
             (
                 found.finding.fingerprint,
@@ -152,17 +152,22 @@ def _grounds(verdict: Verdict) -> tuple[object, ...]:
                 found.waived_by,
                 found.vex,
                 found.grace_until,
+                found.warned,
             )
             for found in verdict.findings
         ),
-        tuple((found.secret.fingerprint, found.subject, found.counts, found.waived_by) for found in verdict.secrets),
+        tuple(
+            (found.secret.fingerprint, found.subject, found.counts, found.waived_by, found.warned)
+            for found in verdict.secrets
+        ),
         tuple((used.waiver, used.state, used.covers) for used in verdict.waivers),
         (verdict.tools, verdict.signatures, verdict.trusted_roots, verdict.origin),
     )
 
 
 def _reason(problem: Problem) -> tuple[object, ...]:
-    return problem.code, problem.subject, problem.fingerprint, problem.location, problem.rule, problem.waived_by
+    said = problem.code, problem.subject, problem.fingerprint, problem.location, problem.rule
+    return (*said, problem.waived_by, problem.warned)
 
 
 def _says(bundle: bytes | None, verdict: Verdict, settings: AttestSettings) -> bool:

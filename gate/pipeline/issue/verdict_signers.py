@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate.errors import PolicyError, UsageError
+from gate.model.policy_signers import KeySigner
 from gate.signers.signer import is_identity, is_stamped, signer_name
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def require_verdict_signers(signer: Signer, fail_signer: Signer | None, *, legac
         raise UsageError(
             "an identity signs in bundles", expected="no --legacy-attestation, or a key", seen=signer_name(signer)
         )
+
+
+def own_signers(*signers: Signer | None) -> tuple[KeySigner, ...]:
+    """Return the keys among these, by which a run knows its own earlier verdicts.
+
+    Not an identity, which many runs may share; and without a trusted root a verdict with a timestamp is nobody's.
+    """
+    return tuple(KeySigner(key=used.public_key) for used in signers if used is not None and not is_identity(used))
 
 
 def require_timestamps(signer: Signer, fail_signer: Signer | None) -> None:

@@ -127,8 +127,9 @@ def test_every_field_of_the_format_reference_is_written() -> None:
         {"digest": str(CHILD), "platform": "unknown/unknown", "judged": False, "reason": "attestation"},
     ]
     assert fields["checks"] == [
-        {"id": "reference", "outcome": "pass", "codes": [], "message": "a digest", "counts": {}},
-        {"id": "vulnerability", "outcome": "fail", "codes": ["VULN_FOUND"], "message": "1 found", "counts": {"found": 1}},
+        {"id": "reference", "outcome": "pass", "warned": False, "codes": [], "message": "a digest", "counts": {}},
+        {"id": "vulnerability", "outcome": "fail", "warned": False, "codes": ["VULN_FOUND"], "message": "1 found",
+         "counts": {"found": 1}},
     ]  # fmt: skip
     assert fields["signatures"] == [{"key": GATE.public_key.key_id, "format": "bundle", "bundle": str(OTHER)}]
     assert fields["image"] == {

@@ -114,6 +114,8 @@ def test_openvex_the_statements_own_time_counts(fields: dict[str, object], day: 
         {"justification": "because"},
         {"justification": None},
         {"justification": None, "impact_statement": " "},
+        {"justification": None, "impact_statement": "x"},
+        {"justification": None, "impact_statement": "n/a. - - - - - - 1234567890"},
         {"vulnerability": "CVE-2024-0001"},
         {"vulnerability": {"name": ""}},
         {"vulnerability": {"@id": "https://x.example"}},

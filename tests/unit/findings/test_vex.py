@@ -41,7 +41,7 @@ def document(*statements: VexStatement, products: tuple[str, ...] = (), name: st
 
 
 def clears(*statements: VexStatement, about: Finding | None = None, products: tuple[str, ...] = ()) -> bool:
-    effect = vex_effect(about or finding(), IMAGE, [document(*statements, products=products)], NOW)
+    effect = vex_effect(about or finding(), frozenset({IMAGE}), [document(*statements, products=products)], NOW)
     return effect is not None and effect.clears
 
 
@@ -114,18 +114,20 @@ def test_a_statement_from_the_future_does_not_hide_the_newest() -> None:
 
 @pytest.mark.parametrize("status", [status for status in VexStatus if status is not VexStatus.NOT_AFFECTED])
 def test_two_of_one_time_that_disagree_clear_nothing(status: VexStatus) -> None:
-    effect = vex_effect(finding(), IMAGE, [document(STATEMENT, replace(STATEMENT, status=status))], NOW)
+    effect = vex_effect(finding(), frozenset({IMAGE}), [document(STATEMENT, replace(STATEMENT, status=status))], NOW)
     assert effect is not None
     assert (effect.clears, effect.status) == (False, VexStatus.AFFECTED)
 
 
 def test_two_documents_are_one_body_of_statements_in_any_order() -> None:
     both = [document(STATEMENT, name="b"), document(replace(STATEMENT, timestamp=NOW - DAY), name="a")]
-    assert vex_effect(finding(), IMAGE, both, NOW) == vex_effect(finding(), IMAGE, both[::-1], NOW)
+    assert vex_effect(finding(), frozenset({IMAGE}), both, NOW) == vex_effect(
+        finding(), frozenset({IMAGE}), both[::-1], NOW
+    )
 
 
 def test_fixed_while_a_scanner_sees_it_is_a_conflict_that_is_told() -> None:
-    effect = vex_effect(finding(), IMAGE, [document(replace(STATEMENT, status=VexStatus.FIXED))], NOW)
+    effect = vex_effect(finding(), frozenset({IMAGE}), [document(replace(STATEMENT, status=VexStatus.FIXED))], NOW)
     assert effect is not None
     assert (effect.clears, effect.detail) == (False, "said to be fixed, while a scanner sees the vulnerable version")
 
@@ -144,5 +146,62 @@ def test_a_language_package_is_named_without_its_path() -> None:
 
 
 def test_where_nothing_speaks_there_is_no_effect() -> None:
-    assert vex_effect(finding(), IMAGE, [], NOW) is None
-    assert vex_effect(finding(), IMAGE, [document()], NOW) is None
+    assert vex_effect(finding(), frozenset({IMAGE}), [], NOW) is None
+    assert vex_effect(finding(), frozenset({IMAGE}), [document()], NOW) is None
+
+
+INDEX = Digest.of(b"the index that the image was reached through")
+
+
+def speaks_of(statement: VexStatement, about: Finding | None = None) -> bool:
+    """Return whether a statement clears a finding of an image that is a child of the index."""
+    effect = vex_effect(about or finding(), frozenset({IMAGE, INDEX}), [document(statement)], NOW)
+    return effect is not None and effect.clears
+
+
+def test_what_is_said_of_an_index_is_said_of_the_children_that_were_reached_through_it() -> None:
+    of_the_index = replace(STATEMENT, products=(f"pkg:oci/web@{INDEX}",), subcomponents=(PURL,))
+    assert speaks_of(of_the_index)
+    assert not clears(of_the_index), "judged alone, nobody knows which index it belongs to"
+    assert not speaks_of(replace(of_the_index, products=("pkg:oci/web",)))
+
+
+@pytest.mark.parametrize(
+    ("product", "hashes", "right"),
+    [
+        (OCI, (str(IMAGE),), True),
+        ("pkg:oci/web", (str(IMAGE),), True),
+        ("pkg:oci/web", ("sha-512:00", str(IMAGE)), True),
+        (OCI, (f"sha256:{'0' * 64}",), False),
+        (OCI, ("sha-512:00",), False),
+        (f"pkg:oci/web@sha256:{'1' * 64}", (str(IMAGE),), False),
+        ("pkg:oci/web", (), False),
+    ],
+)
+def test_a_hash_of_the_product_is_compared(product: str, hashes: tuple[str, ...], right: bool) -> None:  # noqa: FBT001
+    assert clears(replace(STATEMENT, products=(product,), subcomponents=(PURL,), hashes=hashes)) is right
+
+
+def test_a_package_that_is_told_apart_by_a_hash_is_none_that_is_installed() -> None:
+    assert not clears(replace(STATEMENT, hashes=(str(Digest.of(b"a file")),)))
+
+
+@pytest.mark.parametrize(
+    ("named", "seen", "right"),
+    [
+        ("debian-12", "debian-12", True),
+        ("debian-12", "debian-12.5", True),
+        ("debian-12.5", "debian-12", True),
+        ("DEBIAN-12", "debian-12", True),
+        ("debian-11", "debian-12", False),
+        ("debian-1", "debian-12", False),
+        ("bookworm", "debian-12", False),
+        ("debian-12", "", False),
+        ("", "debian-12", True),
+        ("12.5", "debian-12.5", True),
+    ],
+)
+def test_the_release_of_the_distribution_is_compared_where_it_is_named(named: str, seen: str, right: bool) -> None:  # noqa: FBT001
+    where = replace(ZLIB, purl=f"{PURL}&distro={seen}" if seen else PURL)
+    purl = f"{PURL}&distro={named}" if named else PURL
+    assert clears(replace(STATEMENT, products=(purl,)), about=finding(where)) is right

@@ -12,7 +12,7 @@ import pytest
 from gate.clock import Deadline
 from gate.codec.strict_json import JsonValue, canonical_json
 from gate.errors import GateError
-from gate.images.attachments import MAX_ATTACHMENT_BYTES, collect_attachments
+from gate.images.attachments import MAX_ATTACHMENT_BYTES, attachment_pages, collect_attachments
 from gate.images.image_source import FetchedManifest
 from gate.images.registry_source import RegistrySource
 from gate.model.attachment import (
@@ -28,6 +28,7 @@ from gate.model.image import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from gate.model.reference import parse_repository
 from gate.registry.client import RegistryClient
 from gate.registry.options import RegistryOptions
+from gate.registry.tags import single_tag
 from tests.support.hostile import HostileRegistry, hostile_registry
 from tests.support.images import attachment_manifest, described, index_of, small_image
 
@@ -254,6 +255,25 @@ def test_s23_thousands_of_attachments(server: HostileRegistry) -> None:
     serve_api(server, *(described(b"%d" % number, OCI_MANIFEST) for number in range(5000)), bundle(server, b"good"))
     assert code_of(server) == "LIMIT_SIGNATURES"
     assert len(server.requests) < 5, "nothing was fetched before it was refused"
+
+
+def test_what_is_removed_is_looked_for_among_more_than_are_looked_at(server: HostileRegistry) -> None:
+    blobs = [b"%d" % number for number in range(2100)]
+    serve_api(server, *(bundle(server, blob) for blob in blobs))
+    assert code_of(server) == "LIMIT_SIGNATURES"
+    with RegistryClient(RegistryOptions(), Deadline.after(timedelta(seconds=60))) as client:
+        source = RegistrySource(client, parse_repository(f"{server.host}/shop/web"), IMAGE.digest).unlimited()
+        pages = [[item.content for item in page.items] for page in attachment_pages(source, IMAGE.digest)]
+    assert max(map(len, pages)) <= 200
+    assert sorted(content for page in pages for content in page) == sorted(blobs)
+
+
+def test_s23_thousands_of_tags_of_their_own(server: HostileRegistry) -> None:
+    server.serve(f"{BASE}/referrers/{IMAGE.digest}", b"", status=404)
+    tags: list[JsonValue] = [single_tag(IMAGE.digest, Digest.of(b"%d" % number)) for number in range(2001)]
+    server.serve(f"{BASE}/tags/list", canonical_json({"name": "shop/web", "tags": tags}))
+    assert code_of(server) == "LIMIT_SIGNATURES"
+    assert len(server.requests) < 6, "nothing was fetched before it was refused"
 
 
 def test_s23_thousands_of_legacy_layers(server: HostileRegistry) -> None:

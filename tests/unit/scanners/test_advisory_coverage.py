@@ -48,7 +48,7 @@ def trivy(tmp_path: Path) -> Database:
         b"b": {b"CVE-2020-0005": b"no JSON", b"CVE-2020-0006": b'{"FixedVersion": "2:1"}'},
     }
     tree[b"pip::x"] = {
-        b"a": {b"CVE-2020-0007": b'{"VulnerableVersions": [">=1, <2", "<0.5"]}'},
+        b"a": {b"CVE-2020-0007": b'{"VulnerableVersions": [">=1, <2", "<0.0.1", "<=0"]}'},
         b"b": {b"CVE-2020-0008": b'{"VulnerableVersions": [">=3", "< 2.0"]}'},
     }
     (tmp_path / "db/trivy.db").write_bytes(bolt_file({**tree, b"vulnerability": {b"x": b"{}"}}))

@@ -124,3 +124,34 @@ def test_what_a_certificate_does_not_name_is_left_to_the_policy() -> None:
 def test_a_builder_that_the_policy_does_not_name_is_refused_whatever_the_certificate() -> None:
     assert refused(statement(), policy(EVIL)) == "ID_BUILDER"
     assert judged(statement(), policy(SUBJECT)).level == 3
+
+
+RELEASED = "https://github.com/slsa/generator/.github/workflows/container.yml"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "right"),
+    [
+        ("@refs/tags/v2.1.0", True),
+        ("@refs/tags/2.1.0", True),
+        ("@refs/tags/v2", False),
+        ("@refs/tags/v2.1.0-rc.1", False),
+        ("@refs/tags/v2.1.0\n", False),
+        ("@refs/tags/v02.1.0", False),
+        ("@refs/heads/main", False),
+        ("@refs/heads/main@refs/tags/v2.1.0", False),
+        ("", False),
+        (".evil@refs/tags/v2.1.0", False),
+    ],
+)
+def test_a_builder_at_any_release_is_no_builder_at_a_branch(claimed: str, right: bool) -> None:  # noqa: FBT001
+    assert TrustedBuilder(id=f"{RELEASED}@refs/tags/*").is_builder(RELEASED + claimed) is right
+
+
+def test_an_exact_builder_is_itself_alone() -> None:
+    exact = TrustedBuilder(id=f"{RELEASED}@refs/tags/v2.1.0")
+    assert exact.is_builder(f"{RELEASED}@refs/tags/v2.1.0")
+    assert not exact.is_builder(f"{RELEASED}@refs/tags/v2.1.1")
+    assert not TrustedBuilder(id="https://tekton.dev/chains/v2").is_builder(
+        "https://tekton.dev/chains/v2@refs/tags/v1.0.0"
+    )

@@ -11,6 +11,7 @@ from tests.support.policies import KEY_A, KEY_B, policy, policy_document, refusa
 
 SIGNERS = [{"key": KEY_A}]
 BUILDER = "https://builds.example/b"
+WORKFLOW = "https://github.com/shop/build/.github/workflows/image.yml"
 
 
 def provenance(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any key
@@ -44,6 +45,11 @@ def test_a_single_value_stands_for_a_list_of_one() -> None:
         ({"builder": ["*"]}, "POL_MALFORMED"),
         ({"builder": [""]}, "POL_MALFORMED"),
         ({"builder": [BUILDER, {"id": BUILDER}]}, "POL_MALFORMED"),
+        ({"builder": [f"{WORKFLOW}@refs/tags/v2.*"]}, "POL_MALFORMED"),
+        ({"builder": [f"{WORKFLOW}@refs/heads/*"]}, "POL_MALFORMED"),
+        ({"builder": [f"{WORKFLOW}@**"]}, "POL_MALFORMED"),
+        ({"builder": [f"{WORKFLOW}@main@refs/tags/*"]}, "POL_MALFORMED"),
+        ({"builder": [WORKFLOW, f"{WORKFLOW}@refs/tags/*"]}, "POL_MALFORMED"),
         ({"builder": [{"id": BUILDER, "level": 4}]}, "POL_MALFORMED"),
         ({"builder": [{"level": 3}]}, "POL_EMPTY_IDENTITY"),
         ({"minimumLevel": 2}, "POL_MALFORMED"),
@@ -112,3 +118,16 @@ def test_the_commit_is_not_compared_with_provenance_that_nobody_demands() -> Non
 )
 def test_a_word_accepts_its_types_and_their_versions(predicate_type: str, kind: AttestationKind | None) -> None:
     assert kind_of(predicate_type) is kind
+
+
+@pytest.mark.parametrize("written", [WORKFLOW, f"{WORKFLOW}@refs/tags/*"])
+def test_a_workflow_without_its_version_is_that_workflow_at_any_release(written: str) -> None:
+    section = policy(provenance(builder=[written])).provenance
+    assert section is not None
+    assert [builder.id for builder in section.builders] == [f"{WORKFLOW}@refs/tags/*"]
+
+
+def test_another_builder_without_version_is_exact() -> None:
+    section = policy(provenance(builder=[BUILDER])).provenance
+    assert section is not None
+    assert [builder.id for builder in section.builders] == [BUILDER]

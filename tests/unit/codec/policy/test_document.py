@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.codec.policy.document import asks_for_nothing, parse_policy, require_policy_dates
+from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.errors import KeyFileError, PolicyError
 from gate.model.digest import Digest
@@ -31,6 +31,7 @@ from gate.model.policy import (
     SecretsPolicy,
     UserRule,
     VulnerabilityPolicy,
+    refusing_checks,
 )
 from gate.model.policy_signers import KeySigner
 from gate.model.severity import Severity
@@ -83,7 +84,7 @@ def test_p01_a_policy_that_asks_nothing_is_refusal(data: bytes) -> None:
     ],
 )
 def test_p01_twin_one_section_that_can_refuse_is_enough(spec: dict[str, object]) -> None:
-    assert not asks_for_nothing(policy(policy_document(**spec)))
+    assert refusing_checks(policy(policy_document(**spec)))
 
 
 @pytest.mark.parametrize(
