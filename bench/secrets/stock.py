@@ -6,6 +6,7 @@ for tools that read folders. What a client is missing for is said and left out.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -24,8 +25,9 @@ IMAGES_FOLDER: Final = "images"
 FILES_FOLDER: Final = "files"
 _CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _SUITE: Final = "bookworm"
+_DOWNLOAD: Final = (sys.executable, "-m", "pip", "download", "--quiet")
 _PIP: Final = (
-    sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=311",
+    *_DOWNLOAD, "--only-binary=:all:", "--python-version=311",
     "--implementation=cp", "--platform=manylinux_2_28_x86_64", "--platform=manylinux2014_x86_64",
 )  # fmt: skip
 _COMPILE: Final = ("-q", "-q", "--invalidation-mode", "unchecked-hash")
@@ -53,7 +55,7 @@ def _missing(one: StockImage) -> str:
 
 def _make(folder: Path, kept: Path, one: StockImage) -> None:
     kept.mkdir(parents=True, exist_ok=True)
-    base = _debian(kept, one)
+    base = _debian(folder / "downloads", one)
     added = kept / "added"
     shutil.rmtree(added, ignore_errors=True)
     _install(kept, added, one)
@@ -71,10 +73,12 @@ def _make(folder: Path, kept: Path, one: StockImage) -> None:
 
 
 def _debian(kept: Path, one: StockImage) -> Path:
-    archive = kept / "debian.tar"
+    """Return the archive of a root with these packages, made once for all images that have the same."""
+    include = f"--include={','.join(one.debian)}"
+    name = hashlib.sha256(f"{one.variant} {include}".encode()).hexdigest()[:16]
+    archive = kept / f"debian-{name}.tar"
     if not archive.exists():
-        include = f"--include={','.join(one.debian)}"
-        unfinished = kept / "unfinished.tar"
+        unfinished = kept / f"unfinished-{name}.tar"
         _run(["mmdebstrap", "--quiet", f"--variant={one.variant}", include, _SUITE, str(unfinished)])
         unfinished.rename(archive)
     return archive
@@ -85,13 +89,19 @@ def _install(kept: Path, root: Path, one: StockImage) -> None:
     root.mkdir()
     if one.wheels:
         packages = root / "usr/local/lib/python3.11/dist-packages"
-        wheels = _downloaded(kept / "wheels", [[*_PIP, *one.wheels]])
+        options = () if one.resolve else ("--no-deps",)
+        wheels = _downloaded(kept / "wheels", [[*_PIP, *options, *one.wheels]])
         for path in wheels:
             _unzip(path, packages)
         # As pip does: what stands in a docstring stands in the compiled file, too.
         compiled = [*_COMPILE, "-s", str(root), "-p", "/", str(packages)]
         subprocess.run([sys.executable, "-m", "compileall", *compiled], check=False, stdout=subprocess.DEVNULL)
-    if one.npm:
+    if one.npm and one.resolve:
+        (root / "app").mkdir(parents=True)
+        (root / "app/package.json").write_text('{"name": "app", "private": true}\n', encoding="utf-8")
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(root / "app")]
+        _run(["npm", "install", *options, *one.npm])
+    elif one.npm:
         command = ["npm", "pack", "--silent", "--pack-destination", str(kept / "npm"), *one.npm]
         for path in _downloaded(kept / "npm", [command]):
             with tarfile.open(path) as tar:
@@ -101,6 +111,11 @@ def _install(kept: Path, root: Path, one: StockImage) -> None:
         for path in _downloaded(kept / "jars", [[*copy, f"-Dartifact={jar}"] for jar in one.jars]):
             (root / "app/lib").mkdir(parents=True, exist_ok=True)
             shutil.copy(path, root / "app/lib" / path.name)
+    if one.sources:
+        command = [*_DOWNLOAD, "--no-deps", "--no-binary=:all:", *one.sources]
+        for path in _downloaded(kept / "sources", [command]):
+            with tarfile.open(path) as tar:
+                tar.extractall(root / "app", filter="data")
     if one.modules:
         cache = kept / "modules"
         if not cache.exists():

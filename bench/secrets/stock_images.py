@@ -15,6 +15,8 @@ class StockImage:
     """What an image is made of: Debian packages, and what the registries of languages add to them, each pinned.
 
     `variant` is mmdebstrap's: `minbase` is what Debian's own slim images begin with, `extract` lays files out and runs nothing.
+    `resolve` brings what the wheels and the npm packages depend on, as their installers do; `sources` are source distributions
+    of PyPI whose files lie in the image as `COPY . /app` leaves them: nobody's package lists them.
     """
 
     name: str
@@ -24,6 +26,8 @@ class StockImage:
     npm: tuple[str, ...] = ()
     jars: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    resolve: bool = False
 
 
 _WHEELS: Final = (

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -30,9 +32,15 @@ _APK: Final = frozenset({b"lib/apk/db/installed", b"usr/lib/apk/db/installed"})
 _UCF: Final = b"var/lib/ucf/hashfile"
 _UCF_CACHE: Final = b"var/lib/ucf/cache/"
 _COMPILED: Final = re.compile(rb"((?:.*/)?)__pycache__/([^/]+?)\.cpython-[0-9]+(?:\.opt-[12])?\.pyc")
-_RPM: Final = re.compile(rb"(?:var/lib|usr/lib/sysimage)/rpm/(?:rpmdb\.sqlite|Packages|Packages\.db)")
+_RPM: Final = re.compile(rb"(?:var/lib|usr/lib/sysimage|usr/share)/rpm/(?:rpmdb\.sqlite|Packages|Packages\.db)")
 _RECORD: Final = re.compile(rb"(?P<root>.*/)?(?P<name>[^/]+)\.dist-info/RECORD")
-_MAVEN_SHA1: Final = re.compile(rb"(.*/repository/.+)\.sha1")
+_MAVEN_SHA1: Final = re.compile(rb"(.*/(?:repository|coursier/v1/https?)/.+)\.sha1")
+# Gradle keeps each file of a repository in a folder that is called by its SHA-1, without leading zeros.
+_GRADLE: Final = re.compile(rb"(?:.*/)?caches/modules-2/files-2\.1/[^/]+/[^/]+/[^/]+/([0-9a-f]{30,40})/[^/]+")
+# A package of conda: its list of files, each with its digest (conda `paths_data`).
+_CONDA: Final = re.compile(rb"((?:.*/)?)conda-meta/([^/]+)\.json")
+# A package of R has a list of MD5 digests in its folder (`tools::checkMD5sums`).
+_R: Final = re.compile(rb"((?:.*/)?(?:library|site-library)/([^/]+)/)MD5")
 _MD5_LINE: Final = re.compile(rb"\\?([0-9a-f]{32})[ \t]+\*?(.+)")
 _CONFFILE: Final = re.compile(rb"^ (/\S+) ([0-9a-f]{32})(?: obsolete)?$", re.MULTILINE)
 # Of a file in a package that is known by its place: ecosystem, and what must have been seen for the folder to count.
@@ -84,8 +92,8 @@ class PublishedFiles:
                     shipped.setdefault(path, package)
                 if claimed in sources:
                     shipped.setdefault(sources[claimed], f"{package} (by place)")
-        for path in files:
-            package = self._by_place(path)
+        for path, hashes in files.items():
+            package = self._by_place(path) or _by_name(path, hashes)
             if package:
                 shipped.setdefault(path, package)
         return shipped
@@ -102,8 +110,15 @@ def _is_list(path: bytes) -> bool:
     return (
         path in _APK
         or path == _UCF
-        or any(one.fullmatch(path) for one in (_DPKG_LIST, _DPKG_STATUS, _RPM, _RECORD, _MAVEN_SHA1))
+        or any(one.fullmatch(path) for one in (_DPKG_LIST, _DPKG_STATUS, _RPM, _RECORD, _MAVEN_SHA1, _CONDA, _R))
     )
+
+
+def _by_name(path: bytes, hashes: FileHashes | None) -> str:
+    """Return who shipped a file that lies in a folder called by its digest."""
+    matched = _GRADLE.fullmatch(path)
+    is_as_named = matched is not None and hashes is not None and hashes.sha1 == matched[1].decode().rjust(40, "0")
+    return "Gradle cache" if is_as_named else ""
 
 
 def _names_of(path: bytes) -> Iterator[bytes]:
@@ -130,6 +145,29 @@ def _claims(place: bytes, body: bytes) -> Iterator[tuple[str, bytes, str]]:
         yield from _record(f"wheel {_word(matched['name'])}", matched["root"] or b"", body)
     elif matched := _MAVEN_SHA1.fullmatch(place):
         yield "Maven repository", matched[1], body[:40].decode("ascii", "replace").lower()
+    elif matched := _CONDA.fullmatch(place):
+        yield from _conda(f"conda {_word(matched[2])}", matched[1], body)
+    elif matched := _R.fullmatch(place):
+        yield from _under(matched[1], _md5sums(f"R {_word(matched[2])}", body))
+
+
+def _conda(package: str, root: bytes, body: bytes) -> Iterator[tuple[str, bytes, str]]:
+    """Read `paths_data.paths`; a file in which the installer put its own prefix has another digest, and the list names both."""
+    try:
+        entries = json.loads(body)["paths_data"]["paths"]
+        claims = [
+            (package, root + str(entry["_path"]).encode(), str(entry[key]))
+            for entry in entries
+            for key in ("sha256", "sha256_in_prefix")
+            if key in entry
+        ]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return
+    yield from claims
+
+
+def _under(root: bytes, claims: Iterator[tuple[str, bytes, str]]) -> Iterator[tuple[str, bytes, str]]:
+    return ((package, root + path, digest) for package, path, digest in claims)
 
 
 def _md5sums(package: str, body: bytes) -> Iterator[tuple[str, bytes, str]]:
@@ -171,9 +209,14 @@ def _record(package: str, root: bytes, body: bytes) -> Iterator[tuple[str, bytes
         if path:
             yield (
                 package,
-                root + path.strip(b'"'),
+                _from(root, path.strip(b'"')),
                 _hex_of(digest + b"=" * (-len(digest) % 4), base64.urlsafe_b64decode),
             )
+
+
+def _from(root: bytes, path: bytes) -> bytes:
+    """Return where a path of a `RECORD` leads: programs and data lie outside its folder (`../../../bin/x`, `/usr/share/x`)."""
+    return posixpath.normpath(posixpath.join(b"/" + root, path)).lstrip(b"/")
 
 
 def _hex_of(text: bytes, decode: Callable[[bytes], bytes]) -> str:

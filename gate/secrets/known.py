@@ -23,6 +23,7 @@ ENTRY_KEYS: Final = ("value", "file", "package", "reason")
 _MAX_ENTRIES: Final = 20_000
 # A shorter value can be somebody's password besides: in the file of a manual it is public, in a configuration it is not.
 MIN_VALUE_BYTES: Final = 20
+_SAMPLE_PARTS: Final = 4
 _ARMOUR = re.compile(rb"-----[A-Z0-9 ]{0,60}-----|\\[nr]|[^A-Za-z0-9+/=]")
 
 
@@ -42,6 +43,31 @@ class KnownSecrets:
         """Say whether what was found is public: its file as a whole, or a value that nobody comes to by himself."""
         is_long = bool(self.values) and len(hit.value) >= MIN_VALUE_BYTES
         return hit.file_digest in self.files or (is_long and value_digest(hit.value) in self.values)
+
+
+def parse_samples(data: bytes, *, name: str) -> frozenset[Digest]:
+    """Read a harvest (`tools/known_samples.py`): of each value the digest in hex, the day, and the package that ships it.
+
+    As lines, because thousands of entries in YAML would take longer to read than an image to search.
+
+    Raises:
+        PolicyError: `POL_MALFORMED`.
+    """
+    values = []
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        if not line or line.startswith("#"):
+            continue
+        parts = line.split(" ", 3)
+        try:
+            if len(parts) != _SAMPLE_PARTS:
+                raise UsageError("a sample has no source")
+            values.append(Digest(f"sha256:{parts[0]}"))
+        except UsageError as error:
+            expected = "SHA256 DAY REGISTRY PACKAGE"
+            raise PolicyError(
+                f"{name}:{number} is no sample", code="POL_MALFORMED", expected=expected, seen=ascii(line[:80])
+            ) from error
+    return frozenset(values)
 
 
 def value_digest(value: bytes) -> Digest:

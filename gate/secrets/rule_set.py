@@ -21,7 +21,7 @@ from gate.secrets.rule_file import require_distinct
 from gate.secrets.structure import CODE_TRIGGER, SETTING_TRIGGER
 
 # Of this package's own code: what it opens, decodes and rejects. Counted up with every change of what is found.
-ENGINE_VERSION: Final = "5"
+ENGINE_VERSION: Final = "6"
 
 
 class RuleSet:

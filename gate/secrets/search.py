@@ -8,7 +8,6 @@ same. Specification: checks reference, sections 8.2 and 8.5; attacks X01 to X09,
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -24,7 +23,7 @@ from gate.secrets.budget import Budget
 from gate.secrets.compressed import is_whole_gzip
 from gate.secrets.container import HEAD_BYTES, Kind, SeekableBody, is_zlib, kind_of_container
 from gate.secrets.embedded import MAX_PLACES, container_at, places_of
-from gate.secrets.file_hashes import FileHasher, FileHashes
+from gate.secrets.file_hashes import FileHashes, KeptFile
 from gate.secrets.hit import Hit, Where
 from gate.secrets.openers import OPENERS
 from gate.secrets.rule_set import RuleSet
@@ -37,8 +36,6 @@ _AHEAD_BYTES: Final = 2 * MAX_MATCH_BYTES
 _SPOOL_BYTES: Final = 8 * 1024 * 1024
 _MAX_HITS_OF_FILE: Final = 500
 _DIGEST_BYTES: Final = frozenset({20, 32, 48, 64})
-# Where dpkg, apk, rpm and wheels put files.
-_INSTALLED: Final = re.compile(r"(?:usr|lib|lib64|bin|sbin|opt|etc|var)/|(?:.*/)?(?:site|dist)-packages/")
 _TOO_MANY: Final = "it has more findings than are kept"
 _KEY_TITLES: Final = {
     "java-keystore": "Private key in a Java keystore",
@@ -97,9 +94,15 @@ class Search:
                 key: replace(hit, file_digest=digest, file_hashes=hashes) for key, hit in self._found.items()
             }
 
-    def hash_file(self, hashes: FileHashes) -> None:
+    def hash_file(self, kept: KeptFile) -> None:
         """Note the digests of a file that was too large to be here whole, where something was found in it."""
-        self._found = {key: replace(hit, file_hashes=hashes) for key, hit in self._found.items()}
+        hashes = kept.digests() if self._found else None
+        kept.close()
+        if hashes is not None:
+            digest = Digest(f"sha256:{hashes.sha256}")
+            self._found = {
+                key: replace(hit, file_digest=digest, file_hashes=hashes) for key, hit in self._found.items()
+            }
 
     # What openers call (`gate.secrets.container.Opened`).
 
@@ -206,14 +209,14 @@ class FileSearch:
         # Places of containers inside, counted in the file; kept is the file from the first one on.
         self._places: list[int] = []
         self._kept_from = 0
-        # Where packages install, for a file that never is here whole.
-        is_installed = is_outermost and size_bytes > _WINDOW_BYTES - _KEPT_BYTES and bool(_INSTALLED.match(where.name))
-        self._hasher = FileHasher() if is_installed else None
+        # For a file that never is here whole: whether a package shipped it is asked wherever it lies.
+        is_large = is_outermost and size_bytes > _WINDOW_BYTES - _KEPT_BYTES
+        self._kept = KeptFile(size_bytes) if is_large else None
 
     def feed(self, piece: memoryview) -> None:
         """Take the next bytes."""
-        if self._hasher is not None:
-            self._hasher.update(piece)
+        if self._kept is not None:
+            self._kept.update(piece)
         if not self._begun:
             if len(piece) == self._size:
                 self._whole(piece)
@@ -246,14 +249,15 @@ class FileSearch:
             if not self._base and len(self._buffer) == self._size:
                 # It came in pieces, and is here as a whole all the same: its digest may be that of a public file.
                 self._search.name_file(bytes(self._buffer))
-            elif self._hasher is not None:
-                self._search.hash_file(self._hasher.digests())
+            elif self._kept is not None:
+                self._search.hash_file(self._kept)
             self._search.end()
 
     def close(self) -> None:
         """Let go of what was kept, also of a file that did not come to its end."""
-        if self._spool is not None:
-            self._spool.close()
+        for kept in (self._spool, self._kept):
+            if kept is not None:
+                kept.close()
 
     def _begin(self, head: bytes, all_of_it: bytearray) -> None:
         self._begun = True

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools.known_samples import certain_values, fetch
+from tools.known_samples import certain_values, fetch, merged
 
 
 def archive(folder: Path, *contents: bytes) -> Path:
@@ -27,6 +27,14 @@ def test_a_key_is_listed_once_and_what_is_only_likely_is_not(tmp_path: Path) -> 
     )
     found = list(certain_values(archive(tmp_path, key, key, b"password = Tr0ub4dor-and-3\n", b"nothing")))
     assert [hit.rule for hit in found] == ["private-key"]
+
+
+def test_the_file_of_samples_holds_each_digest_once_by_package() -> None:
+    first = merged("", ["b 2026-01-01 deb z", "a 2026-01-01 deb b"])
+    assert first.splitlines()[-2:] == ["a 2026-01-01 deb b", "b 2026-01-01 deb z"]
+    again = merged(first, ["b 2026-02-02 npm a", "c 2026-02-02 npm a"])
+    assert again.splitlines()[-3:] == ["a 2026-01-01 deb b", "b 2026-01-01 deb z", "c 2026-02-02 npm a"]
+    assert merged(again, []) == again
 
 
 def test_a_source_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "policies/secrets"
 _KNOWN: Final = "known.yaml"
+_SAMPLES: Final = "samples.txt"
 
 
 class SecretMaterial:
@@ -37,7 +39,7 @@ class SecretMaterial:
     @cached_property
     def digest(self) -> Digest:
         """Return the digest over all files, each by name and digest."""
-        shipped = ((path.name, path.read_bytes()) for path in sorted(data_path(FOLDER).glob("*.yaml")))
+        shipped = ((path.name, path.read_bytes()) for path in sorted(data_path(FOLDER).glob("*.*")))
         files = (*shipped, *((file.path, file.content) for file in self._own))
         return Digest.of("\n".join(f"{name} {Digest.of(content)}" for name, content in files).encode())
 
@@ -81,6 +83,8 @@ def shipped_rules() -> tuple[Rule, ...]:
 @cache
 def shipped_known() -> KnownSecrets:
     """Return the list of public secrets that ships with the gate."""
-    from gate.secrets.known import parse_known  # noqa: PLC0415
+    from gate.secrets.known import parse_known, parse_samples  # noqa: PLC0415
 
-    return parse_known(data_path(f"{FOLDER}/{_KNOWN}").read_bytes(), name=_KNOWN)
+    listed = parse_known(data_path(f"{FOLDER}/{_KNOWN}").read_bytes(), name=_KNOWN)
+    samples = parse_samples(data_path(f"{FOLDER}/{_SAMPLES}").read_bytes(), name=_SAMPLES)
+    return replace(listed, values=listed.values | samples)

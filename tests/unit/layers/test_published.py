@@ -49,6 +49,16 @@ BY_DIGEST: list[tuple[str, bytes, bytes, bytes]] = [
     ("dpkg (ucf)", b"var/lib/ucf/cache/:etc:tomcat10:server.xml", b"var/lib/ucf/hashfile", MD5 + b"  /etc/tomcat10/server.xml\n"),
     ("Maven repository", b"root/.m2/repository/a/b/1/b-1.jar", b"root/.m2/repository/a/b/1/b-1.jar.sha1",
      HASHES.sha1.encode() + b"\n"),
+    ("Maven repository", b"root/.cache/coursier/v1/https/repo1.maven.org/maven2/a/b.jar",
+     b"root/.cache/coursier/v1/https/repo1.maven.org/maven2/a/b.jar.sha1", HASHES.sha1.encode()),
+    ("wheel a-1", b"usr/local/bin/tool", b"usr/local/lib/python3.11/site-packages/a-1.dist-info/RECORD",
+     b"../../../bin/tool,sha256=" + SHA256 + b",1\n"),
+    ("wheel a-1", b"usr/share/a/x", b"opt/site-packages/a-1.dist-info/RECORD", b'"/usr/share/a/x",sha256=' + SHA256 + b",1\n"),
+    ("conda a-1-0", b"opt/conda/lib/x", b"opt/conda/conda-meta/a-1-0.json",
+     b'{"paths_data": {"paths": [{"_path": "lib/x", "sha256": "%s"}]}}' % HASHES.sha256.encode()),
+    ("conda a-1-0", b"opt/conda/lib/x", b"opt/conda/conda-meta/a-1-0.json",
+     b'{"paths_data": {"paths": [{"_path": "lib/x", "sha256": "0", "sha256_in_prefix": "%s"}]}}' % HASHES.sha256.encode()),
+    ("R digest", b"usr/lib/R/library/digest/tests/x", b"usr/lib/R/library/digest/MD5", MD5 + b" *tests/x\n"),
 ]  # fmt: skip
 
 
@@ -59,6 +69,22 @@ def test_a_file_is_shipped_where_a_list_has_its_digest(package: str, path: bytes
     assert read.packages_of({path: CHANGED}) == {}
     assert read.packages_of({path: None}) == {}
     assert read.packages_of({b"srv/" + path: HASHES}) == {}
+
+
+def test_a_file_of_gradles_cache_is_shipped_where_its_folder_is_called_by_its_digest() -> None:
+    place = b"root/.gradle/caches/modules-2/files-2.1/org.a/b/1.0/%s/b-1.0.jar"
+    path = place % HASHES.sha1.lstrip("0").encode()
+    assert published({}).packages_of({path: HASHES}) == {path: "Gradle cache"}
+    assert published({}).packages_of({path: CHANGED}) == {}
+    other = place % CHANGED.sha1.encode()
+    assert published({}).packages_of({other: HASHES}) == {}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"paths_data": {"paths": [1]}}', b'{"paths_data": 1}', b"[" * 100_000]
+)
+def test_a_list_of_conda_that_cannot_be_read_claims_nothing(body: bytes) -> None:
+    assert published({b"opt/conda/conda-meta/a-1-0.json": body}).packages_of({b"opt/conda/lib/x": HASHES}) == {}
 
 
 BY_PLACE: list[tuple[str, bytes, bytes]] = [

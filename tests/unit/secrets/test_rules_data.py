@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gate.errors import PolicyError
+from gate.pipeline.collect.secret_rules import shipped_known
 from gate.secrets.candidate import Candidate, Judgement
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.judging import judge
-from gate.secrets.known import parse_known
+from gate.secrets.known import parse_known, parse_samples
 from gate.secrets.patterns import compile_pattern
 from gate.secrets.rule import Rule
 from gate.secrets.rule_file import parse_rule_file, require_distinct
@@ -121,6 +123,23 @@ def test_no_example_is_stored_as_a_value_that_looks_live() -> None:
         if "{{" in example and finds(rule, *split(rule, re.sub(r"\{\{[^{}]*\}\}", "x", example)))
     ]
     assert stored == []
+
+
+def test_the_harvest_of_samples_names_for_each_digest_a_day_and_a_package() -> None:
+    content = (FOLDER / "samples.txt").read_bytes()
+    assert len(parse_samples(content, name="samples.txt")) > 30
+    lines = [line for line in content.decode().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[0-9a-f]{64} 20\d\d-\d\d-\d\d (?:deb|pypi|npm) \S+", line) for line in lines)
+    assert lines == sorted(lines, key=lambda line: line.split(" ", 2)[2])
+    assert parse_samples(content, name="samples.txt") <= shipped_known().values
+
+
+@pytest.mark.parametrize("line", ["a" * 64, "a" * 63 + " 2026-01-01 deb a", "A" * 64 + " 2026-01-01 deb a", "x"])
+def test_a_line_of_another_form_is_no_sample(line: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse_samples(f"# harvest\n\n{line}\n".encode(), name="samples.txt")
+    assert caught.value.code == "POL_MALFORMED"
+    assert "samples.txt:3" in str(caught.value)
 
 
 def test_the_list_of_public_secrets_is_read_and_says_why_for_each() -> None:

@@ -196,6 +196,20 @@ def test_x03_many_public_keys_before_a_secret_one_do_not_hide_it() -> None:
     assert [reason for _, reason in seen.unopened] == ["it has more findings than are kept"]
 
 
+@pytest.mark.parametrize("folder", ["usr/share", "srv", "app/lib", "home/me", "data", "", "nix/store/a"])
+@pytest.mark.parametrize("megabytes", [0, 1, 3])
+def test_a_file_of_any_size_and_place_is_packaged_where_its_package_lists_it(folder: str, megabytes: int) -> None:
+    content = f"{'x' * 1023}\n" * 1024 * megabytes + "DB_PASSWORD=tr0ub4dor-and-three\n"
+    path = f"{folder}/a.env".lstrip("/")
+    md5 = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+    listed = file("var/lib/dpkg/info/a.md5sums", f"{md5}  {path}\n")
+    (one,) = found([file(path, content), listed])
+    assert one.package == "dpkg a"
+    assert one.file_digest == Digest.of(content.encode())
+    (changed,) = found([file(path, content + "\n"), listed])
+    assert changed.package == ""
+
+
 def test_evidence_of_layers_that_were_not_read_is_none() -> None:
     observer = LayerSecrets(RULES, KnownSecrets(), FINGERPRINTS, [], lambda: None)
     with pytest.raises(InternalError) as caught:
