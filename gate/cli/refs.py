@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, registry_options
+from gate.cli.demands import read_requirement
 from gate.cli.environment import github_token
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.messages import say_error
 from gate.cli.types import DURATION, PLACE
+from gate.codec.unified_diff import changed_lines
+from gate.disk.named import MAX_INPUT_BYTES, read_named
 from gate.errors import UsageError
 from gate.pipeline.refs import Wanted, find_references
+from gate.pipeline.refs_diff import keep_changed
+from gate.pipeline.refs_policy import judge_references
+from gate.pipeline.verify_options import VerifyOptions
 from gate.report.codes import worst_exit_code
 from gate.report.content import Listing
 
 if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.model.found_reference import FoundReference
+    from gate.model.policy import Policy
     from gate.pipeline.refs import FoundReferences
     from gate.report.content import Cell
     from gate.sources.changes import Change
@@ -52,6 +60,14 @@ _ACCEPTED: Final = frozenset({"pinned", "exempt"})
     envvar="GATE_GITHUB_API",
     help="Where the API of GitHub is that knows the actions.  [default: https://api.github.com]",
 )
+@click.option(
+    "--policy", "-p", type=PLACE, envvar="GATE_POLICY", help="Take allowed repositories and exceptions from it."
+)
+@click.option(
+    "--diff", type=PLACE, envvar="GATE_DIFF", help="Judge only lines that this unified diff changes; - reads one."
+)
+@click.option("--verify", is_flag=True, envvar="GATE_VERIFY", help="Demand a valid verdict for each pinned image too.")
+@click.option("--requirement", type=PLACE, envvar="GATE_REQUIREMENT", help="What --verify demands.")
 @click.option("--all", "show_all", is_flag=True, envvar="GATE_ALL", help="Show accepted references in the table too.")
 @registry_options
 @common_options
@@ -65,6 +81,10 @@ def refs(
     unpin: bool,
     min_age: timedelta | None,
     github_api: str,
+    policy: Path | None,
+    diff: Path | None,
+    verify: bool,
+    requirement: Path | None,
     show_all: bool,
     authfile: Path | None,
     plain_http: bool,
@@ -81,32 +101,73 @@ def refs(
     gate refs . --check-updates
     """  # noqa: D301  click reads \b
     wanted = Wanted(fix=fix, update=update, tell=check_updates, unpin=unpin, min_age=min_age)
-    _require_sense(wanted)
+    _require_sense(wanted, diff=diff, verify=verify, requirement=requirement)
+    demanded = read_requirement(requirement) if requirement is not None else None
+    allowed = _policy(policy, common.now) if policy is not None else None
+    changed_by = changed_lines(_diff(diff)) if diff is not None else None
     deadline = common.deadline(_TIME)
+    registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     found = find_references(paths, check_deadline=lambda: deadline.check("references were looked for"))
+    if changed_by is not None:
+        keep_changed(found, changed_by)
     changed: Mapping[FoundReference, Change] = {}
     if wanted.online or wanted.unpin:
         from gate.pipeline.refs_run import Sources, change_references  # noqa: PLC0415 - who only finds needs no client
 
-        registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
         sources = Sources(registry=registry, github=github_api, token=github_token())
         changed = change_references(found, wanted, sources, deadline, common.now)
+    if demanded is not None:
+        from gate.pipeline.refs_verify import verify_references  # noqa: PLC0415 - as above
+
+        options = VerifyOptions(places=common.places(), requirement=demanded, offline=common.offline, registry=registry)
+        verify_references(found, common.timed(options))
+    notes: Sequence[str] = ()
+    if allowed is not None:
+        found.references, notes = judge_references(found.references, allowed, common.now.astimezone(UTC).date())
+    _finish(common, found, changed, notes, show_all=show_all)
+
+
+def _policy(path: Path, now: datetime) -> Policy:
+    from gate.pipeline.options import AdHoc  # noqa: PLC0415 - who names no policy loads no reader of policies
+    from gate.pipeline.policies import load_policy  # noqa: PLC0415
+
+    return load_policy(path, AdHoc(), now).policy
+
+
+def _diff(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+    return read_named(path, "the diff")
+
+
+def _finish(
+    common: Common,
+    found: FoundReferences,
+    changed: Mapping[FoundReference, Change],
+    notes: Sequence[str],
+    *,
+    show_all: bool,
+) -> NoReturn:
     for fault in found.faults:
         say_error(fault)
     rows = [_row(reference, changed) for reference in found.references] + [_fault_row(fault) for fault in found.faults]
     listing = Listing(
-        kind="references", columns=_COLUMNS, rows=tuple(rows), state="state", notes=_notes(found),
+        kind="references", columns=_COLUMNS, rows=tuple(rows), state="state", notes=(*notes, _counts(found)),
         exit_code=worst_exit_code(found.exit_codes), detail=_DETAIL, accepted=frozenset() if show_all else _ACCEPTED,
     )  # fmt: skip
     common.finish(listing)
 
 
-def _require_sense(wanted: Wanted) -> None:
+def _require_sense(wanted: Wanted, *, diff: Path | None, verify: bool, requirement: Path | None) -> None:
     chosen = [wanted.fix or wanted.update, wanted.tell, wanted.unpin]
     if sum(chosen) > 1:
         raise UsageError("these options exclude each other", expected="--fix and --update, --check-updates, or --unpin")
     if wanted.min_age is not None and not wanted.online:
         raise UsageError("--min-age does nothing here", expected="--fix, --update or --check-updates with it")
+    if verify != (requirement is not None):
+        raise UsageError("what --verify demands stands in a requirement", expected="--verify with --requirement FILE")
+    if diff is not None and (wanted.fix or wanted.update or wanted.unpin):
+        raise UsageError("--diff judges and changes nothing", expected="it without --fix, --update and --unpin")
 
 
 def _row(found: FoundReference, changed: Mapping[FoundReference, Change]) -> tuple[Cell, ...]:
@@ -125,7 +186,7 @@ def _fault_row(fault: GateError) -> tuple[Cell, ...]:
     return tuple(cells.get(column) for column in _COLUMNS)
 
 
-def _notes(found: FoundReferences) -> tuple[str, ...]:
+def _counts(found: FoundReferences) -> str:
     refused = sum(reference.refuses for reference in found.references)
     accepted = sum(not reference.code for reference in found.references)
-    return (f"{len(found.references)} references in {found.files} files: {accepted} accepted, {refused} refused",)
+    return f"{len(found.references)} references in {found.files} files: {accepted} accepted, {refused} refused"

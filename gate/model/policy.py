@@ -21,6 +21,7 @@ from gate.model.image import Platform
 from gate.model.limits import LayerLimits
 from gate.model.policy_signers import SignatureRule, Signer
 from gate.model.predicate import kind_of
+from gate.model.reference_exception import ReferenceException
 from gate.model.requirement import DEFAULT_EVIDENCE_TYPE, DEFAULT_EXTENSION_PREFIX, DEFAULT_MAX_AGE
 from gate.model.severity import Severity
 from gate.model.source_glob import SourceGlob
@@ -328,6 +329,7 @@ class Policy:
     description: str = ""
     expires: date | None = None
     registries: tuple[Glob, ...] = ()
+    reference_exceptions: tuple[ReferenceException, ...] = ()
     platforms: tuple[Platform, ...] = ()
     signature: tuple[SignatureRule, ...] | None = None
     provenance: ProvenancePolicy | None = None

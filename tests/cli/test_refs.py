@@ -91,3 +91,81 @@ def test_a_file_that_is_reached_twice_is_judged_once(run: Run) -> None:
     write("a/Dockerfile", "FROM alpine:3.20\n")
     result = run("refs", "a", "a/Dockerfile", "./a", "-f", "json")
     assert len(json.loads(result.stdout)["references"]) == 1
+
+
+def policy(**references: object) -> str:
+    spec = {"references": references, "image": {"user": "non-root"}}
+    document = {"apiVersion": "gate/v1", "kind": "Policy", "metadata": {"name": "p"}, "spec": spec}
+    write("../policy.yaml", json.dumps(document))
+    return "../policy.yaml"
+
+
+def exception(**more: str) -> dict[str, str]:
+    ends = "2099-12-31"
+    return {"pattern": "docker.io/library/alpine", "reason": "a test", "owner": "me", "expires": ends, **more}
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({}, 0),
+        ({"pattern": "docker.io/library/alpine:3.20"}, 0),
+        ({"pattern": "docker.io/**"}, 0),
+        ({"pattern": "**", "path": "app/*"}, 0),
+        ({"pattern": "docker.io/library/alpine:3.21"}, 1),
+        ({"pattern": "docker.io/library/alpin"}, 1),
+        ({"path": "other/**"}, 1),
+        ({"expires": "2020-01-01"}, 1),
+    ],
+)
+def test_an_exception_stands_in_the_policy_and_ends(run: Run, more: dict[str, str], code: int) -> None:
+    write("app/Dockerfile", "FROM alpine:3.20\n")
+    assert run("refs", ".").exit_code == 1
+    result = run("refs", ".", "--all", "--policy", policy(exceptions=[exception(**more)]))
+    assert result.exit_code == code, result.output
+    assert ("exempt" in result.stdout) == (code == 0)
+    assert ("has ended" in result.stdout or "excuses nothing" in result.stdout) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    "more", [{"pattern": "**"}, {"pattern": "**", "path": "**"}, {"pattern": "a@b"}, {"owner": ""}]
+)
+def test_an_exception_for_everything_or_by_nobody_is_refused(run: Run, more: dict[str, str]) -> None:
+    write("Dockerfile", "FROM alpine:3.20\n")
+    assert run("refs", ".", "--policy", policy(exceptions=[exception(**more)])).exit_code == 2
+
+
+def test_an_action_and_what_only_a_run_decides_can_be_excepted(run: Run) -> None:
+    write(".github/workflows/a.yml", "jobs: {a: {container: '${{ x }}', steps: [{uses: own/tool@main}]}}\n")
+    entries = [exception(pattern="github.com/own/*"), exception(pattern="**", path=".github/workflows/a.yml")]
+    assert run("refs", ".", "--policy", policy(exceptions=entries[:1])).exit_code == 1
+    assert run("refs", ".", "--policy", policy(exceptions=entries)).exit_code == 0
+
+
+def test_a_repository_that_the_policy_does_not_allow_is_refused(run: Run) -> None:
+    write("Dockerfile", f"FROM alpine@{DIGEST}\n")
+    assert run("refs", ".", "--policy", policy(registries=["docker.io/library/**"])).exit_code == 0
+    result = run("refs", ".", "--policy", policy(registries=["registry.example/**"]))
+    assert result.exit_code == 1
+    assert "REF_REGISTRY" in result.stdout
+
+
+def test_a_diff_judges_the_lines_that_it_changes(run: Run) -> None:
+    write("Dockerfile", "FROM alpine:3.20\nFROM debian:12\n")
+    write("broken.yaml", "image: [\n")
+    write("b.diff", "--- a/Dockerfile\n+++ b/Dockerfile\n@@ -1,1 +1,2 @@\n FROM alpine:3.20\n+FROM debian:12\n")
+    result = run("refs", ".", "--diff", "b.diff", "-f", "json")
+    assert result.exit_code == 1
+    assert [row["reference"] for row in json.loads(result.stdout)["references"]] == ["debian:12"]
+    write("b.diff", "--- a/other\n+++ b/other\n@@ -1,1 +1,2 @@\n a\n+b\n")
+    assert run("refs", ".", "--diff", "b.diff").exit_code == 0
+    write("b.diff", "--- a/broken.yaml\n+++ b/broken.yaml\n@@ -0,0 +1 @@\n+image: [\n")
+    assert run("refs", ".", "--diff", "b.diff").exit_code == 3
+    write("b.diff", "nothing of the kind\n")
+    assert run("refs", ".", "--diff", "b.diff").exit_code == 2
+
+
+@pytest.mark.parametrize("options", [("--verify",), ("--diff", "x", "--fix")])
+def test_options_that_need_others_are_refused(run: Run, options: tuple[str, ...]) -> None:
+    write("Dockerfile", "FROM alpine:3.20\n")
+    assert run("refs", ".", *options).exit_code == 2

@@ -26,7 +26,10 @@ from gate.model.policy import Policy
 from gate.model.verdict import Verdict
 from gate.pipeline.collect.secret_rules import load_rule_set
 from gate.pipeline.issue.statements import sign_verdict
+from gate.pipeline.refs_policy import judge_references
 from gate.sandbox.rules import evaluate_rules
+from gate.sources.dockerfile import read_dockerfile
+from gate.sources.text import SourceText
 from tests.support.cases import FIXTURES, with_documents
 from tests.support.layers import GZIP, descriptor, read_blobs
 from tests.support.policies import FILES, MemoryFiles, policy
@@ -113,6 +116,14 @@ def outcome(document: Document, evidence: EvidenceSet) -> object:
         return made
     verdict = judge(document, evidence)
     return verdict.decision, [(check.id, check.outcome, check.codes) for check in verdict.checks]
+
+
+def refused_references(document: Document, _evidence: EvidenceSet) -> object:
+    """Return how a Dockerfile of one image stands under the policy, with the reasons and notes."""
+    source = SourceText("deploy/Dockerfile", b"FROM alpine:3.20")
+    read_dockerfile(source)
+    judged, notes = judge_references(source.found, policy(document, FOLDER), NOW.date())
+    return [(item.code, item.note) for item in judged], notes
 
 
 def words(document: Document, evidence: EvidenceSet) -> object:

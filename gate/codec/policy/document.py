@@ -19,8 +19,9 @@ from gate.codec.policy.files import FileReader
 from gate.codec.policy.image import read_image
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.codec.policy.patterns import read_id
+from gate.codec.policy.references import allowed_repositories, read_references, reference_exceptions
 from gate.codec.policy.secrets import read_secrets
-from gate.codec.policy.settings import read_attest, read_limits, read_platforms, read_references
+from gate.codec.policy.settings import read_attest, read_limits, read_platforms
 from gate.codec.policy.signers import read_signature_rules
 from gate.codec.policy.trust import read_trust
 from gate.codec.policy.vulnerabilities import read_vulnerabilities
@@ -109,13 +110,15 @@ def _spec(node: Node, name: str) -> Fields:
 def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -> Policy:
     files.trusts.update(spec.get("trust", partial(read_trust, files=files), {}))
     section = spec.get("vulnerabilities", partial(read_vulnerabilities, files=files), None)
+    references = spec.get("references", read_references, None)
     signature = spec.get("signature", partial(read_signature_rules, files=files), None)
     return Policy(
         name=metadata.demand("name", read_id),
         digest=digest,
         description=metadata.get("description", Node.text, ""),
         expires=metadata.get("expires", Node.date, None),
-        registries=spec.get("references", read_references, ()),
+        registries=allowed_repositories(references),
+        reference_exceptions=reference_exceptions(references),
         platforms=spec.get("platforms", read_platforms, ()),
         signature=signature,
         provenance=spec.get("provenance", partial(read_provenance, files=files), None),

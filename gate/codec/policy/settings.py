@@ -9,29 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.platforms import parse_platform
 from gate.codec.policy.keys import POLICY_KEYS
-from gate.codec.policy.patterns import distinct, read_glob, read_name, read_prefix, read_uri
+from gate.codec.policy.patterns import distinct, read_name, read_prefix, read_uri
 from gate.codec.yaml_node import Node
 from gate.errors import UsageError
 from gate.model.limits import GIB, MIB, LayerLimits
 from gate.model.policy import AttestSettings
 
 if TYPE_CHECKING:
-    from gate.model.glob import Glob
     from gate.model.image import Platform
 
 _LIMITS: Final = LayerLimits()
 _ATTEST: Final = AttestSettings()
 MAX_ENVIRONMENTS: Final = 32
 MAX_PLATFORMS: Final = 32
-
-
-def read_references(node: Node) -> tuple[Glob, ...]:
-    """Read `spec.references`: the repositories that are allowed."""
-    fields = node.fields(POLICY_KEYS["spec.references"])
-    return fields.demand(
-        "registries",
-        lambda value: distinct(value, map(read_glob, value.items(empty_code="POL_MALFORMED")), "pattern"),
-    )
 
 
 def read_platforms(node: Node) -> tuple[Platform, ...]:
