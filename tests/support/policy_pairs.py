@@ -18,7 +18,6 @@ from tests.support.policy_effects import (
     limits,
     numbers,
     outcome,
-    refused_references,
     searched,
     statement,
     words,
@@ -46,19 +45,13 @@ from tests.support.policy_pair import (
     signing_key,
     vulnerabilities,
 )
+from tests.support.reference_pairs import REFERENCE_PAIRS
 from tests.support.rule_pairs import RULE_PAIRS
 
 BASE: Final = {"name": "debian", "diffIds": [str(DIFF_IDS[0])]}
 LOW_FIXED: Final = {"fix_state": "fixed", "fix_available": "2026-02-28T00:00:00+00:00"}
 OTHER_BASE: Final = [str(Digest.of(b"foreign"))]
 
-EXCEPTION: Final = {
-    "pattern": "docker.io/library/alpine",
-    "path": "deploy/**",
-    "reason": "test",
-    "owner": "team",
-    "expires": "2027-01-01",
-}
 PAIRS: Final = (
     head("apiVersion", "gate/v1", "gate/v2"),
     head("kind", "Policy", "Requirement"),
@@ -68,31 +61,7 @@ PAIRS: Final = (
     head("metadata.expires", "2026-03-01", "2026-02-28"),
     head("spec", VULN, {}),
     section("references", {"registries": ["registry.example/other/**"]}),
-    Pair(
-        key="spec.references.exceptions",
-        place="spec.references.exceptions",
-        spec={**VULN, "references": {"registries": ["**"]}},
-        left=[EXCEPTION],
-        right=MISSING,
-        effect=refused_references,
-    ),
-    *(
-        Pair(
-            key=f"spec.references.exceptions[].{key}",
-            place=f"spec.references.exceptions.0.{key}",
-            spec={**VULN, "references": {"exceptions": [EXCEPTION]}},
-            left=EXCEPTION[key],
-            right=right,
-            effect=refused_references,
-        )
-        for key, right in {
-            "pattern": "docker.io/library/debian",
-            "path": "other/**",
-            "reason": "another reason",
-            "owner": "another team",
-            "expires": "2026-02-28",
-        }.items()
-    ),
+    *REFERENCE_PAIRS,
     Pair(
         key="spec.references.registries",
         place="spec.references.registries",
