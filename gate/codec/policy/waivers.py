@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.codec.policy.patterns import distinct, read_id, read_narrow_glob, read_package
+from gate.codec.policy.rule_expression import check_expression
+from gate.codec.policy.rule_tokens import ExpressionError
 from gate.codec.yaml_node import Node
 from gate.model.policy import FailOrWarn, Rule, Waiver
 from gate.model.reasons import REASONS, ReasonClass
@@ -88,6 +90,11 @@ def _cel(node: Node) -> str:
         raise node.refuse("is no expression", expected="brackets and quotes in pairs", seen=text)
     if deepest > MAX_CEL_NESTING:
         raise node.refuse("is nested too deeply", expected=f"at most {MAX_CEL_NESTING} brackets", seen=str(deepest))
+    try:
+        check_expression(text)
+    except ExpressionError as error:
+        message = f"{error.message} (at character {error.place} of the expression)"
+        raise node.refuse(message, expected=error.expected, seen=text) from error
     return text
 
 
