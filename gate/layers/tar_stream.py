@@ -35,6 +35,10 @@ _KINDS: Final = {
 }
 _DEVICES: Final = {b"3": "character {}:{}", b"4": "block {}:{}"}
 _EXTENSIONS: Final = frozenset({b"x", b"g", b"L", b"K"})
+# BuildKit appends eStargz's table of contents behind a tar's end, so that the tar stays as it was (stargz-snapshotter
+# `estargz/estargz.go`: AppendTarLossLess). Who unpacks the layer stops before it, who pulls it lazily believes it: it is read as
+# an entry, named as a second list of the layer's files, and refused unless the policy accepts it.
+_APPENDED: Final = b"stargz.index.json"
 
 
 class TarStream:
@@ -53,6 +57,7 @@ class TarStream:
         self._pax: dict[bytes, bytes] | None = None
         self._long_name: bytes | None = None
         self._long_link: bytes | None = None
+        self._has_appended = False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the tar."""
@@ -120,10 +125,13 @@ class TarStream:
         self._position += BLOCK_BYTES
         if block == ZERO_BLOCK:
             self._take_zeros(position)
-        elif self._zero_blocks:
-            self._refuse_after_end(block)
-        else:
+        elif not self._zero_blocks and not self._has_appended:
             self._take_header(parse_header(block, position))
+        elif self._zero_blocks >= 2 and not self._has_appended and _is_appended(block):
+            self._zero_blocks, self._has_appended = 0, True
+            self._take_header(parse_header(block, position))
+        else:
+            self._refuse_after_end(block)
 
     def _take_zeros(self, position: int) -> None:
         self._refuse_lone_extension(position)
@@ -204,6 +212,10 @@ class TarStream:
             records=tuple(records.items()),
             position=at,
         )
+
+
+def _is_appended(block: bytes) -> bool:
+    return block.startswith(_APPENDED + b"\0") and block[156:157] in {b"0", b"\0"}
 
 
 def entry_path(name: bytes, position: int, *, is_directory: bool) -> bytes:

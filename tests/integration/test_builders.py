@@ -18,7 +18,8 @@ from tests.support.policies import policy_document
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
 _FIXTURES: Final = Path(__file__).parents[2] / "fixtures" / "builders"
-NAMES: Final = sorted(path.name.removesuffix(".tar.gz") for path in _FIXTURES.glob("*.tar.gz"))
+ESTARGZ: Final = "buildkit-estargz-archive"
+NAMES: Final = sorted({path.name.removesuffix(".tar.gz") for path in _FIXTURES.glob("*.tar.gz")} - {ESTARGZ})
 # What is asked of each: everything that looks into layers and configuration.
 _POLICY: Final[dict[str, Any]] = {
     "vulnerabilities": {"failOn": "high", "databaseMaxAge": "48h"},
@@ -56,6 +57,18 @@ def test_the_image_of_a_real_builder_passes(name: str, policy: Path, tmp_path: P
     assert coverage["outcome"] == "pass"
 
 
+def test_estargz_of_buildkit_passes_once_its_second_list_of_files_is_accepted(
+    policy: Path, tmp_path: Path, tell: Callable[..., Told]
+) -> None:
+    image = reference(ESTARGZ, tmp_path)
+    told = tell("check", image, "--policy", str(policy))
+    assert (told.exit_code, told.codes) == (1, ["SCAN_FORM_UNREAD"])
+    assert "`path: /stargz.index.json`" in " ".join(told.stdout.split())
+    accept = [{"path": "/stargz.index.json", "reason": "pulled whole", "owner": "us", "expires": "2027-01-31"}]
+    policy.write_text(json.dumps(policy_document(**{**_POLICY, "coverage": {"accept": accept}})), encoding="utf-8")
+    assert tell("check", image, "--policy", str(policy)).exit_code == 0
+
+
 # What an operator says of images that have no distribution: Nix's, whose store Grype reads.
 _EMPTY: Final = {"nix": {"emptyBase": ["**"], "scanners": {"require": ["trivy", "grype"]}}}
 
@@ -84,4 +97,12 @@ def test_the_form_of_a_builder_that_cannot_run_here_passes(
 
 
 def test_there_are_images_of_several_builders() -> None:
-    assert {name.partition("-")[0] for name in NAMES} >= {"buildah", "skopeo", "umoci"}
+    assert {name.partition("-")[0] for name in NAMES} >= {
+        "buildah",
+        "buildkit",
+        "crane",
+        "jib",
+        "ko",
+        "skopeo",
+        "umoci",
+    }

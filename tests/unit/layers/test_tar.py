@@ -247,6 +247,18 @@ ENDS = {
     "a part of a block": bytes(100),
     "an entry after the end": bytes(1024) + raw_header(b"a"),
     "a byte after the end": bytes(1024) + b"x",
+    "a table of contents, then an entry": bytes(1024)
+    + raw_header(b"stargz.index.json")
+    + raw_header(b"a")
+    + bytes(1024),
+    "two tables of contents": bytes(1024)
+    + raw_header(b"stargz.index.json")
+    + bytes(1024)
+    + raw_header(b"stargz.index.json"),
+    "a table of contents after one zero block": bytes(512) + raw_header(b"stargz.index.json") + bytes(1024),
+    "a table of contents that is a link": bytes(1024)
+    + raw_header(b"stargz.index.json", flag=b"2", link=b"x")
+    + bytes(1024),
     "a zero block, then an entry": bytes(512) + raw_header(b"a") + bytes(1024),
     "an extension without entry": pax(("path", b"b")) + bytes(1024),
     "a long name without entry": long_name(b"b\0") + bytes(1024),
@@ -262,6 +274,14 @@ def test_d11_a_tar_that_does_not_end_where_it_says(name: str) -> None:
     for zeros in (0, 512, 1024, 1536, 10240, 1025):
         assert len(listed(raw_tar(raw_header(b"a"), end=bytes(zeros))).entries) == 1
     refused(raw_tar(raw_header(b"a"), end=ENDS[name]))
+
+
+@pytest.mark.parametrize("zeros", [1024, 1536, 10240])
+def test_estargz_table_of_contents_behind_the_end_is_an_entry(zeros: int) -> None:
+    appended = bytes(zeros) + raw_header(b"stargz.index.json", size=2) + b"{}" + bytes(510) + bytes(1024)
+    read = listed(raw_tar(raw_header(b"a"), end=appended))
+    assert [entry.path for entry in read.entries] == [b"a", b"stargz.index.json"]
+    assert read.bodies == [b"", b"{}"]
 
 
 @pytest.mark.parametrize("step", [1, 512, 1 << 20])
