@@ -7,7 +7,8 @@
     │   ├── ReferenceRefusedError   a tag where a digest is demanded, a registry that is not allowed
     │   ├── ImageError           manifest, index, configuration or layer is malformed or ambiguous
     │   ├── SignatureError       no signature, or one that does not verify
-    │   └── AttestationError     a verdict that is missing, old, foreign or FAILED
+    │   ├── AttestationError     a verdict that is missing, old, foreign or FAILED
+    │   └── AdmissionRequestError   a request for admission that cannot be understood, or names nothing that can be judged
     ├── UsageError               the request makes no sense (exit 2)
     │   ├── PolicyError          a policy or requirement that is refused whole
     │   └── KeyFileError         a key file or its password
@@ -95,6 +96,12 @@ class AttestationError(RefusedError):
     """An attestation is missing or does not say what is demanded."""
 
     default_code = "ATT_MISSING"
+
+
+class AdmissionRequestError(RefusedError):
+    """A request for admission cannot be understood, or has an image where nobody knows of one: it is refused."""
+
+    default_code = "ADM_MALFORMED"
 
 
 class UsageError(GateError):

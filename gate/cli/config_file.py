@@ -37,15 +37,15 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
         "all", "annotation", "as", "attach-to", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
         "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
-        "certificate-oidc-issuer-regexp", "ct-key", "db-digest", "debug", "dry-run", "dsse", "environment",
-        "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db", "ignore-unfixed",
-        "image", "images", "java-db", "key", "key-password-file", "kyverno", "legacy", "legacy-attestation", "log",
-        "log-key", "max-age", "match", "max-bytes", "mirror", "name", "named-at", "no-progress", "no-sct", "offline",
-        "plain-http", "platform",
-        "policy", "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root", "rules",
-        "save", "severity", "sign-key", "signature-key", "signing-config", "template", "timestamp",
-        "timestamp-chain", "timestamps", "trivy-db", "trust-digest", "trusted-root", "tuf-url", "unsigned-verdict",
-        "valid-from", "valid-until", "verifier-id", "verify-attestation", "verify-fail-key", "verify-key", "vex",
+        "certificate-oidc-issuer-regexp", "client-ca", "ct-key", "db-digest", "deadline", "debug", "dry-run", "dsse",
+        "environment", "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db",
+        "ignore-unfixed", "image", "images", "java-db", "key", "key-password-file", "kyverno", "legacy",
+        "legacy-attestation", "listen", "log", "log-key", "match", "max-age", "max-bytes", "mirror", "name", "named-at",
+        "no-progress", "no-sct", "offline", "plain-http", "platform", "policy", "policy-controller", "quiet", "reissue",
+        "require-timestamp", "requirement", "root", "rules", "save", "severity", "sign-key", "signature-key",
+        "signing-config", "template", "timestamp", "timestamp-chain", "timestamps", "tls-cert", "tls-key", "trivy-db",
+        "trust-digest", "trusted-root", "tuf-url", "unsigned-verdict", "valid-from", "valid-until", "verifier-id",
+        "verify-attestation", "verify-fail-key", "verify-key", "vex",
     }
 )  # fmt: skip
 

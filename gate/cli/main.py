@@ -30,6 +30,7 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 20_000
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check": ("gate.cli.check:check", "Judge images under a policy, and attest the verdict."),
     "verify": ("gate.cli.verify:verify", "Demand a valid passing verdict before a deployment."),
+    "serve": ("gate.cli.serve:serve", "Answer a cluster's admission requests from attestations, failing closed."),
     "resolve": ("gate.cli.resolve:resolve", "Print the digest that a tag names now."),
     "refs": ("gate.cli.refs:refs", "Find references to images and other code; refuse those that can move."),
     "attest": ("gate.cli.attest:attest", "Show, sign and prune what is attached to a digest."),

@@ -7,64 +7,19 @@ of known attacks or from the format reference keep their names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from gate.model.reason import EXIT_CODES, Reason, ReasonClass
+from gate.model.reason import error as _error
+from gate.model.reason import fail as _fail
+from gate.model.reason import internal as _internal
+from gate.model.reason import usage as _usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-class ReasonClass(StrEnum):
-    """Whose fault a reason is; the value is used in reports."""
-
-    FAIL = "fail"
-    USAGE = "usage"
-    ERROR = "error"
-    INTERNAL = "internal"
-
-
-EXIT_CODES: Mapping[ReasonClass, int] = MappingProxyType(
-    {ReasonClass.FAIL: 1, ReasonClass.USAGE: 2, ReasonClass.ERROR: 3, ReasonClass.INTERNAL: 4}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason: what it means and what to do next."""
-
-    code: str
-    kind: ReasonClass
-    title: str
-    next_step: str
-
-    @property
-    def exit_code(self) -> int:
-        """Return the exit code of a run that ends with this reason."""
-        return EXIT_CODES[self.kind]
-
-    @property
-    def page(self) -> str:
-        """Return the place of this reason in the documentation."""
-        return f"docs/reasons.md#{self.code.lower()}"
-
-
-def _fail(code: str, title: str, next_step: str) -> Reason:
-    return Reason(code, ReasonClass.FAIL, title, next_step)
-
-
-def _usage(code: str, title: str, next_step: str) -> Reason:
-    return Reason(code, ReasonClass.USAGE, title, next_step)
-
-
-def _error(code: str, title: str, next_step: str) -> Reason:
-    return Reason(code, ReasonClass.ERROR, title, next_step)
-
-
-def _internal(code: str, title: str, next_step: str) -> Reason:
-    return Reason(code, ReasonClass.INTERNAL, title, next_step)
-
+__all__ = ["EXIT_CODES", "REASONS", "Reason", "ReasonClass"]
 
 _REBUILD = "Build the image again with a builder that follows the OCI image specification, and push it."
 _RETRY = "Try again; if it stays, ask the registry's operator."
@@ -108,6 +63,19 @@ _REFERENCES = (
            "Add `@sha256:...` of the image that is meant."),
     _usage("REF_NAME", "A layout or archive has no name to be attested under.",
            "Say under which repository it is judged: `--as registry/repository`."),
+)
+
+_ADMISSION = (
+    _fail("ADM_MALFORMED", "The request for admission is not what `admission.k8s.io/v1` demands.",
+          "Send the object again; if the API server sent it, look at its version and at what stands between it and the gate."),
+    _fail("ADM_KIND", "Nothing is known of where an object of this kind names its images.",
+          "Name apiVersion, kind and paths under `cluster.customResources`, or let the webhook's rules leave the kind out."),
+    _fail("ADM_IMAGE_FIELD", "A container has no image, or a field that could be an image is not known.",
+          "Name the image in the field that the Kubernetes API has for it."),
+    _fail("LIMIT_IMAGES", "One object names more images than are judged in one request.",
+          "Split the object; a pod of this size is a mistake or an attack."),
+    _error("ADM_TIMEOUT", "The answer was not there before the API server's own time was over.",
+           "Try again; raise `--deadline` and the webhook's `timeoutSeconds`, or look at the registry's answers."),
 )
 
 _IMAGES = (
@@ -382,7 +350,8 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
     {
         reason.code: reason
         for group in (
-            _REFERENCES, _IMAGES, _SCANS, _FINDINGS, _SIGNATURES, _ATTESTATIONS, _REGISTRIES, _LIMITS, _POLICIES, _STORAGE,
+            _ADMISSION, _REFERENCES, _IMAGES, _SCANS, _FINDINGS, _SIGNATURES, _ATTESTATIONS, _REGISTRIES, _LIMITS, _POLICIES,
+            _STORAGE,
         )
         for reason in group
     }

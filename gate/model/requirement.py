@@ -6,7 +6,8 @@ Values only; `gate.codec.requirement.document` makes them from bytes, strictly, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from gate.model.digest import Digest
@@ -42,17 +43,59 @@ class VerdictRule:
     evidence_types: tuple[str, ...] = (DEFAULT_EVIDENCE_TYPE,)
 
 
+class Mode(StrEnum):
+    """What an admission does with a refusal: refuse, let in with a warning, or let in and only write it down."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    AUDIT = "audit"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequirement:
     """For images that match: a verdict, or only signatures (`signature`); exactly one is given.
 
-    `attestations_in` is a repository that is asked too for what is attached to the image.
+    `attestations_in` is a repository that is asked too for what is attached to the image. `mode` is for a cluster's admission;
+    `gate verify` always says what it found.
     """
 
     match: Glob
     verdict: VerdictRule | None = None
     signature: SignatureRule | None = None
     attestations_in: Repository | None = None
+    mode: Mode = Mode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """Images of one namespace that nothing is demanded of until the end of a day, and who answers for that (UTC)."""
+
+    namespace: str
+    images: Glob
+    reason: str
+    owner: str
+    ends: date
+
+    def holds(self, namespace: str, repository: Repository, now: datetime) -> bool:
+        """Say whether it is about this image, and has not ended."""
+        return self.namespace == namespace and self.images.matches(str(repository)) and now.date() <= self.ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomResource:
+    """A kind of others, and the paths at which its objects hold a reference or the specification of a pod."""
+
+    group: str
+    kind: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRules:
+    """What an admission in a cluster needs beside the demands: exemptions, which nothing else grants, and kinds of others."""
+
+    exempt: tuple[Exemption, ...] = ()
+    custom_resources: tuple[CustomResource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +109,4 @@ class Requirement:
     digest: Digest
     images: tuple[ImageRequirement, ...]
     platforms: tuple[Platform, ...] = ()
+    cluster: ClusterRules = ClusterRules()

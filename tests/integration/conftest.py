@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import gate
 from gate.cli.main import cli
+from gate.model.decision import Decision
 from gate.model.reference import Repository
 from gate.registry.options import Credential, RegistryOptions
 from tests.support.command import Told, places_of, told_by
@@ -106,3 +108,21 @@ def built(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> BuiltDataba
 def bench(tools: Tools, built: BuiltDatabases, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Return a bench for scans with these databases, the same for all tests of a module."""
     return make_bench(tools, built, tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def good(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return an image with a passing verdict."""
+    reference = shop.reference("clean", "admission/good")
+    run = gate.check(reference, shop.installed.options(tmp_path_factory.mktemp("good")))
+    assert run.verdict.decision is Decision.PASSED
+    return reference
+
+
+@pytest.fixture(scope="module")
+def bad(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return an image with a FAILED verdict."""
+    reference = shop.reference("setuid", "admission/bad")
+    run = gate.check(reference, shop.installed.options(tmp_path_factory.mktemp("bad")))
+    assert run.verdict.decision is Decision.REFUSED
+    return reference

@@ -66,6 +66,14 @@ class Tools:
         return built_program("actionlint")
 
     @property
+    def kube_apiserver(self) -> Path:
+        return built_program("kube-apiserver")
+
+    @property
+    def etcd(self) -> Path:
+        return installed_program("etcd", "run `apt-get install etcd-server`")
+
+    @property
     def slsa_verifier(self) -> Path:
         return built_program("slsa-verifier")
 

@@ -78,10 +78,13 @@ REQUIREMENT_KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "": DOCUMENT_KEYS,
         "metadata": ("name", "description"),
-        "spec": ("platforms", "images", "trust", "default"),
+        "spec": ("platforms", "images", "trust", "cluster", "default"),
         "spec.trust{}": TRUST_KEYS,
         "spec.trust{}.witnesses": WITNESS_KEYS,
-        "spec.images[]": ("match", "verdict", "signature", "attestationsIn"),
+        "spec.cluster": ("exempt", "customResources"),
+        "spec.cluster.exempt[]": ("namespace", "images", "reason", "owner", "expires"),
+        "spec.cluster.customResources[]": ("apiVersion", "kind", "paths"),
+        "spec.images[]": ("match", "mode", "verdict", "signature", "attestationsIn"),
         "spec.images[].verdict": (
             "signedBy", "failedBy", "policies", "environment", "maxAge", "requireTimestamp", "extensionPrefixes",
             "evidencePredicateTypes",

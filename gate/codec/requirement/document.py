@@ -27,6 +27,7 @@ from gate.codec.policy.patterns import (
 from gate.codec.policy.settings import read_platforms
 from gate.codec.policy.signers import read_signer_of, read_signers
 from gate.codec.policy.trust import read_trust
+from gate.codec.requirement.cluster import read_cluster, read_mode
 from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError, UsageError
@@ -36,7 +37,9 @@ from gate.model.requirement import (
     DEFAULT_EVIDENCE_TYPE,
     DEFAULT_EXTENSION_PREFIX,
     DEFAULT_MAX_AGE,
+    ClusterRules,
     ImageRequirement,
+    Mode,
     Requirement,
     VerdictRule,
     VerdictSigner,
@@ -73,6 +76,7 @@ def parse_requirement(data: bytes, *, name: str, files: PolicyFiles) -> Requirem
         digest=Digest.of(data),
         images=spec.demand("images", lambda node: tuple(_entry(i, reader) for i in node.items(empty_code="POL_EMPTY"))),
         platforms=spec.get("platforms", read_platforms, ()),
+        cluster=spec.get("cluster", read_cluster, ClusterRules()),
     )
 
 
@@ -85,11 +89,12 @@ def _entry(node: Node, files: FileReader) -> ImageRequirement:
     fields = node.fields(REQUIREMENT_KEYS[_ENTRY])
     match = fields.demand("match", read_glob)
     elsewhere = fields.get("attestationsIn", read_repository, None)
+    mode = fields.get("mode", read_mode, Mode.ENFORCE)
     if fields.one_of("verdict", "signature") == "verdict":
         verdict = fields.demand("verdict", partial(_verdict, files=files))
-        return ImageRequirement(match=match, verdict=verdict, attestations_in=elsewhere)
+        return ImageRequirement(match=match, verdict=verdict, attestations_in=elsewhere, mode=mode)
     signature = fields.demand("signature", partial(_signature, match, files))
-    return ImageRequirement(match=match, signature=signature, attestations_in=elsewhere)
+    return ImageRequirement(match=match, signature=signature, attestations_in=elsewhere, mode=mode)
 
 
 def _signature(match: Glob, files: FileReader, node: Node) -> SignatureRule:
