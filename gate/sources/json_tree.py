@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -21,17 +22,17 @@ _TOKEN: Final = re.compile(
 _MAX_DEPTH: Final = 200
 
 
-def read_json(source: SourceText) -> Node:
-    """Return the value of a JSON file.
+def json_values(source: SourceText) -> Iterator[Node]:
+    """Yield the values of a JSON file, one or several after another as `kubectl` takes them.
 
     Raises:
-        EvidenceError: `REF_FILE_MALFORMED`.
+        EvidenceError: `REF_FILE_MALFORMED`, also after earlier values were given.
     """
     reader = _Reader(source)
-    node = reader.value(reader.next(), 0)
-    if reader.next().lastgroup != "end":
-        raise reader.wrong("something stands after the value")
-    return node
+    token = reader.next()
+    while token.lastgroup != "end":
+        yield reader.value(token, 0)
+        token = reader.next()
 
 
 class _Reader:

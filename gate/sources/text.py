@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gate.errors import EvidenceError
-from gate.model.found_reference import FoundReference, ReferenceKind, Span, Standing, image_standing, unresolved
+from gate.model.found_reference import (
+    FoundReference,
+    ReferenceKind,
+    ReferenceState,
+    Span,
+    Standing,
+    image_standing,
+    unresolved,
+)
 
 _BOM: Final = b"\xef\xbb\xbf"
 MAX_FOUND: Final = 20_000
@@ -70,10 +78,13 @@ class SourceText:
     def add(
         self, start: int, end: int, kind: ReferenceKind, standing: Standing, reached: str, about: About | None = None
     ) -> None:
-        """Report a reference; one that was reported at the same place is kept as it is (an anchor is reached many times)."""
+        """Report a reference; an anchor is reached many times, and the strictest of its uses counts."""
         more = about or About()
         earlier = self._seen.get((start, end))
-        if earlier is not None and (more.advisory or not self.found[earlier].advisory):
+        if earlier is not None and not _weaker(self.found[earlier], standing, more):
+            if self.found[earlier].platform != more.platform:
+                # One text for two platforms is pinned for both.
+                self.found[earlier] = replace(self.found[earlier], platform="")
             return
         if len(self.found) >= MAX_FOUND:
             raise malformed(self.path, self.line_of(start), "the file holds too many references", f"over {MAX_FOUND}")
@@ -106,6 +117,13 @@ class SourceText:
 
     def _byte(self, index: int) -> int:
         return self._bom + (index if self._ascii else len(self.text[:index].encode()))
+
+
+def _weaker(earlier: FoundReference, standing: Standing, more: About) -> bool:
+    """Return whether what was reported before refuses less than what is reported now."""
+    if earlier.advisory:
+        return not more.advisory
+    return earlier.state is ReferenceState.EXEMPT and standing.state is not ReferenceState.EXEMPT and not more.advisory
 
 
 def _starts(text: str) -> list[int]:
