@@ -10,7 +10,7 @@ READY := .venv/.installed
 WORKERS ?= 2
 HOURS ?= 1
 
-.PHONY: help demo test lint bench bench-secrets fuzz docs tools lock clean
+.PHONY: help demo test lint bench bench-secrets fuzz docs oracles tools lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ bench-secrets: $(READY) ## Measure the search for secrets beside its peers; writ
 	@bench/secrets/peers.sh
 	@echo "bench-secrets: measuring"
 	@PATH="$(CURDIR)/.bench/bin:$$PATH" $(BIN)/python -m bench.secrets --stock .bench/stock --write
+
+oracles: $(READY) ## Compare gate refs with BuildKit's and Compose's own parsers; PATHS=... measures real files
+	@$(BIN)/python -m tools.references $(PATHS)
 
 docs: $(READY) ## Write the generated pages: docs/cli.md, docs/reasons.md
 	@$(BIN)/python -m tools.docs

@@ -17,7 +17,7 @@ from gate.disk.tree import TreeFile, files_below, read_tree_file
 from gate.errors import EvidenceError, GateError, UsageError
 from gate.model.reasons import REASONS
 from gate.sources.files import is_candidate, is_relevant, read_source
-from gate.sources.text import SourceText
+from gate.sources.text import SourceText, malformed
 
 if TYPE_CHECKING:
     from gate.model.found_reference import FoundReference
@@ -79,6 +79,8 @@ def find_references(paths: Sequence[Path], *, check_deadline: Callable[[], None]
             read_source(source)
         except EvidenceError as fault:
             result.faults.append(fault)
+        except RecursionError:
+            result.faults.append(malformed(source.path, 0, "the file is nested too deeply"))
         if source.found:
             result.places[source.path] = file
         result.references += sorted(source.found, key=lambda found: found.span)

@@ -1,8 +1,8 @@
 """Images and other mutable sources in a Dockerfile, by BuildKit's semantics.
 
 An image stands in `FROM`, in `COPY --from`, in `RUN --mount=...,from=` and in the syntax directive, where it runs as the parser.
-`FROM` sees the `ARG`s before the first one alone. Names of stages are no images: `FROM` and mounts know the stages before them,
-`COPY --from` every stage and its number. Source: moby/buildkit v0.26, frontend/dockerfile/{instructions,dockerfile2llb}.
+`FROM` sees the `ARG`s before the first one alone. Names of stages are no images: `FROM` knows the stages before it, `COPY --from`
+and mounts know every stage. Source: moby/buildkit v0.26, frontend/dockerfile/{instructions,dockerfile2llb}.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _State:
     escape: str
     arguments: dict[str, _Argument] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
-    later: list[tuple[Instruction, Word, int, int]] = field(default_factory=list)
+    later: list[tuple[str, int, int, str]] = field(default_factory=list)
 
     def variables(self) -> dict[str, str | None]:
         """Return what `FROM` sees; an argument without a default is not set, one whose default is not known has no value."""
@@ -77,8 +77,9 @@ def read_dockerfile(source: SourceText) -> None:
     state = _State(source, escape_of(found))
     for instruction in instructions(source, state.escape):
         _read_instruction(state, instruction)
-    for instruction, word, start, end in state.later:
-        _report_copy(state, instruction, word, start, end)
+    for name, start, end, reached in state.later:
+        if name != "scratch" and name.lower() not in state.stages:
+            _report_source(state, name, start, end, reached)
 
 
 def _read_instruction(state: _State, instruction: Instruction) -> None:
@@ -176,37 +177,31 @@ def _platform(state: _State, instruction: Instruction) -> str:
 
 
 def _read_flags(state: _State, instruction: Instruction) -> None:
-    line = instruction.line
+    """Note what an instruction copies or mounts from; whether it is a stage is known when all stages are."""
+    trigger = "ONBUILD " if instruction.trigger else ""
     for flag in instruction.flags:
-        raw = line.text[flag.start : flag.end]
         name, _, value = flag.text.partition("=")
-        if instruction.name == "copy" and name == "--from" and value:
-            at = raw.find(value)
-            start = line.place(flag.start + at) if at >= 0 else line.place(flag.start)
-            end = line.end_place(flag.start + at + len(value)) if at >= 0 else line.end_place(flag.end)
-            state.later.append((instruction, Word(value, flag.start, flag.end), start, end))
+        if instruction.name == "copy" and name == "--from" and value and not value.isdecimal():
+            raw = instruction.line.text[flag.start : flag.end]
+            _note(state, instruction, flag, raw.rfind(value), value, f"{trigger}COPY --from")
         elif instruction.name == "run" and name == "--mount":
-            _read_mount(state, instruction, flag, raw)
+            _read_mount(state, instruction, flag, f"{trigger}RUN --mount")
 
 
-def _report_copy(state: _State, instruction: Instruction, word: Word, start: int, end: int) -> None:
-    """Report the image of a `COPY --from`, when all stages are known: it may name a later one, or a number."""
-    name = word.text
-    if name.isdecimal() or name == "scratch" or (not instruction.trigger and name.lower() in state.stages):
-        return
-    _report_source(state, name, start, end, "ONBUILD COPY --from" if instruction.trigger else "COPY --from")
-
-
-def _read_mount(state: _State, instruction: Instruction, flag: Word, raw: str) -> None:
+def _read_mount(state: _State, instruction: Instruction, flag: Word, reached: str) -> None:
+    raw = instruction.line.text[flag.start : flag.end]
     for field_text in flag.text.partition("=")[2].split(","):
         key, _, value = field_text.strip('"').partition("=")
-        if key.lower() != "from" or not value or value == "scratch" or value.lower() in state.stages:
-            continue
-        at = raw.lower().find(f"from={value.lower()}")
-        begin = flag.start + at + len("from=") if at >= 0 else flag.start
-        start = instruction.line.place(begin)
-        end = instruction.line.end_place(begin + len(value) if at >= 0 else flag.end)
-        _report_source(state, value, start, end, "ONBUILD RUN --mount" if instruction.trigger else "RUN --mount")
+        if key.lower() == "from" and value:
+            match = re.search(rf"[=,\"']from=(?P<value>{re.escape(value)})", raw, re.IGNORECASE)
+            _note(state, instruction, flag, match.start("value") if match else -1, value, reached)
+
+
+def _note(state: _State, instruction: Instruction, flag: Word, at: int, name: str, reached: str) -> None:
+    """Note a name that stands `at` in its flag; the whole flag is its place where it is written otherwise."""
+    line = instruction.line
+    begin, end = (flag.start + at, flag.start + at + len(name)) if at >= 0 else (flag.start, flag.end)
+    state.later.append((name, line.place(begin), line.end_place(end), reached))
 
 
 def _report_source(state: _State, name: str, start: int, end: int, reached: str) -> None:

@@ -63,6 +63,7 @@ def read_hcl(source: SourceText) -> Block:
 class _Reader:
     def __init__(self, source: SourceText) -> None:
         self.source, self.text, self.at = source, source.text, 0
+        self.brackets = 0
 
     def wrong(self, message: str) -> Exception:
         line = self.source.line_of(min(self.at, len(self.text)))
@@ -223,13 +224,15 @@ class _Reader:
 
     def nested(self, end: str) -> None:
         """Skip up to and with a closing bracket."""
-        depth = 0
+        self.brackets += 1
+        if self.brackets > _MAX_DEPTH:
+            raise self.wrong("nested too deeply")
         while (character := self.skip()) != end:
-            depth += 1
             if not character:
                 raise self.wrong("a bracket is not closed")
             self.step(character)
         self.at += 1
+        self.brackets -= 1
 
     def step(self, character: str) -> None:
         heredoc = _HEREDOC.match(self.text, self.at)

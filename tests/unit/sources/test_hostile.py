@@ -170,3 +170,37 @@ def test_files_of_other_names_are_not_opened(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "node_modules" / "Dockerfile").write_text("FROM not:this\n", encoding="utf-8")
     monkeypatch.setattr(os, "open", None)
     assert find(tmp_path).files == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("COPY --from=m /a /b", 13), ('COPY --from="from" a b', 14), ("RUN --mount=target=/from=x,from=m true", 33)],
+)
+def test_a_name_that_is_part_of_its_flag_has_its_own_place(text: str, column: int, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM a:1\n{text}\n", encoding="utf-8")
+    found = find(tmp_path).references[1]
+    assert (found.span.line, found.span.column, found.text) == (2, column, found.value)
+
+
+def test_an_anchor_that_two_platforms_use_names_none(tmp_path: Path) -> None:
+    services = "a: {image: &x n:1, platform: linux/arm64}, b: {image: *x, platform: linux/amd64}"
+    (tmp_path / "compose.yaml").write_text(f"services: {{{services}}}\n", encoding="utf-8")
+    assert [(found.value, found.platform) for found in find(tmp_path).references] == [("n:1", "")]
+
+
+TERRAFORM = (
+    'a = "x', "a = [1, 2", "a {", "a = <<X\nb\n", "a = " + "[" * 100_000, "}" * 10, "a = {" + "b = {" * 5000,
+    'a = "${' + "{" * 2000, "a = " + "f(" * 5000, 'a = "' + '${"' * 5000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TERRAFORM)
+def test_malformed_terraform_is_an_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(text, encoding="utf-8")
+    assert codes(find(tmp_path)) == ["REF_FILE_MALFORMED"]
+
+
+def test_several_values_of_json_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
+    pod = '{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"image": "n:%d"}]}}'
+    (tmp_path / "a.json").write_text(f"{pod % 1}\n{pod % 2}\n", encoding="utf-8")
+    assert [found.value for found in find(tmp_path).references] == ["n:1", "n:2"]
