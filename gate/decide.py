@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gate.checks import CHECKS
 from gate.findings.waivers import applies_to_image, excuses, is_active
+from gate.model.asked import refusing_checks
 from gate.model.decision import Decision, Outcome
 from gate.model.evidence import EvidenceKind, ScanReport, SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.model.image_config import ImageConfig
-from gate.model.policy import refusing_checks
 from gate.model.reasons import ReasonClass, reason
 from gate.model.string_map import StringMap
 from gate.model.verdict import (

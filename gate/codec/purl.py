@@ -22,6 +22,17 @@ from gate.model.finding import PackageKey
 MAX_PURL_CHARACTERS: Final = 4096
 
 DISTRIBUTION_TYPES: Final = frozenset({"deb", "rpm", "apk", "alpm"})
+# Types whose versions can be compared (`gate.findings.versions`; a test holds the two against each other).
+COMPARED_TYPES: Final = frozenset(
+    {*DISTRIBUTION_TYPES, "cargo", "composer", "gem", "golang", "maven", "npm", "nuget", "pypi"}
+)
+# The types of the purl specification (PURL-TYPES, reviewed 2026-12-01), and those that scanners write besides.
+KNOWN_TYPES: Final = COMPARED_TYPES | {
+    "bazel", "bitbucket", "bitnami", "clojars", "cocoapods", "conan", "conda", "cpan", "cran", "dart", "docker", "dotnet", "elm",
+    "generic", "github", "githubactions", "hackage", "hex", "huggingface", "julia", "kernel", "lua", "luarocks", "mlflow", "nix",
+    "oci", "opam", "otp", "portage", "pub", "qpkg", "sid", "snap", "swid", "swift", "terraform", "vscode-extension",
+    "wordpress-plugin", "yocto",
+}  # fmt: skip
 # Where a tool gives no purl, the name may hold its namespace: the text before the last separator.
 _JOINED_NAMES: Final[Mapping[str, str]] = MappingProxyType({"golang": "/", "npm": "/", "composer": "/", "maven": ":"})
 

@@ -147,13 +147,13 @@ class Node:
             raise self.refuse("is not acceptable", expected=f"a number {minimum} to {maximum}", seen=scalar.text)
         return float(scalar.text)
 
-    def duration(self) -> timedelta:
-        """Return a duration of more than nothing: `30s`, `15m`, `48h`, `7d`."""
+    def duration(self, most: timedelta = _MAX_DURATION) -> timedelta:
+        """Return a duration of more than nothing, and of at most `most`: `30s`, `15m`, `48h`, `7d`."""
         text = self._scalar("a duration").text
         match = _DURATION.fullmatch(text)
         length = timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else timedelta()
-        if not match or length > _MAX_DURATION:
-            expected = f"a duration as 30s, 15m, 48h or 7d, at most {_MAX_DURATION.days}d"
+        if not match or length > most:
+            expected = f"a duration as 30s, 15m, 48h or 7d, at most {most.days}d"
             raise self.refuse("is not a duration", expected=expected, seen=text)
         return length
 

@@ -315,6 +315,7 @@ class ThreatData:
     kev_digest: Digest | None = None
     epss_digest: Digest | None = None
     epss_date: datetime | None = None
+    kev_date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,9 +110,10 @@ class AttestationRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpssRule:
-    """Fail over this probability, 0 to 1."""
+    """Fail over this probability, 0 to 1; scores older than `max_age` (None: of any age) cannot be judged by."""
 
     fail_above: float
+    max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,10 @@ class VexAuthor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VulnerabilityPolicy:
-    """What vulnerabilities an image may have. `grace` maps a severity to the days after a fix is known."""
+    """What vulnerabilities an image may have. `grace` maps a severity to the days after a fix is known.
+
+    A catalogue of known exploited vulnerabilities older than `kev_max_age` (None: of any age) cannot be judged by.
+    """
 
     require: frozenset[Tool] = frozenset({Tool.TRIVY, Tool.GRYPE})
     quorum: Quorum = Quorum.ANY
@@ -135,6 +139,7 @@ class VulnerabilityPolicy:
     ignore_unfixed: bool = False
     grace: tuple[tuple[Severity, timedelta], ...] = ()
     kev: FailOrIgnore = FailOrIgnore.FAIL
+    kev_max_age: timedelta | None = None
     epss: EpssRule | None = None
     vex: tuple[VexDocument, ...] = ()
     vex_authors: tuple[VexAuthor, ...] = ()
@@ -347,45 +352,6 @@ class Policy:
     unpinned: tuple[str, ...] = ()
     kev_file: tuple[str, Digest] | None = None
     epss_file: tuple[str, Digest] | None = None
-
-
-# What proves whose image it is, and that all of it was seen, is never only a warning (DESIGN, section 6).
-NEVER_WARNED: Final = frozenset({"reference", "signature", "provenance", "coverage"})
-
-
-def refusing_checks(policy: Policy, now: datetime | None = None) -> frozenset[str]:
-    """Return the ids of the checks that the policy asks for and lets refuse; None as time: at any time.
-
-    Completeness and the digest of the reference are demanded of every image: neither is something that a policy asks for.
-    """
-    return asked_checks(policy, now) - {*policy.warn}
-
-
-def asked_checks(policy: Policy, now: datetime | None = None) -> frozenset[str]:
-    """Return the ids of the checks with at least one thing that could refuse, were it not for `warn`."""
-    secrets, image = policy.secrets, policy.image
-    asked = {
-        "reference": policy.registries,
-        "signature": policy.signature is not None,
-        "provenance": policy.provenance is not None,
-        "attestation": policy.attestations,
-        "vulnerability": policy.vulnerabilities is not None,
-        "secret": secrets is not None and (secrets.fail_on.own or secrets.fail_on.packaged),
-        "rules": any(rule.level is FailOrWarn.FAIL if now is None else rule.refuses(now) for rule in policy.rules),
-    }
-    return frozenset(check for check, given in asked.items() if given) | (_asked_of_image(image) if image else set())
-
-
-def _asked_of_image(image: ImagePolicy) -> frozenset[str]:
-    asked = {
-        "image-user": image.user is not UserRule.ANY,
-        "image-age": image.max_age is not None,
-        "revision": image.revision is not RevisionRule.ANY,
-        "image-config": image.ports_deny or image.labels_deny,
-        "image-files": image.setuid_allow is not None,
-        "base-image": image.base,
-    }
-    return frozenset(check for check, given in asked.items() if given)
 
 
 def signers_of(policy: Policy) -> Iterator[Signer]:

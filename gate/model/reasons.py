@@ -154,6 +154,8 @@ _FINDINGS = (
     _fail("VULN_KEV", "A vulnerability is known to be exploited.", "Build the image again with the fixed version now."),
     _fail("VULN_EPSS", "A vulnerability is likelier to be exploited than the policy allows.",
           "Build the image again with the fixed version."),
+    _error("VULN_DATA_OLD", "The file of exploited vulnerabilities or of EPSS scores is older than the policy allows.",
+           "Fetch the file again and pin it with `gate policy pin`."),
     _fail("VULN_DISAGREE", "The scanners do not agree, and the policy demands that they do.",
           "Look at the disagreements in the report and settle each by a waiver or a newer database."),
     _fail("SECRET_FOUND", "A file in the image holds a plaintext secret.",

@@ -153,7 +153,7 @@ def read_threat_data(loaded: LoadedPolicy) -> ThreatData:
     if loaded.policy.kev_file is not None:
         content, digest = _pinned(loaded, *loaded.policy.kev_file)
         catalogue = parse_kev(content, Fault(PolicyError, "POL_FILE", "the catalogue of exploited vulnerabilities"))
-        data = replace(data, kev=catalogue.cves, kev_digest=digest)
+        data = replace(data, kev=catalogue.cves, kev_digest=digest, kev_date=catalogue.released)
     if loaded.policy.epss_file is not None:
         content, digest = _pinned(loaded, *loaded.policy.epss_file)
         scores = parse_epss(content, Fault(PolicyError, "POL_FILE", "the EPSS scores"))

@@ -264,7 +264,7 @@ def _threat_data(policy: Policy, files: MemoryFiles) -> ThreatData:
     data = ThreatData()
     if policy.kev_file is not None:
         kev = parse_kev(files.read(policy.kev_file[0]), Fault(PolicyError, "POL_FILE", "the catalogue"))
-        data = replace(data, kev=kev.cves, kev_digest=policy.kev_file[1])
+        data = replace(data, kev=kev.cves, kev_digest=policy.kev_file[1], kev_date=kev.released)
     if policy.epss_file is not None:
         epss = parse_epss(files.read(policy.epss_file[0]), Fault(PolicyError, "POL_FILE", "the scores"))
         data = replace(data, epss=epss.scores, epss_digest=policy.epss_file[1], epss_date=epss.date)

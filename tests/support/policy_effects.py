@@ -102,10 +102,10 @@ def threats(loaded: Policy) -> ThreatData:
     data, fault = ThreatData(), Fault(PolicyError, "POL_FILE", "a data file")
     if loaded.kev_file is not None:
         kev = parse_kev(FOLDER.read(loaded.kev_file[0]), fault)
-        data = replace(data, kev=kev.cves, kev_digest=loaded.kev_file[1])
+        data = replace(data, kev=kev.cves, kev_digest=loaded.kev_file[1], kev_date=kev.released)
     if loaded.epss_file is not None:
         epss = parse_epss(FOLDER.read(loaded.epss_file[0]), fault)
-        data = replace(data, epss=epss.scores, epss_digest=loaded.epss_file[1])
+        data = replace(data, epss=epss.scores, epss_digest=loaded.epss_file[1], epss_date=epss.date)
     return data
 
 

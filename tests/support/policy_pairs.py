@@ -47,6 +47,7 @@ from tests.support.policy_pair import (
 )
 from tests.support.reference_pairs import REFERENCE_PAIRS
 from tests.support.rule_pairs import RULE_PAIRS
+from tests.support.threat_pairs import THREAT_PAIRS
 
 BASE: Final = {"name": "debian", "diffIds": [str(DIFF_IDS[0])]}
 LOW_FIXED: Final = {"fix_state": "fixed", "fix_available": "2026-02-28T00:00:00+00:00"}
@@ -172,27 +173,7 @@ PAIRS: Final = (
     vulnerabilities("ignoreUnfixed", left=False, right=True, evidence=one("trivy")),
     vulnerabilities("grace", MISSING, {"high": "7d"}, one("grype", **LOW_FIXED)),
     vulnerabilities("kev", "fail", "ignore", one("trivy", severity="low", kev=["CVE-2026-1"])),
-    vulnerabilities("kevData", MISSING, {"file": "kev.json"}, one("trivy", "CVE-2026-0666", "low")),
-    vulnerabilities(
-        "epss",
-        MISSING,
-        {"failAbove": 0.5, "data": {"file": "epss.csv"}},
-        one("trivy", "CVE-2026-0666", "low"),
-    ),
-    vulnerabilities(
-        "epss.failAbove",
-        0.5,
-        0.7,
-        one("trivy", "CVE-2026-0666", "low"),
-        epss={"data": {"file": "epss.csv"}},
-    ),
-    vulnerabilities(
-        "epss.data",
-        {"file": "epss.csv"},
-        {"file": "unlikely.csv"},
-        one("trivy", "CVE-2026-0666", "low"),
-        epss={"failAbove": 0.5},
-    ),
+    *THREAT_PAIRS,
     vulnerabilities("vex", MISSING, [{"file": "vex.json"}], one("trivy")),
     *(
         Pair(

@@ -15,9 +15,9 @@ from gate.codec.policy.document import require_policy_dates
 from gate.codec.policy.warnings import WARNED_CHECKS
 from gate.decide import decide
 from gate.errors import PolicyError
+from gate.model.asked import NEVER_WARNED, asked_checks
 from gate.model.decision import Decision, Outcome
 from gate.model.evidence import EvidenceSet, RuleResult, Unavailable
-from gate.model.policy import NEVER_WARNED, asked_checks
 from gate.model.verdict import JudgedFinding, JudgedSecret, Verdict
 from gate.pipeline.issue.reuse import same_grounds
 from gate.report.content import ImageReport, Report

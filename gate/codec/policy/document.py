@@ -9,7 +9,7 @@ Specification: DESIGN, section 6; `schemas/policy.schema.json` describes the sam
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -25,22 +25,15 @@ from gate.codec.policy.settings import read_attest, read_limits, read_platforms
 from gate.codec.policy.signers import read_signature_rules
 from gate.codec.policy.trust import read_trust
 from gate.codec.policy.vulnerabilities import read_vulnerabilities
-from gate.codec.policy.waivers import read_rules, read_waivers
+from gate.codec.policy.waivers import read_rules, read_waivers, require_rules_exist
 from gate.codec.policy.warnings import read_warn
 from gate.codec.yaml_document import parse_yaml
 from gate.codec.yaml_node import Node
 from gate.errors import PolicyError
+from gate.model.asked import asked_checks, refusing_checks
 from gate.model.digest import Digest
 from gate.model.limits import LayerLimits
-from gate.model.policy import (
-    DEFAULT_WAIVER_MAX_DURATION,
-    AttestSettings,
-    CoveragePolicy,
-    Policy,
-    RevisionRule,
-    asked_checks,
-    refusing_checks,
-)
+from gate.model.policy import DEFAULT_WAIVER_MAX_DURATION, AttestSettings, CoveragePolicy, Policy, RevisionRule
 
 if TYPE_CHECKING:
     from gate.codec.policy.files import PolicyFiles
@@ -48,6 +41,8 @@ if TYPE_CHECKING:
 
 API_VERSION: Final = "gate/v1"
 KIND: Final = "Policy"
+# An exception that is not looked at once a year is a rule.
+MAX_WAIVER_DURATION: Final = timedelta(days=365)
 
 
 def parse_policy(data: bytes, *, name: str, files: PolicyFiles) -> Policy:
@@ -67,6 +62,8 @@ def parse_policy(data: bytes, *, name: str, files: PolicyFiles) -> Policy:
     if policy.image is not None and policy.image.revision is RevisionRule.PROVENANCE and policy.provenance is None:
         expected = "spec.provenance, which says whose provenance counts"
         raise spec.values["image"].refuse("compares the commit with provenance that nobody demands", expected=expected)
+    if "waivers" in spec:
+        require_rules_exist(spec.values["waivers"], policy)
     if "warn" in spec:
         _require_warned_are_asked(spec.values["warn"], policy)
     if not refusing_checks(policy):
@@ -130,7 +127,9 @@ def _policy(digest: Digest, metadata: Fields, spec: Fields, files: FileReader) -
         rules=spec.get("rules", read_rules, ()),
         warn=spec.get("warn", read_warn, ()),
         waivers=spec.get("waivers", read_waivers, ()),
-        waiver_max_duration=spec.get("waiverMaxDuration", Node.duration, DEFAULT_WAIVER_MAX_DURATION),
+        waiver_max_duration=spec.get(
+            "waiverMaxDuration", lambda value: value.duration(MAX_WAIVER_DURATION), DEFAULT_WAIVER_MAX_DURATION
+        ),
         limits=spec.get("limits", read_limits, LayerLimits()),
         attest=spec.get("attest", read_attest, AttestSettings()),
         unpinned=tuple(files.unpinned),

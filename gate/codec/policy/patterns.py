@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from packageurl import PackageURL
 
+from gate.codec.purl import COMPARED_TYPES, KNOWN_TYPES
+from gate.codec.yaml_node import nearest
 from gate.errors import UsageError
 from gate.model.glob import Glob
 from gate.model.reference import Repository, parse_repository
@@ -51,13 +53,13 @@ def read_glob(node: Node) -> Glob:
     return pattern
 
 
-def read_narrow_glob(node: Node) -> Glob:
+def read_narrow_glob(node: Node, *, code: str = "POL_WAIVER") -> Glob:
     """Read a pattern whose host is written out: for exceptions, which must not cover the world (attack P08)."""
     pattern = read_glob(node)
     host, _, path = pattern.pattern.partition("/")
     if "*" in host or not path:
         expected = "a pattern that begins with a host, as registry.example/shop/**"
-        raise node.refuse("is too wide", code="POL_WAIVER", expected=expected, seen=pattern.pattern)
+        raise node.refuse("is too wide", code=code, expected=expected, seen=pattern.pattern)
     return pattern
 
 
@@ -115,6 +117,9 @@ def read_package(node: Node) -> str:
         canonical = PackageURL(purl.type, purl.namespace, purl.name).to_string()
     except ValueError as error:
         raise node.refuse("is not a purl", expected="as pkg:deb/debian/zlib1g", seen=text) from error
+    if purl.type not in COMPARED_TYPES:
+        expected = nearest(purl.type, COMPARED_TYPES) or " | ".join(sorted(COMPARED_TYPES))
+        raise node.refuse("is of a type whose versions nobody compares", expected=expected, seen=purl.type)
     if canonical != text or "*" in text:
         expected = f"a purl without version, qualifiers and wildcards, as {canonical}"
         raise node.refuse("is not the purl of one package", expected=expected, seen=text)
@@ -123,7 +128,12 @@ def read_package(node: Node) -> str:
 
 def read_purl_pattern(node: Node) -> str:
     """Read a glob over purls without version, as `pkg:deb/debian/*`."""
-    return node.matching(_PURL_PATTERN, "a pattern over purls without version, as pkg:deb/debian/*")
+    text = node.matching(_PURL_PATTERN, "a pattern over purls without version, as pkg:deb/debian/*")
+    named = text.removeprefix("pkg:").partition("/")[0]
+    if "*" not in named and named not in KNOWN_TYPES:
+        expected = nearest(named, KNOWN_TYPES) or "a type of the purl specification"
+        raise node.refuse("is of a type of packages that does not exist", expected=expected, seen=named)
+    return text
 
 
 def distinct(node: Node, items: Iterable[H], what: str) -> tuple[H, ...]:

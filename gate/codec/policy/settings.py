@@ -5,6 +5,7 @@ Specification: DESIGN, section 6; limits: checks reference, section 7.2.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.platforms import parse_platform
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _LIMITS: Final = LayerLimits()
 _ATTEST: Final = AttestSettings()
+# A verdict of more than a year says nothing of what is known now.
+MAX_VERDICT_AGE: Final = timedelta(days=365)
 MAX_ENVIRONMENTS: Final = 32
 MAX_PLATFORMS: Final = 32
 
@@ -64,7 +67,7 @@ def read_attest(node: Node) -> AttestSettings:
     fields = node.fields(POLICY_KEYS["spec.attest"])
     return AttestSettings(
         verifier_id=fields.get("verifierId", read_uri, _ATTEST.verifier_id),
-        max_age=fields.get("maxAge", Node.duration, _ATTEST.max_age),
+        max_age=fields.get("maxAge", lambda value: value.duration(MAX_VERDICT_AGE), _ATTEST.max_age),
         environments=fields.get("environments", _environments, ()),
         evidence_predicate_type=fields.get("evidencePredicateType", read_uri, _ATTEST.evidence_predicate_type),
         extension_prefix=fields.get("extensionPrefix", read_prefix, _ATTEST.extension_prefix),

@@ -6,11 +6,12 @@ Specification: DESIGN, section 6; checks reference, sections 5.4 to 5.7.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.codec.policy.keys import POLICY_KEYS
-from gate.codec.policy.patterns import distinct, read_glob, read_purl_pattern
+from gate.codec.policy.patterns import distinct, read_narrow_glob, read_purl_pattern
 from gate.codec.policy.signers import read_signer
 from gate.codec.strict_json import Fault
 from gate.codec.vex import parse_vex
@@ -29,12 +30,14 @@ from gate.model.policy import (
 from gate.model.severity import Severity
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from gate.codec.policy.files import FileReader
     from gate.codec.yaml_node import Fields
     from gate.model.vex import VexDocument
 
+# A database of a season knows nothing of a season's advisories; an air gap is bridged more often than that.
+MAX_DATABASE_AGE: Final = timedelta(days=90)
+MAX_GRACE: Final = timedelta(days=365)
+MAX_DATA_AGE: Final = timedelta(days=365)
 _KEYS = "spec.vulnerabilities"
 _SCANNERS = frozenset({Tool.TRIVY, Tool.GRYPE})
 _NO_THRESHOLD = frozenset({Severity.UNKNOWN})
@@ -58,12 +61,15 @@ def read_vulnerabilities(node: Node, files: FileReader) -> VulnerabilitySection:
     policy = VulnerabilityPolicy(
         require=require,
         quorum=quorum,
-        database_max_age=fields.get("databaseMaxAge", Node.duration, DEFAULT_DATABASE_MAX_AGE),
+        database_max_age=fields.get(
+            "databaseMaxAge", lambda value: value.duration(MAX_DATABASE_AGE), DEFAULT_DATABASE_MAX_AGE
+        ),
         fail_on=fields.get("failOn", _threshold, Severity.HIGH),
         unknown_severity=fields.get("unknownSeverity", _threshold, None),
         ignore_unfixed=fields.get("ignoreUnfixed", Node.boolean, default=False),
         grace=fields.get("grace", _grace, ()),
         kev=fields.get("kev", read_fail_or_ignore, FailOrIgnore.FAIL),
+        kev_max_age=fields.get("kevMaxAge", _data_age, None),
         epss=epss,
         vex=tuple(item for item in vex if not isinstance(item, VexAuthor)),
         vex_authors=tuple(item for item in vex if isinstance(item, VexAuthor)),
@@ -71,7 +77,24 @@ def read_vulnerabilities(node: Node, files: FileReader) -> VulnerabilitySection:
         empty_base=fields.get("emptyBase", _empty_base, ()),
     )
     kev_file = fields.get("kevData", partial(_data_file, files=files), None)
+    _require_effect(fields, policy)
     return VulnerabilitySection(policy=policy, kev_file=kev_file, epss_file=epss_file)
+
+
+def _require_effect(fields: Fields, policy: VulnerabilityPolicy) -> None:
+    """Refuse what can never turn a verdict beside the other keys of the section."""
+    if "kevData" in fields and policy.kev is FailOrIgnore.IGNORE:
+        raise fields.values["kevData"].refuse("decides nothing", expected="kev: fail, or no data", seen="kev: ignore")
+    if "kevMaxAge" in fields and "kevData" not in fields:
+        raise fields.values["kevMaxAge"].refuse("is the age of no file", expected="kevData beside it")
+    for severity, _ in policy.grace:
+        if severity.rank < policy.fail_on.rank:
+            expected = f"severities from failOn ({policy.fail_on}) on, which refuse without it"
+            raise fields.values["grace"].refuse("spares what does not refuse", expected=expected, seen=severity.value)
+
+
+def _data_age(node: Node) -> timedelta:
+    return node.duration(MAX_DATA_AGE)
 
 
 def read_fail_or_ignore(node: Node) -> FailOrIgnore:
@@ -102,13 +125,18 @@ def _grace(node: Node) -> tuple[tuple[Severity, timedelta], ...]:
     """Read severity → days, given highest severity first."""
     allowed = [severity.value for severity in Severity if severity not in _NO_THRESHOLD]
     fields = node.fields(allowed)
-    days = [(Severity(key), value.duration()) for key, value in fields.values.items()]
+    days = [(Severity(key), value.duration(MAX_GRACE)) for key, value in fields.values.items()]
     return tuple(sorted(days, key=lambda pair: -pair[0].rank))
 
 
 def _epss(node: Node, files: FileReader) -> tuple[EpssRule, tuple[str, Digest]]:
     fields = node.fields(POLICY_KEYS[f"{_KEYS}.epss"])
-    rule = EpssRule(fail_above=fields.demand("failAbove", lambda value: value.number(0, 1)))
+    rule = EpssRule(
+        fail_above=fields.demand("failAbove", lambda value: value.number(0, 1)),
+        max_age=fields.get("maxAge", _data_age, None),
+    )
+    if rule.fail_above >= 1:
+        raise fields.values["failAbove"].refuse("is over every probability", expected="less than 1", seen="1")
     return rule, fields.demand("data", partial(_data_file, files=files))
 
 
@@ -152,7 +180,7 @@ def _digest_or_repository(node: Node) -> str:
     """Read the digest of a base, or a pattern over repositories."""
     text = node.text()
     if not text.startswith("sha256:"):
-        return str(read_glob(node))
+        return str(read_narrow_glob(node, code="POL_MALFORMED"))
     try:
         return str(Digest(text))
     except UsageError as error:

@@ -17,13 +17,14 @@ from gate.codec.policy.keys import POLICY_KEYS
 from gate.codec.policy.patterns import distinct, read_id, read_narrow_glob, read_package
 from gate.codec.policy.rule_expression import check_expression
 from gate.codec.policy.rule_tokens import ExpressionError
-from gate.codec.yaml_node import Node
+from gate.codec.yaml_node import Node, nearest
 from gate.model.policy import FailOrWarn, Rule, Waiver
 from gate.model.reasons import REASONS, ReasonClass
 from gate.model.string_map import StringMap
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Fields
+    from gate.model.policy import Policy
 
 MAX_RULES: Final = 100
 MAX_WAIVERS: Final = 1000
@@ -32,6 +33,15 @@ MAX_CEL_NESTING: Final = 16
 
 _CODE: Final = "POL_WAIVER"
 _IMAGE_CHECKS: Final = ("image-user", "image-config", "image-files", "image-age")
+# The image's own faults, by the check that tells them; a test holds them against the checks.
+IMAGE_CODES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "image-user": frozenset({"IMG_USER_ROOT", "IMG_USER_UNKNOWN", "IMG_CONFIG"}),
+        "image-config": frozenset({"IMG_PORT", "IMG_LABEL", "IMG_CONFIG"}),
+        "image-files": frozenset({"IMG_SETUID"}),
+        "image-age": frozenset({"IMG_TOO_OLD", "IMG_AGE_UNKNOWN"}),
+    }
+)
 # Check → the keys that its match demands and those that it may have besides.
 _MATCHES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
     {
@@ -45,6 +55,7 @@ _VULNERABILITY: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[A-Za-z0-9][A-Za-z0-9:.
 _VERSIONS: Final = re.compile(
     r"(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+(?:, ?(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+){0,7}", re.ASCII
 )
+_NO_END: Final = re.compile(r"(?<![0-9.])9{3,}(?![0-9])", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
 _STRING: Final = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
 
@@ -61,6 +72,20 @@ def read_waivers(node: Node) -> tuple[Waiver, ...]:
     waivers = [_waiver(item) for item in node.items(most=MAX_WAIVERS)]
     distinct(node, (waiver.id for waiver in waivers), "id")
     return tuple(waivers)
+
+
+def require_rules_exist(node: Node, policy: Policy) -> None:
+    """Refuse a waiver for a rule that the policy does not have.
+
+    Raises:
+        PolicyError: `POL_WAIVER`.
+    """
+    rules = [rule.id for rule in policy.rules]
+    for item, waiver in zip(node.items(), policy.waivers, strict=True):
+        named = waiver.match.get("rule", "")
+        if named and named not in rules:
+            expected = nearest(named, rules) or " | ".join(rules) or "spec.rules with this rule"
+            raise item.refuse("is for a rule that does not exist", code=_CODE, expected=expected, seen=named)
 
 
 def _rule(node: Node) -> Rule:
@@ -129,7 +154,12 @@ def _match(node: Node, check: str) -> StringMap:
     # Keys of another check are unknown here: a field that nobody compares would look like a narrower waiver.
     fields = node.fields((*demanded, *besides), missing=_CODE)
     present = [*demanded, *(key for key in besides if key in fields)]
-    return StringMap.of({key: _term(fields, key) for key in present})
+    match = StringMap.of({key: _term(fields, key) for key in present})
+    codes = IMAGE_CODES.get(check, frozenset())
+    if codes and match["code"] not in codes:
+        expected = " | ".join(sorted(codes))
+        raise fields.values["code"].refuse(f"is no code of {check}", code=_CODE, expected=expected, seen=match["code"])
+    return match
 
 
 def _term(fields: Fields, key: str) -> str:
@@ -138,6 +168,17 @@ def _term(fields: Fields, key: str) -> str:
 
 def _exactly(pattern: re.Pattern[str], expected: str) -> Callable[[Node], str]:
     return lambda node: node.matching(pattern, expected, code=_CODE)
+
+
+def _versions(node: Node) -> str:
+    """Read comparisons that end somewhere: a waiver for every later version excuses what nobody has looked at."""
+    text = node.matching(_VERSIONS, "comparisons, as '< 1:1.3' or '>= 2.0, < 2.5'", code=_CODE)
+    upper = [term.strip() for term in text.split(",") if not term.strip().startswith(">")]
+    # 9999 and its kind are no versions of anything: they stand for all.
+    if not upper or any(_NO_END.search(term) for term in upper):
+        expected = "an upper end, as '< 1:1.3', '<= 2.4' or '= 2.4'"
+        raise node.refuse("covers every version", code=_CODE, expected=expected, seen=text)
+    return text
 
 
 def _exact_package(node: Node) -> str:
@@ -158,7 +199,7 @@ _TERMS: Final[Mapping[str, Callable[[Node], str]]] = MappingProxyType(
     {
         "vulnerability": _exactly(_VULNERABILITY, "one id, as CVE-2024-0001"),
         "package": _exact_package,
-        "versions": _exactly(_VERSIONS, "comparisons, as '< 1:1.3' or '>= 2.0, < 2.5'"),
+        "versions": _versions,
         "fingerprint": _exactly(_FINGERPRINT, "the finding's fingerprint"),
         "code": _reason_code,
         "location": _words,

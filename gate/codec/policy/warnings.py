@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.codec.policy.patterns import distinct
 from gate.codec.yaml_node import nearest
-from gate.model.policy import NEVER_WARNED
+from gate.model.asked import NEVER_WARNED
 
 if TYPE_CHECKING:
     from gate.codec.yaml_node import Node

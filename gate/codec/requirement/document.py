@@ -24,7 +24,7 @@ from gate.codec.policy.patterns import (
     read_repository,
     read_uri,
 )
-from gate.codec.policy.settings import read_platforms
+from gate.codec.policy.settings import MAX_VERDICT_AGE, read_platforms
 from gate.codec.policy.signers import read_signer_of, read_signers
 from gate.codec.policy.trust import read_trust
 from gate.codec.requirement.cluster import read_cluster, read_mode
@@ -109,7 +109,7 @@ def _verdict(node: Node, files: FileReader) -> VerdictRule:
         failed_by=fields.get("failedBy", partial(_signers, files=files), ()),
         policies=fields.demand("policies", partial(_policies, files=files)),
         environment=fields.get("environment", read_name, None),
-        max_age=fields.get("maxAge", Node.duration, DEFAULT_MAX_AGE),
+        max_age=fields.get("maxAge", lambda value: value.duration(MAX_VERDICT_AGE), DEFAULT_MAX_AGE),
         require_timestamp=fields.get("requireTimestamp", Node.boolean, default=False),
         extension_prefixes=fields.get("extensionPrefixes", partial(_uris, read_prefix), (DEFAULT_EXTENSION_PREFIX,)),
         evidence_types=fields.get("evidencePredicateTypes", partial(_uris, read_uri), (DEFAULT_EVIDENCE_TYPE,)),

@@ -103,6 +103,7 @@ THREAT_DATA: Final = table(
     field("kevDigest", DIGEST, "kev_digest", default=None),
     field("epssDigest", DIGEST, "epss_digest", default=None),
     field("epssDate", TIME, "epss_date", default=None),
+    field("kevDate", TIME, "kev_date", default=None),
 )
 ORIGIN: Final = table(
     EvidenceOrigin, "origin", field("file", DIGEST), field("gatheredAt", TIME, "gathered_at"), field("gate", TEXT)

@@ -178,7 +178,7 @@ def test_what_a_waiver_can_name(check: str, match: dict[str, str], fields: dict[
 def judged(*waivers: dict[str, Any], now: datetime = NOW) -> Verdict:
     finding_ = {"id": CVE, "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64", "severity": "high"}
     overlay = {"subjects": {0: {"trivy": {"findings": [finding_]}}}}
-    written = policy(policy_document(vulnerabilities={"databaseMaxAge": "3650d"}, waivers=list(waivers)))
+    written = policy(policy_document(vulnerabilities={"databaseMaxAge": "90d"}, waivers=list(waivers)))
     return decide(overridden(good_evidence(), overlay), written, now)
 
 

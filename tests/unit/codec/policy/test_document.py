@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.policy.keys import POLICY_KEYS
 from gate.errors import KeyFileError, PolicyError
+from gate.model.asked import refusing_checks
 from gate.model.digest import Digest
 from gate.model.finding import SecretGrade, Tool
 from gate.model.glob import Glob
@@ -31,7 +32,6 @@ from gate.model.policy import (
     SecretsPolicy,
     UserRule,
     VulnerabilityPolicy,
-    refusing_checks,
 )
 from gate.model.policy_signers import KeySigner
 from gate.model.severity import Severity

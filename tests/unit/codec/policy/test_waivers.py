@@ -122,6 +122,7 @@ def test_p08_a_waiver_that_is_too_wide_or_malformed_is_refusal(change: dict[str,
     ],
 )
 def test_p08_twin_a_narrow_waiver_is_taken(change: dict[str, object]) -> None:
-    (read,) = policy(policy_document(vulnerabilities={}, waivers=[waiver(**change)])).waivers
+    rules = [{"id": "no-shell", "cel": "!('/bin/sh' in image.config.cmd)", "message": "m"}]
+    (read,) = policy(policy_document(vulnerabilities={}, rules=rules, waivers=[waiver(**change)])).waivers
     assert read.approved_by == "security"
     assert dict(read.match) == change.get("match", MATCH)
