@@ -162,7 +162,8 @@ def _problems(subject: SubjectEvidence, evidence: EvidenceSet, policy: Policy, n
                 subject=digest,
                 location=RELEASE_FILE,
             )
-        unread = unread_forms(layers, scanners, policy.coverage, now)
+        brought = {tool: _report(subject, tool) for tool in scanners}
+        unread = unread_forms(layers, brought, policy.coverage, now)
         yield from unread_problems(unread, policy.coverage, digest)
 
 

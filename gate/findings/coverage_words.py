@@ -8,6 +8,7 @@ from gate.findings.accepted_places import RELEASE_FILE
 from gate.findings.distributions import is_known
 from gate.findings.unread import unread_forms
 from gate.model.evidence import LayerFacts, ScanReport
+from gate.model.finding import Tool
 from gate.model.package_forms import FORMS
 from gate.model.subject import OTHER_PLATFORM
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from gate.model.evidence import EvidenceSet
-    from gate.model.finding import Tool
+    from gate.model.evidence import EvidenceSet, SubjectEvidence
     from gate.model.policy import Policy
 
 _EMBEDDED = "SCAN_SBOM_EMBEDDED"
@@ -49,13 +49,22 @@ def coverage_message(evidence: EvidenceSet, policy: Policy, scanners: frozenset[
 
 
 def _left_unread(evidence: EvidenceSet, policy: Policy, scanners: frozenset[Tool], now: datetime) -> Iterator[str]:
-    facts = [subject.layers for subject in evidence.subjects if isinstance(subject.layers, LayerFacts)]
+    read = [(subject, subject.layers) for subject in evidence.subjects if isinstance(subject.layers, LayerFacts)]
+    facts = [layers for _, layers in read]
     accepted = {path for layers in facts for path in _places(layers) if policy.coverage.accepted(path, now)}
     if accepted:
         yield f"accepted places aside: {len(accepted)}"
-    unread = {form.form for layers in facts for form in unread_forms(layers, scanners, policy.coverage, now)}
+    unread = {
+        form.form
+        for subject, layers in read
+        for form in unread_forms(layers, _brought(subject, scanners), policy.coverage, now)
+    }
     if unread:
         yield f"forms of package that no one looked up: {len(unread)}"
+
+
+def _brought(subject: SubjectEvidence, scanners: frozenset[Tool]) -> dict[Tool, object]:
+    return {tool: subject.trivy if tool is Tool.TRIVY else subject.grype for tool in scanners}
 
 
 def coverage_notes(evidence: EvidenceSet, policy: Policy, scanners: frozenset[Tool], now: datetime) -> Iterator[str]:
@@ -64,7 +73,7 @@ def coverage_notes(evidence: EvidenceSet, policy: Policy, scanners: frozenset[To
         if scanners and isinstance(subject.layers, LayerFacts):
             yield from (
                 f"no asked scanner looks up {unread}"
-                for unread in unread_forms(subject.layers, scanners, policy.coverage, now)
+                for unread in unread_forms(subject.layers, _brought(subject, scanners), policy.coverage, now)
             )
             owned = sorted(
                 seen.path for seen in subject.layers.package_forms if seen.owner and not FORMS[seen.form].looked_up_by

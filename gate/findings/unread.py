@@ -6,15 +6,17 @@ nothing. It is named in every report, and `coverage.unread` decides whether that
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gate.model.package_forms import FORMS
+from gate.model.evidence import ScanReport
+from gate.model.package_forms import FORMS, UNNAMED_JAR
 from gate.model.policy import FailOrWarn
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from gate.model.digest import Digest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from gate.model.policy import CoveragePolicy
 
 _SHOWN = 3
+_ARCHIVE = re.compile(r"\.(?:jar|war|ear|par)(?=[:/])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,34 @@ class Unread:
 
 
 def unread_forms(
-    layers: LayerFacts, asked: frozenset[Tool], policy: CoveragePolicy, now: datetime
+    layers: LayerFacts, asked: Mapping[Tool, object], policy: CoveragePolicy, now: datetime
 ) -> tuple[Unread, ...]:
-    """Return the forms without a look-up, sorted; those that a package of the distribution owns are not among them."""
+    """Return the forms without a look-up, sorted; those that a package of the distribution owns are not among them.
+
+    `asked` are the scanners with what they brought: of some forms only a report says whether the scanner knows the file.
+    """
     by_form: dict[str, list[FormSeen]] = {}
+    named = _named_archives(asked)
     for seen in layers.package_forms:
         form = FORMS.get(seen.form)
-        looked_up = form is not None and bool(form.looked_up_by & asked)
+        looked_up = form is not None and bool(form.looked_up_by & asked.keys())
+        if seen.form == UNNAMED_JAR:
+            looked_up = named is None or seen.path in named
         if form is not None and not looked_up and not seen.owner and not policy.accepted(seen.path, now):
             by_form.setdefault(seen.form, []).append(seen)
     return tuple(Unread(form, tuple(places)) for form, places in sorted(by_form.items()))
+
+
+def _named_archives(asked: Mapping[Tool, object]) -> frozenset[str] | None:
+    """Return the archives in which a scanner found a package, by the archive's own path; None where a report is missing."""
+    reports = [report for report in asked.values() if isinstance(report, ScanReport)]
+    if len(reports) < len(asked):
+        return None  # which is an error of its own, and no fault of the image
+    paths = (package.key.path for report in reports for package in report.packages if package.key.type == "maven")
+    # A package in an archive within: Trivy writes `app.war/lib/x.jar`, Grype `app.war:lib/x.jar`.
+    return frozenset(
+        part for path in paths for part in (path, *(path[: found.end()] for found in _ARCHIVE.finditer(path)))
+    )
 
 
 def unread_problems(unread: tuple[Unread, ...], policy: CoveragePolicy, subject: Digest) -> Iterator[Problem]:

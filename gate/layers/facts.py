@@ -110,6 +110,7 @@ class ImageReading:
         named = self._languages.conclude(self._view) | self._forms.modules(self._view)
         languages = frozenset(key for key in named if key.version)
         wanted = self._languages.paths(self._view) | self._forms.candidates(self._view)
+        wanted |= set(self._languages.unnamed_jars(self._view))
         owners = self._ownership.owners(self._view, wanted)
         distribution = self._releases.conclude(self._view)
         read = frozenset({key.path for key in named} | {database.path for database in databases.databases})
@@ -127,6 +128,7 @@ class ImageReading:
                 installed=frozenset(key.type for key in languages),
                 owners=owners,
                 unread=self._languages.unread(self._view),
+                jars=self._languages.unnamed_jars(self._view),
             ),
             unversioned=named - languages,
             claims=frozenset(claims_of(owners, databases.packages)),

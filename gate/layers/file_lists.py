@@ -54,6 +54,11 @@ def is_list(path: bytes) -> bool:
     )
 
 
+def is_rpm_database(path: bytes) -> bool:
+    """Say whether a file is a database of rpm, whose headers hold the lists."""
+    return _RPM.fullmatch(path) is not None
+
+
 def keys_of(database: bytes, package: OsPackage) -> tuple[str, ...]:
     """Return the keys of the lists that belong to an entry of a database, which stands at this path."""
     name, _, architecture = package

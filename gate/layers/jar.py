@@ -44,6 +44,17 @@ def parse_jar(body: bytes, path: str) -> tuple[PackageKey, ...]:
     return tuple(key for text in texts if (key := _coordinates(text, path)) is not None)
 
 
+def has_classes(body: bytes) -> bool:
+    """Say whether an archive from an image (untrusted) holds compiled Java, so that it is somebody's software."""
+    if body.count(_DIRECTORY_ENTRY) > _MAX_MEMBERS:
+        return True
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as jar:
+            return any(name.endswith(".class") for name in jar.namelist())
+    except _UNREADABLE:
+        return False
+
+
 def _read(jar: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     with jar.open(info) as member:
         data = member.read(_MAX_PROPERTIES_BYTES + 1)

@@ -14,7 +14,7 @@ from typing import Final
 
 from gate.layers.bodies import Capture, Head
 from gate.layers.entry import BodySink, Entry, EntryKind
-from gate.layers.jar import MAX_JAR_BYTES, parse_jar
+from gate.layers.jar import MAX_JAR_BYTES, has_classes, parse_jar
 from gate.layers.language_files import (
     GEM_PATH,
     NPM_PATH,
@@ -43,6 +43,7 @@ class LanguageReader:
     def __init__(self) -> None:
         self._found: dict[tuple[int, bytes], Keys] = {}
         self._unread: set[tuple[int, bytes]] = set()
+        self._unnamed_jars: set[tuple[int, bytes]] = set()
         self._spare: dict[tuple[int, bytes], tuple[_Parse, bytes | Keys]] = {}
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
@@ -54,6 +55,8 @@ class LanguageReader:
 
         def deliver(body: bytes | None) -> None:
             keys = parse(body, path) if body is not None else ()
+            if parse is parse_jar and not keys and (body is None or has_classes(body)):
+                self._unnamed_jars.add(place)
             if keys is None:
                 self._unread.add(place)
             elif keys and len(self._found) < _MAX_FILES:
@@ -71,13 +74,11 @@ class LanguageReader:
 
     def unread(self, view: MergedView) -> tuple[bytes, ...]:
         """Return the files whose form is known and whose content is not of that form."""
-        return tuple(
-            sorted(
-                path
-                for layer, path in self._unread
-                if (node := view.find(path)) and node.body_of(path) == (layer, path)
-            )
-        )
+        return _standing(view, self._unread)
+
+    def unnamed_jars(self, view: MergedView) -> tuple[bytes, ...]:
+        """Return the archives that hold Java classes and no coordinates that the gate reads, or are too large to be read."""
+        return _standing(view, self._unnamed_jars)
 
     def _here(self, view: MergedView) -> Iterator[tuple[bytes, tuple[int, bytes], Keys]]:
         for place, keys in self._found.items():
@@ -105,6 +106,13 @@ class LanguageReader:
                 self._spare[place] = (parse, parse_jar(body, "") if parse is parse_jar else body)
 
         return keep
+
+
+def _standing(view: MergedView, places: set[tuple[int, bytes]]) -> tuple[bytes, ...]:
+    """Return the paths of those files that the finished view still shows, sorted."""
+    return tuple(
+        sorted(path for layer, path in places if (node := view.find(path)) and node.body_of(path) == (layer, path))
+    )
 
 
 def _linked(view: MergedView) -> Iterator[tuple[bytes, tuple[int, bytes]]]:

@@ -9,12 +9,12 @@ Specification: `gate.layers.file_lists`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from gate.layers.bodies import Capture
 from gate.layers.entry import BodySink, Entry
-from gate.layers.file_lists import FileList, is_list, lists_in
+from gate.layers.file_lists import FileList, is_list, is_rpm_database, lists_in
 from gate.layers.merged_view import MergedView
 from gate.model.evidence import OsPackage
 
@@ -26,7 +26,7 @@ class OwnershipReader:
     """Keep the lists of every layer, and look paths up in those that the finished view shows."""
 
     def __init__(self) -> None:
-        self._lists: dict[tuple[int, bytes], tuple[FileList, ...]] = {}
+        self._bodies: dict[tuple[int, bytes], bytes | tuple[FileList, ...]] = {}
 
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of a list."""
@@ -34,7 +34,9 @@ class OwnershipReader:
             return None
 
         def deliver(body: bytes | None) -> None:
-            self._lists[layer, entry.path] = tuple(lists_in(entry.path, body or b""))
+            # Texts are parsed when somebody asks, which few images make necessary; an rpm database is far larger than its lists.
+            is_text = not is_rpm_database(entry.path)
+            self._bodies[layer, entry.path] = (body or b"") if is_text else tuple(lists_in(entry.path, body or b""))
 
         return Capture(_MAX_LIST_BYTES, deliver)
 
@@ -42,11 +44,11 @@ class OwnershipReader:
         """Return the names of the packages that claim each of these paths."""
         found: defaultdict[bytes, set[str]] = defaultdict(set)
         bases = {path.rpartition(b"/")[2] for path in wanted}
-        for (layer, path), lists in self._lists.items() if wanted else ():
+        for layer, path in self._bodies if wanted else ():
             node = view.find(path)
             if node is None or node.body_of(path) != (layer, path):
                 continue
-            for one in lists:
+            for one in self._lists_in(layer, path):
                 for claimed in one.paths():
                     if claimed.rpartition(b"/")[2] in bases and (place := _real(view, claimed)) in wanted:
                         found[place].add(one.name)
@@ -54,7 +56,11 @@ class OwnershipReader:
 
     def lists(self) -> Iterator[tuple[int, FileList]]:
         """Return the list of each package in each layer that has one, with the layer's number."""
-        return ((layer, one) for (layer, _), lists in self._lists.items() for one in lists)
+        return ((layer, one) for layer, path in self._bodies for one in self._lists_in(layer, path))
+
+    def _lists_in(self, layer: int, path: bytes) -> Iterable[FileList]:
+        body = self._bodies[layer, path]
+        return lists_in(path, body) if isinstance(body, bytes) else body
 
 
 def _real(view: MergedView, claimed: bytes) -> bytes:

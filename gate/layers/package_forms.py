@@ -19,6 +19,7 @@ from gate.layers.merged_view import MergedView
 from gate.layers.program_marks import ProgramMarks
 from gate.model.finding import PackageKey
 from gate.model.layer_facts import FormSeen
+from gate.model.package_forms import UNNAMED_JAR
 
 # Places that are named one by one; more of a form are counted together under its last one's folder, and then refuse as a whole.
 _MAX_PLACES: Final = 500
@@ -140,17 +141,21 @@ class FormReader:
         installed: frozenset[str],
         owners: Mapping[bytes, tuple[str, ...]],
         unread: Iterable[bytes],
+        jars: Iterable[bytes],
     ) -> tuple[FormSeen, ...]:
         """Return the forms that are there.
 
         `installed` are purl types of which the gate's own list has packages; a lock file beside them is only their list.
-        `owners` maps a path to the packages of the distribution that claim it; `unread` are files of .NET that are no JSON.
+        `owners` maps a path to the packages of the distribution that claim it; `unread` are files of .NET that are no
+        JSON, `jars` archives of Java classes of which the gate reads no coordinates.
         """
         places: defaultdict[tuple[str, bytes, str], int] = defaultdict(int)
         for form, root, path in self._found(view, installed):
             places[form, root, next(iter(owners.get(path, ())), "")] += 1
         for path in unread:
             places["dotnet-deps-unread", path, next(iter(owners.get(path, ())), "")] += 1
+        for path in jars:
+            places[UNNAMED_JAR, path, next(iter(owners.get(path, ())), "")] += 1
         return tuple(_bounded(places))
 
     def modules(self, view: MergedView) -> frozenset[PackageKey]:

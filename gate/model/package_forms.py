@@ -31,6 +31,9 @@ class PackageForm:
     listed: bool = False
 
 
+UNNAMED_JAR: Final = "java-unidentified"
+"""The form of an archive of Java classes that names no coordinates: a scanner may know it by its digest or its file name."""
+
 FORMS: Final[Mapping[str, PackageForm]] = MappingProxyType(
     {
         # Looked up by both.

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from gate.findings.unread import unread_forms
 from gate.model.finding import Tool
-from gate.model.package_forms import FORMS
+from gate.model.layer_facts import FormSeen
+from gate.model.package_forms import FORMS, UNNAMED_JAR
+from gate.model.policy import CoveragePolicy
+from tests.support.evidence import layer_facts
 from tests.support.scan_bench import Bench
 from tests.support.scanners import debian_files, log4j, write_image
+from tests.support.signing import NOW
 from tools.images.archive import file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
@@ -106,3 +112,19 @@ def test_each_scanner_lists_exactly_the_forms_that_the_table_says(bench: Bench, 
         listed = {package.key.name.lower() for package in bench.scan(tool.value, target=target).packages}
         seen = {form for form, (_, _, name) in SAMPLES.items() if any(name in one for one in listed)}
         assert seen == {form for form in SAMPLES if tool in FORMS[form].looked_up_by}, tool
+
+
+def test_an_archive_of_classes_without_coordinates_is_named_by_the_scanner_that_guesses(
+    bench: Bench, tmp_path: Path
+) -> None:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n\n")
+        archive.writestr("com/form/Main.class", b"\xca\xfe\xba\xbe")
+    # Trivy knows archives by their coordinates or their digest, Grype also by their file name.
+    target = write_image(tmp_path / "image", [*debian_files(), file("srv/form-anonymous-1.2.3.jar", buffer.getvalue())])
+    reports = {tool: bench.scan(tool.value, target=target) for tool in (Tool.TRIVY, Tool.GRYPE)}
+    facts = replace(layer_facts(), package_forms=(FormSeen(form=UNNAMED_JAR, path="srv/form-anonymous-1.2.3.jar"),))
+    for asked, unread in (({Tool.TRIVY}, 1), ({Tool.GRYPE}, 0), ({Tool.TRIVY, Tool.GRYPE}, 0)):
+        brought = {tool: report for tool, report in reports.items() if tool in asked}
+        assert len(unread_forms(facts, brought, CoveragePolicy(), NOW)) == unread, asked

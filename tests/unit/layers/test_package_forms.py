@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+from io import BytesIO
+
 import pytest
 
 from gate.model.package_forms import FORMS
 from tests.support.layers import facts_of
-from tools.images.archive import file, hardlink, tar
+from tools.images.archive import file, hardlink, tar, whiteout
 
 ELF = b"\x7fELF" + b"\0" * 60
 RUSTC = b"/rustc/" + b"a" * 40 + b"/library/std/src/panicking.rs"
@@ -126,3 +129,40 @@ def test_places_over_the_bound_are_counted_and_cannot_be_accepted_by_path() -> N
     facts = facts_of(tar([file(f"app/{number:04}.wasm", b"") for number in range(510)]))
     assert len(facts.package_forms) == 501
     assert [(seen.path, seen.count) for seen in facts.package_forms[-1:]] == [("", 10)]
+
+
+def archive(*names: str) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in names:
+            made.writestr(name, b"x")
+    return buffer.getvalue()
+
+
+POM = "META-INF/maven/org.x/y/pom.properties"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "is_named"),
+    [
+        ("app/vendor.jar", archive("com/x/A.class"), True),
+        ("app/vendor.war", archive("WEB-INF/classes/A.class"), True),
+        ("app/sources.jar", archive("com/x/A.java", "META-INF/MANIFEST.MF"), False),
+        ("app/text.jar", b"version https://git-lfs.github.com/spec/v1", False),
+    ],
+)
+def test_an_archive_of_classes_without_coordinates_is_named(path: str, content: bytes, *, is_named: bool) -> None:
+    forms = [(seen.form, seen.path) for seen in facts_of(tar([file(path, content)])).package_forms]
+    assert forms == ([("java-unidentified", path)] if is_named else [])
+
+
+def test_an_archive_that_names_itself_or_went_away_is_not() -> None:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("A.class", b"x")
+        made.writestr(POM, "groupId=org.x\nartifactId=y\nversion=1\n")
+    named, anonymous = tar([file("a.jar", buffer.getvalue())]), tar([file("a.jar", archive("A.class"))])
+    assert facts_of(named).package_forms == ()
+    assert facts_of(anonymous, tar([whiteout("a.jar")])).package_forms == ()
+    assert facts_of(anonymous, named).package_forms == ()
+    assert [seen.form for seen in facts_of(named, anonymous).package_forms] == ["java-unidentified"]
