@@ -196,8 +196,11 @@ def _proxy_manager(proxy: str, settings: Mapping[str, Any]) -> ProxyManager:
     """
     url = proxy if "://" in proxy else f"http://{proxy}"
     try:
+        parts = parse_url(url)
+        if not parts.host:
+            raise LocationValueError("no host")
         # urllib3 sends no login that stands in the address.
-        login = unquote(parse_url(url).auth or "")
+        login = unquote(parts.auth or "")
         headers = {"Proxy-Authorization": f"Basic {encode_base64(login.encode())}"} if login else None
         return ProxyManager(url, proxy_headers=headers, **settings)
     except LocationValueError as error:
