@@ -7,6 +7,7 @@ a policy: that is a check's business; `status` shows its age.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,9 @@ from gate.admin.database_artifacts import (
 from gate.admin.downloads import DownloadOptions
 from gate.admin.grype_database import add_from_file, add_from_listing
 from gate.clock import Deadline
+from gate.codec.strict_json import printable
 from gate.disk.content import DigestMemo, disk_errors, hash_descriptor
+from gate.disk.named import PATH_STEP
 from gate.errors import DatabaseError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import DatabaseIdentity, Unavailable
@@ -128,8 +131,16 @@ def import_databases(
 
     Raises:
         DatabaseError: `DB_SOURCE`, `DB_MALFORMED`, `DB_DIGEST`.
-        UsageError: Grype's file without a Grype.
+        UsageError: `REF_PATH`, nothing is there; `USAGE`, Grype's file without a Grype.
     """
+    if not os.path.lexists(source):
+        raise UsageError(
+            "there is nothing at this path",
+            code="REF_PATH",
+            expected="a file or folder with a database",
+            seen=printable(str(source)),
+            next_step=PATH_STEP,
+        )
     if digest is not None:
         _demand_digest(source, digest)
     with disk_errors("importing databases"):

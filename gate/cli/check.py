@@ -167,7 +167,7 @@ def check(
 ) -> None:
     """Judge images under a policy, and attest the verdict.
 
-    REF is registry/repository@sha256:..., oci:DIR[@sha256:...] or archive:FILE. Several end with the worst exit code.
+    REF is registry/repository@sha256:..., oci:DIR[@sha256:...|:TAG] or archive:FILE. Several end with the worst exit code.
 
     \b
     gate check registry.example/shop/web@sha256:... -p policy.yaml --key gate.key

@@ -21,7 +21,7 @@ from gate.cli.messages import say, say_error, say_variables
 from gate.cli.outputs import require_writable, write_report
 from gate.cli.progress import shown_progress
 from gate.cli.session import Session
-from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, Output
+from gate.cli.types import DURATION, OUTPUT, PLACE, RECORD, SOURCE, Output
 from gate.clock import Deadline
 from gate.disk.named import waiting_at_most
 from gate.errors import StorageError, UsageError
@@ -197,7 +197,7 @@ _COMMON_OPTIONS: Final[Sequence[Decorator[Callable[..., object]]]] = (
 
 authfile_option = click.option(
     "--authfile",
-    type=PLACE,
+    type=SOURCE,
     envvar="GATE_AUTHFILE",
     help="A login file as Docker or Podman writes it; nothing else is then asked for logins.",
 )
@@ -208,7 +208,7 @@ plain_http_option = click.option(
     help="Speak HTTP to the registry; loopback needs no permission.",
 )
 ca_file_option = click.option(
-    "--ca-file", type=PLACE, envvar="GATE_CA_FILE", help="Trust this authority's certificate beside the system's."
+    "--ca-file", type=SOURCE, envvar="GATE_CA_FILE", help="Trust this authority's certificate beside the system's."
 )
 tools_dir_option = click.option(
     "--tools-dir", type=PLACE, envvar="GATE_TOOLS_DIR", help="Where the pinned scanners are."
@@ -221,13 +221,13 @@ record_option = click.option(
 )
 fingerprint_key_option = click.option(
     "--fingerprint-key",
-    type=PLACE,
+    type=SOURCE,
     envvar="GATE_FINGERPRINT_KEY",
     help="The key of fingerprints that an organisation shares, so that allow entries hold everywhere.",
 )
 key_password_option = click.option(
     "--key-password-file",
-    type=PLACE,
+    type=SOURCE,
     envvar="GATE_KEY_PASSWORD_FILE",
     help="The password of the private key. Else GATE_KEY_PASSWORD, COSIGN_PASSWORD, a prompt.",
 )

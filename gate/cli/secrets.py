@@ -75,10 +75,15 @@ def scan(
     code = _REFUSED if refuses else _NOT_JUDGED if any(part.evidence.unopened for part in parts) else 0
     known = sum(part.evidence.known for part in parts)
     keys = dict.fromkeys(part.evidence.key_id for part in parts)
-    notes = (*(f"fingerprints are of the key {key}" for key in keys if found), *_left_out(known))
+    notes = (_read_so_far(parts), *(f"fingerprints are of the key {key}" for key in keys if found), *_left_out(known))
     common.finish(
         Listing(kind="secrets", columns=_COLUMNS, rows=tuple(rows), state="state", notes=notes, exit_code=code)
     )
+
+
+def _read_so_far(parts: tuple[ScannedPart, ...]) -> str:
+    files, size_bytes = (sum(part.files for part in parts), sum(part.size_bytes for part in parts))
+    return f"{files} {'file' if files == 1 else 'files'} of {size_bytes:,} bytes searched"
 
 
 def _left_out(known: int) -> tuple[str, ...]:

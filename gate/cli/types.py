@@ -6,6 +6,7 @@ relative to the file's own folder.
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -115,6 +116,17 @@ class PlaceType(OptionType, Placed):
     def relative_to(self, folder: Path, value: str) -> str:
         """Join the two."""
         return str(folder / value)
+
+
+class SourceType(PlaceType):
+    """A path of a file to read, which must be there, also where this run happens not to open it."""
+
+    def parse(self, text: str) -> object:
+        """Return the path."""
+        path = super().parse(text)
+        if isinstance(path, Path) and not os.path.lexists(path):
+            raise _unexpected("the path of a file, from the working directory; nothing is there", text)
+        return path
 
 
 class OutputType(OptionType, Placed):
@@ -293,6 +305,7 @@ class LogKeyType(OptionType, Placed):
 
 DURATION: Final = DurationType()
 PLACE: Final = PlaceType()
+SOURCE: Final = SourceType()
 OUTPUT: Final = OutputType()
 NAMED_AT: Final = NamedAtType()
 RECORD: Final = RecordType()

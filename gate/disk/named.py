@@ -29,6 +29,8 @@ MAX_INPUT_BYTES: Final = 8 << 20
 _CHUNK_BYTES: Final = 1 << 20
 # How long the writer of a pipe may take where the command has no time of its own.
 _WAIT_SECONDS: Final = 30.0
+# What helps where nothing is at a path, whatever was to be read there.
+PATH_STEP: Final = "Look at the path, which is relative to the working directory."
 _WAIT: ContextVar[float] = ContextVar("_WAIT", default=_WAIT_SECONDS)
 
 
@@ -57,12 +59,14 @@ def read_named(
             pipe, is too large, or nothing wrote to it in time.
     """
 
-    def refuse(message: str, expected: str, seen: str) -> GateError:
-        return fault(f"{what} {message}", code=code or None, expected=expected, seen=seen)
+    def refuse(message: str, expected: str, seen: str, step: str = "") -> GateError:
+        return fault(f"{what} {message}", code=code or None, expected=expected, seen=seen, next_step=step)
 
     place = f"a readable file at {path}"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError as error:
+        raise refuse("is not there", place, _words(error), PATH_STEP) from error
     except (OSError, ValueError) as error:
         raise refuse("cannot be read", place, _words(error)) from error
     try:

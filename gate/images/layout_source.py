@@ -16,7 +16,7 @@ from typing import Final
 from gate.codec.oci import MAX_MANIFEST_BYTES, own_media_type, parse_listing, parse_manifest
 from gate.codec.platforms import normal_platform
 from gate.codec.referrer_list import ReferrerList
-from gate.codec.strict_json import Fault, parse_object
+from gate.codec.strict_json import Fault, parse_object, printable
 from gate.errors import EvidenceError, GateError, ImageError, UsageError
 from gate.images.blobs import BlobReader
 from gate.images.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
@@ -38,9 +38,12 @@ class LayoutSource:
 
     attestable = True
 
-    def __init__(self, blobs: BlobReader, digest: Digest | None, writer: LayoutWriter | None = None) -> None:
+    def __init__(
+        self, blobs: BlobReader, digest: Digest | None, writer: LayoutWriter | None = None, *, tag: str | None = None
+    ) -> None:
         self._blobs = blobs
         self._digest = digest
+        self._tag = tag
         self._writer = writer
         # Of an index: each child's platform and the blobs that it takes, as far as its manifest is here.
         self._platforms: list[tuple[str, tuple[Digest, ...]]] | None = None
@@ -54,7 +57,7 @@ class LayoutSource:
         """Return the image that was asked for, or the only one.
 
         Raises:
-            UsageError: `REF_AMBIGUOUS` for several candidates.
+            UsageError: `REF_AMBIGUOUS` for several candidates; `REF_TAG` for a tag that names no image here.
             ImageError: `IMG_MALFORMED` for none, or for what is no layout.
             EvidenceError: `IMG_UNREADABLE`, `IMG_BLOB_MISMATCH`.
         """
@@ -125,15 +128,26 @@ class LayoutSource:
         return index
 
     def _only(self, entries: tuple[Descriptor, ...]) -> Descriptor:
-        found = {entry.digest: entry for entry in entries if self._is_candidate(entry)}
-        if not found:
+        candidates = [entry for entry in entries if self._is_candidate(entry)]
+        if not candidates:
             raise LAYOUT_FAULT.refuse("holds no image")
+        found = {entry.digest: entry for entry in self._tagged_so(candidates)}
         if len(found) > 1:
-            names = ", ".join(digest.short for digest in list(found)[:5])
+            names = ", ".join(map(_name, list(found.values())[:5]))
             raise UsageError(
-                "the layout holds several images", code="REF_AMBIGUOUS", expected="one, or a digest", seen=names
+                "the layout holds several images", code="REF_AMBIGUOUS", expected="one, or a tag or digest", seen=names
             )
         return next(iter(found.values()))
+
+    def _tagged_so(self, candidates: list[Descriptor]) -> list[Descriptor]:
+        """Return the candidates that the asked tag names, all where none is asked for."""
+        if self._tag is None:
+            return candidates
+        named = [entry for entry in candidates if entry.annotations.get(REF_NAME) == self._tag]
+        if not named:
+            seen = ", ".join(map(_name, candidates[:5]))
+            raise UsageError("the layout has no image of this tag", code="REF_TAG", expected=self._tag, seen=seen)
+        return named
 
     def _named(self, entries: tuple[Descriptor, ...], digest: Digest) -> Descriptor:
         for entry in entries:
@@ -189,3 +203,8 @@ class LayoutSource:
     def _fetch(self, entry: Descriptor) -> FetchedManifest:
         content = self._blobs.read(entry, MAX_MANIFEST_BYTES)
         return FetchedManifest(media_type=entry.media_type, digest=entry.digest, content=content)
+
+
+def _name(entry: Descriptor) -> str:
+    """Return how an entry is chosen: by its tag, or the beginning of its digest."""
+    return printable(entry.annotations.get(REF_NAME, "") or entry.digest.short)

@@ -20,7 +20,7 @@ def open_source(reference: Reference, client: RegistryClient) -> ImageSource:
 
     Raises:
         ReferenceRefusedError: `REF_NOT_DIGEST`, before anything is fetched, for a tag alone.
-        UsageError: `REF_PATH`, for a folder or file that is not there.
+        UsageError: `REF_PATH`, for a folder or file that is not there, and for a folder of something else.
         EvidenceError: `IMG_UNREADABLE`.
     """
     match reference:
@@ -30,8 +30,8 @@ def open_source(reference: Reference, client: RegistryClient) -> ImageSource:
                     "a tag can be moved to another image", expected=f"{repository}@sha256:...", seen=str(reference)
                 )
             return RegistrySource(client, repository, digest)
-        case LayoutReference(directory=directory, digest=digest):
-            return _open_layout(Path(directory), digest)
+        case LayoutReference(directory=directory, digest=digest, tag=tag):
+            return _open_layout(Path(directory), digest, tag)
         case ArchiveReference(file=file, digest=digest):
             from gate.images.archive_source import open_archive  # noqa: PLC0415 - as in `_open_layout`
 
@@ -49,13 +49,20 @@ def _expect_path(path: Path, expected: str) -> None:
         )
 
 
-def _open_layout(folder: Path, digest: Digest | None) -> ImageSource:
+def _open_layout(folder: Path, digest: Digest | None, tag: str | None) -> ImageSource:
     # Imported late: a demand that asks a registry reads no files of images.
     from gate.images.blobs import BlobReader, FolderMembers  # noqa: PLC0415
     from gate.images.layout_source import LayoutSource  # noqa: PLC0415
     from gate.images.layout_writer import LayoutWriter  # noqa: PLC0415
 
     _expect_path(folder, "an OCI layout")
+    if folder.is_dir() and not any(os.path.lexists(folder / name) for name in ("oci-layout", "index.json")):
+        raise UsageError(
+            "this folder is no OCI layout",
+            code="REF_PATH",
+            expected="oci-layout and index.json in it",
+            seen=printable(str(folder), 200),
+        )
     if not folder.is_dir():
         raise EvidenceError("this is no folder", code="IMG_UNREADABLE", expected="an OCI layout", seen=str(folder))
-    return LayoutSource(BlobReader(FolderMembers(folder)), digest, LayoutWriter(folder))
+    return LayoutSource(BlobReader(FolderMembers(folder)), digest, LayoutWriter(folder), tag=tag)

@@ -26,7 +26,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PORT_AND_PATH = re.compile(r"[0-9]{1,5}/[^/]", re.ASCII)
 _REGISTRY_FORM = "registry/repository@sha256:... without a scheme"
-_LAYOUT_FORM = "oci:DIR, an OCI image layout in a directory"
+_LAYOUT_FORM = "oci:DIR or oci:DIR:TAG, an OCI image layout in a directory"
 _ARCHIVE_FORM = "archive:FILE, from `docker save` or an OCI archive"
 _SAVED_FORM = "an image in a registry, or archive:FILE after `docker save` or `podman save`"
 _SEARCH_FORM = "an image; `gate secrets scan PATH` searches a directory or a file"
@@ -102,13 +102,18 @@ class RegistryReference:
 
 @dataclass(frozen=True, slots=True)
 class LayoutReference:
-    """An OCI image layout in a directory: `oci:DIR` or `oci:DIR@sha256:...`."""
+    """An OCI image layout in a directory: `oci:DIR`, `oci:DIR@sha256:...`, or `oci:DIR:TAG` for the entry with this name.
+
+    A tag is the last part after a colon, as Skopeo and umoci read it. A folder whose own name has one is named by `oci:DIR/`.
+    """
 
     directory: str
     digest: Digest | None = None
+    tag: str | None = None
 
     def __str__(self) -> str:
-        return f"oci:{self.directory}" + (f"@{self.digest}" if self.digest is not None else "")
+        tag = f":{self.tag}" if self.tag is not None else ""
+        return f"oci:{self.directory}{tag}" + (f"@{self.digest}" if self.digest is not None else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +136,10 @@ def parse_reference(text: str) -> Reference:
     Raises:
         UsageError: `REF_MALFORMED`, or `REF_DIGEST` where only the digest is wrong.
     """
-    for prefix, kind in (("oci:", LayoutReference), ("archive:", ArchiveReference)):
-        if text.startswith(prefix):
-            place, digest = _split_place(text.removeprefix(prefix))
-            return kind(place, digest)
+    if text.startswith("oci:"):
+        return _layout(*_split_place(text.removeprefix("oci:")))
+    if text.startswith("archive:"):
+        return ArchiveReference(*_split_place(text.removeprefix("archive:")))
     _refuse_foreign_scheme(text)
     return _parse_registry(text)
 
@@ -159,6 +164,13 @@ def parse_repository(text: str) -> Repository:
     if parsed.tag is not None or parsed.digest is not None:
         raise _malformed(text, "a repository without tag or digest")
     return parsed.repository
+
+
+def _layout(place: str, digest: Digest | None) -> LayoutReference:
+    folder, colon, tag = place.rpartition(":")
+    if digest is None and colon and folder and _TAG.fullmatch(tag):
+        return LayoutReference(folder, tag=tag)
+    return LayoutReference(place, digest)
 
 
 def _split_place(text: str) -> tuple[str, Digest | None]:

@@ -15,19 +15,21 @@ from gate.codec.policy.document import parse_policy, require_policy_dates
 from gate.codec.strict_json import Fault
 from gate.codec.threat_data import parse_epss, parse_kev
 from gate.codec.vex import parse_vex
+from gate.disk.named import read_named
 from gate.disk.package_data import data_path
-from gate.errors import PolicyError
+from gate.errors import KeyFileError, PolicyError, UsageError
 from gate.model.digest import Digest
 from gate.model.evidence import ThreatData
 from gate.model.glob import Glob
 from gate.model.policy import Policy, VulnerabilityPolicy
 from gate.model.policy_signers import KeySigner, SignatureRule
-from gate.settings.policy_folder import PolicyFolder, read_document
+from gate.settings.policy_folder import MAX_FILE_BYTES, PolicyFolder, read_document
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gate.codec.policy.files import ShippedRoot
+    from gate.errors import GateError
     from gate.model.vex import VexDocument
     from gate.pipeline.options import AdHoc
 
@@ -127,7 +129,7 @@ def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
     documents = tuple(_vex_document(path) for path in ad_hoc.vex)
     signature = policy.signature
     if ad_hoc.signature_key is not None:
-        key = parse_public_key(_read(ad_hoc.signature_key))
+        key = parse_public_key(_read(ad_hoc.signature_key, "key file", KeyFileError))
         signature = (SignatureRule(images=_ALL_IMAGES, any_of=(KeySigner(key=key),)),)
     vulnerabilities = replace(wanted, vex=(*wanted.vex, *documents))
     return replace(policy, name=f"{policy.name}+command-line", vulnerabilities=vulnerabilities, signature=signature)
@@ -135,12 +137,14 @@ def _lay_over(policy: Policy, ad_hoc: AdHoc) -> Policy:
 
 def _vex_document(path: Path) -> VexDocument:
     return parse_vex(
-        _read(path), Fault(PolicyError, "POL_FILE", f"the VEX file {path.name!a}"), source="named on the command line"
+        _read(path, "VEX file", UsageError),
+        Fault(PolicyError, "POL_FILE", f"the VEX file {path.name!a}"),
+        source="named on the command line",
     )
 
 
-def _read(path: Path) -> bytes:
-    return PolicyFolder.of(path).read(path.name)
+def _read(path: Path, what: str, fault: type[GateError]) -> bytes:
+    return read_named(path, f"the {what} {path}", limit_bytes=MAX_FILE_BYTES, fault=fault)
 
 
 def read_threat_data(loaded: LoadedPolicy) -> ThreatData:

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.clock import Deadline
-from gate.disk.named import read_named
-from gate.errors import EvidenceError
+from gate.codec.strict_json import printable
+from gate.disk.named import PATH_STEP, read_named
+from gate.errors import EvidenceError, UsageError
 from gate.images.open_source import open_source
 from gate.model.digest import Digest
 from gate.model.evidence import SecretEvidence
 from gate.model.finding import SecretPlace
 from gate.model.limits import LayerLimits
 from gate.model.policy import SecretRuleFile
-from gate.model.reference import parse_reference
+from gate.model.reference import RegistryReference, parse_reference
 from gate.pipeline.collect.context import fingerprint_key
 from gate.pipeline.collect.image_metadata import surroundings_of
 from gate.pipeline.collect.layer_secrets import MAX_FINDINGS, MAX_UNOPENED, LayerSecrets
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gate.images.image_source import ImageSource
     from gate.model.finding import SecretFinding
     from gate.model.image import Descriptor
+    from gate.model.reference import Reference
     from gate.pipeline.collect.image_metadata import ImageMetadata
     from gate.registry.options import RegistryOptions
     from gate.secrets.hit import Hit, Where
@@ -53,9 +55,14 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScannedPart:
-    """What was searched: one image of an index by its digest, or a folder or file (`image` is None)."""
+    """What was searched: one image of an index by its digest, or a folder or file (`image` is None).
+
+    `files` were read to their end, `size_bytes` of them all together, before anything was unpacked.
+    """
 
     evidence: SecretEvidence
+    files: int
+    size_bytes: int
     image: Digest | None = None
 
 
@@ -89,18 +96,29 @@ def scan_secrets(
     )
     path = Path(subject)
     if os.path.lexists(path):
-        return (ScannedPart(evidence=_PathSearch(tools).run(path)),)
+        return (_PathSearch(tools).run(path),)
     with ExitStack() as opened:
         client = opened.enter_context(RegistryClient(registry, deadline))
-        source = open_source(parse_reference(subject), client)
+        source = open_source(_image_reference(subject), client)
         family = resolve_platforms(source, source.root(), ())
         return tuple(
-            ScannedPart(
-                evidence=_scan_image(source, child, surroundings_of(family, child, source.blob), tools),
-                image=child.digest,
-            )
-            for child in family.judged
+            _scan_image(source, child, surroundings_of(family, child, source.blob), tools) for child in family.judged
         )
+
+
+def _image_reference(text: str) -> Reference:
+    """Return what a text names that is no path here; a word that could be both is taken for a path."""
+    reference = parse_reference(text)
+    if isinstance(reference, RegistryReference) and reference.tag is None and reference.digest is None:
+        expected = "a folder, a file, or an image by digest"
+        raise UsageError(
+            "there is nothing at this path",
+            code="REF_PATH",
+            expected=expected,
+            seen=printable(text, 200),
+            next_step=PATH_STEP,
+        )
+    return reference
 
 
 def _rule_file(path: Path) -> SecretRuleFile:
@@ -113,7 +131,7 @@ def _unreadable(path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(f"{str(path)!a} cannot be read", code="IMG_UNREADABLE", expected="a readable file", seen=seen)
 
 
-def _scan_image(source: ImageSource, child: Descriptor, around: ImageMetadata, tools: _Tools) -> SecretEvidence:
+def _scan_image(source: ImageSource, child: Descriptor, around: ImageMetadata, tools: _Tools) -> ScannedPart:
     image = read_image(source, child, read_manifest(source, child))
     own = search_metadata(image, around, tools.rules, tools.fingerprints, tools.check_deadline)
     layers = [layer.digest for layer in image.manifest.layers]
@@ -128,11 +146,12 @@ def _scan_image(source: ImageSource, child: Descriptor, around: ImageMetadata, t
         observers=(observer,),
     )
     found = observer.evidence
-    return replace(
+    evidence = replace(
         found,
         findings=(*own.findings, *found.findings),
         unopened=tuple(dict.fromkeys((*own.unopened, *found.unopened))),
     )
+    return ScannedPart(evidence=evidence, files=observer.files, size_bytes=observer.size_bytes, image=child.digest)
 
 
 class _PathSearch:
@@ -144,38 +163,50 @@ class _PathSearch:
         self._hits: list[Hit] = []
         self._unopened: dict[tuple[str, str], None] = {}
         self._known = 0
+        self._is_subject = False
+        self._files = 0
+        self._size_bytes = 0
 
-    def run(self, path: Path) -> SecretEvidence:
+    def run(self, path: Path) -> ScannedPart:
         """Return what was found; locations are relative to the folder."""
-        for name, file in _files(path):
+        for name, file in self._files_of(path):
             self._tools.check_deadline()
             self._search.whole_text(name, os.fsencode(name))
             self._read(name, file)
         mask = Mask(self._hits)
-        return SecretEvidence(
+        evidence = SecretEvidence(
             findings=tuple(self._finding(hit, mask) for hit in self._hits),
             unopened=tuple((mask.of(place), reason) for place, reason in self._unopened),
             rules_digest=self._tools.rules.digest,
             key_id=self._tools.fingerprints.key_id,
             known=self._known,
         )
+        return ScannedPart(evidence=evidence, files=self._files, size_bytes=self._size_bytes)
 
     def _read(self, name: str, path: Path) -> None:
         try:
             if path.is_symlink():
                 # Its target is text of its author; what it leads to is searched where it stands, or is not of the folder.
                 self._search.whole_text(name, os.fsencode(path.readlink()))
+                if name == path.name and self._is_subject:
+                    self._unopened[name, "a symbolic link is not followed: name what it leads to"] = None
                 return
             # Not blocking and not following: a pipe or a link that came meanwhile must not hold or lead the gate.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb", buffering=0) as file:
                 seen = os.fstat(descriptor)
-                if not stat.S_ISREG(seen.st_mode) or not seen.st_size:
+                if not stat.S_ISREG(seen.st_mode):
+                    if self._is_subject:
+                        self._unopened[name, "no plain file"] = None
+                    return
+                self._files += 1
+                if not seen.st_size:
                     return
                 body = self._search.begin(name, seen.st_size)
                 while chunk := file.read(_CHUNK_BYTES):
                     self._tools.check_deadline()
                     body.feed(memoryview(chunk))
+                    self._size_bytes += len(chunk)
                 body.finish()
         except OSError as error:
             self._unopened[name, error.strerror or "it cannot be read"] = None
@@ -195,13 +226,20 @@ class _PathSearch:
     def _finding(self, hit: Hit, mask: Mask) -> SecretFinding:
         return finding_of(hit, self._tools.fingerprints, SecretPlace.FILE, hit.where.name, mask)
 
+    def _files_of(self, path: Path) -> Iterator[tuple[str, Path]]:
+        """Yield name and path of what is to be read: the subject itself, or all that is in it; what cannot be listed is noted."""
+        if not path.is_dir() or path.is_symlink():
+            self._is_subject = True
+            yield path.name, path
+            return
 
-def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    if not path.is_dir() or path.is_symlink():
-        yield path.name, path
-        return
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        for name in sorted(names):
-            file = Path(folder) / name
-            yield str(file.relative_to(path)), file
+        def unlisted(error: OSError) -> None:
+            name = os.path.relpath(os.fsdecode(error.filename or path), path)
+            self._unopened[name, error.strerror or "it cannot be listed"] = None
+
+        for folder, folders, names in os.walk(path, onerror=unlisted):
+            folders.sort()
+            # A link to a folder is listed with the folders and never entered: its target is read as text.
+            for name in sorted((*names, *(one for one in folders if (Path(folder) / one).is_symlink()))):
+                file = Path(folder) / name
+                yield str(file.relative_to(path)), file

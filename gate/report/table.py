@@ -179,7 +179,7 @@ def _fact_lines(run: CheckedImage) -> Iterable[tuple[str, str]]:
     if platforms:
         yield "platforms", identifier(", ".join(platforms)) + skipped
     if verdict.policy.warn:
-        yield "only warns", identifier(", ".join(verdict.policy.warn))
+        yield "warns of", identifier(", ".join(verdict.policy.warn))
     if verdict.environments:
         yield "for", identifier(", ".join(verdict.environments))
     if verdict.tools:

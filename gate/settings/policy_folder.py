@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.codec.strict_json import printable
+from gate.disk.named import read_named
 from gate.errors import EvidenceError, PolicyError
 from gate.model.digest import Digest
 
@@ -80,16 +81,12 @@ def document_name(path: Path) -> str:
 
 
 def read_document(path: Path) -> bytes:
-    """Return the bytes of the policy or requirement that the user named; links are followed wherever they lead.
+    """Return the bytes of the policy or requirement that the user named, a file or a pipe; links are followed.
 
     Raises:
         PolicyError: `POL_MALFORMED`, the file cannot be read.
     """
-    try:
-        return _read_plain(path.resolve(strict=True), path.name)
-    except (OSError, RuntimeError, ValueError) as error:
-        message = f"{document_name(path)}: the document cannot be read"
-        raise PolicyError(message, expected="a readable file", seen=_reason(error)) from error
+    return read_named(path, f"the document {document_name(path)}", limit_bytes=MAX_FILE_BYTES, fault=PolicyError)
 
 
 def _reason(error: Exception) -> str:

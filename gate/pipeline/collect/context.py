@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gate.disk.content import DigestMemo
 from gate.disk.named import read_named
-from gate.errors import GateError, StorageError
+from gate.errors import GateError, KeyFileError, StorageError
 from gate.images.blob_store import BlobStore
 from gate.model.evidence import Unavailable
 from gate.model.finding import Tool
@@ -138,7 +138,7 @@ def fingerprint_key(places: Places) -> bytes:
     """Return the key for fingerprints of secrets: the organisation's where it is named, else this installation's.
 
     Raises:
-        StorageError: `STORE_UNAVAILABLE`.
+        KeyFileError: `KEY_MALFORMED`, the organisation's key is none; StorageError: `STORE_UNAVAILABLE`.
     """
     if places.fingerprint_key is not None:
         return _shared_key(places.fingerprint_key)
@@ -150,9 +150,7 @@ def _shared_key(path: Path) -> bytes:
     key = read_named(path, "the key of fingerprints", limit_bytes=_MAX_KEY_BYTES)
     if not MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
         expected = f"a file of {MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes"
-        raise StorageError(
-            "the key of fingerprints is not one", code="STORE_UNAVAILABLE", expected=expected, seen=f"{len(key)} bytes"
-        )
+        raise KeyFileError("the key of fingerprints is not one", expected=expected, seen=f"{len(key)} bytes")
     return key
 
 

@@ -45,7 +45,10 @@ _File = tuple[bytes, int]
 
 
 class LayerSecrets:
-    """Search the layers of one image; `conclude` after the last one. Fits `gate.layers.entry.ImageObserver`."""
+    """Search the layers of one image; `conclude` after the last one. Fits `gate.layers.entry.ImageObserver`.
+
+    `files` and `size_bytes` are what was read so far, in all layers.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,8 @@ class LayerSecrets:
         self._unopened: dict[tuple[str, str], None] = {}
         self._is_full = False
         self._known_count = 0
+        self.files = 0
+        self.size_bytes = 0
         self._evidence: SecretEvidence | None = None
         self._names = _Names(self._search_names)
         # Hard links: each name → the file that it is one of; each such file → its names with the layer of each.
@@ -81,6 +86,8 @@ class LayerSecrets:
     def begin(self, entry: Entry, layer: int) -> BodySink | None:
         """Take the body of every file."""
         self._file = (entry.path, layer)
+        self.files += 1
+        self.size_bytes += entry.size
         list_of_files = self._published.begin(entry, layer)
         if not entry.size:
             return None

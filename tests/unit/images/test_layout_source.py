@@ -97,6 +97,8 @@ def test_a_child_of_an_index_is_found_by_digest(tmp_path: Path) -> None:
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     assert code_of(tmp_path / "missing") == "REF_PATH"
+    assert code_of(tmp_path) == "REF_PATH"
+    (tmp_path / "index.json").write_text("{}")
     assert code_of(tmp_path) == "IMG_MALFORMED"
 
 

@@ -21,8 +21,8 @@ PORTS: Final = {"https": 443, "http": 80}
 OWN: Final = frozenset({"https://LOCALHOST", "https://a.localhost"})
 # Go takes these values; they are no HTTP proxy, and the gate says so instead of asking nothing.
 NO_HTTP: Final = frozenset({
-    "//proxy.example", "ftp://proxy.example", "http://", "http:proxy.example", "http://proxy example", "http://proxy.example:3128 ",
-    "http://proxy.example:x", " http://proxy.example:3128", "socks5://proxy.example:1080", "socks5h://proxy.example:1080",
+    "//proxy.example", "ftp://proxy.example", "http://", "http:proxy.example", "http://proxy example",
+    "http://proxy.example:3128 ",    "http://proxy.example:x", " http://proxy.example:3128", "socks5://proxy.example:1080", "socks5h://proxy.example:1080",
 })  # fmt: skip
 
 PROXY = "http://proxy.example:3128"
