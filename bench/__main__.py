@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import measures
 from bench.measures import Line
 from bench.page import PAGE, render, text_of
+from bench.references import references
 from bench.searching import searching
 from bench.shop import SIZES_MB, Shop, open_shop
 from bench.timing import BenchError
@@ -44,6 +45,7 @@ def _sections(shop: Shop, rounds: int) -> list[tuple[str, list[Line]]]:
         ("The same digest again", lambda: measures.same_again(shop, rounds)),
         ("Verifications of signatures on one core", lambda: verification(shop, rounds)),
         ("The search for secrets", lambda: searching(shop, rounds)),
+        ("References of a repository", lambda: references(shop, rounds)),
         ("Memory", lambda: measures.memory(shop)),
     ]
     return [(title, _said(title, measure())) for title, measure in planned]

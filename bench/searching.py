@@ -6,16 +6,15 @@ blob and tar, walks the tar, reads package databases and facts, and searches eve
 
 from __future__ import annotations
 
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from bench.measures import Line
 from bench.shop import GATE, SIZES_MB, Shop
-from bench.timing import Contestant, Cost, one_core, take_turns
+from bench.timing import Contestant, inside, one_core, take_turns
 from gate.codec.oci import parse_manifest
 from gate.codec.oci_config import parse_config
 from gate.images.blobs import BlobReader, FolderMembers
@@ -44,9 +43,9 @@ def searching(shop: Shop, rounds: int) -> list[Line]:
 def _against_inflating(layout: Path, size_mb: int, rules: RuleSet, rounds: int) -> list[Line]:
     image = _Image(layout)
     contestants: dict[str, Contestant] = {
-        "bare": _inside(image.inflate),
-        "pass": _inside(image.read),
-        "search": _inside(lambda: image.read(rules)),
+        "bare": inside(image.inflate),
+        "pass": inside(image.read),
+        "search": inside(lambda: image.read(rules)),
     }
     with one_core():
         times = take_turns(contestants, rounds)
@@ -126,12 +125,3 @@ def _pieces(file: Path) -> Iterator[bytes]:
     with file.open("rb") as blob:
         while piece := blob.read(_PIECE_BYTES):
             yield piece
-
-
-def _inside(work: Callable[[], None]) -> Contestant:
-    def run() -> Cost:
-        started, busy = time.perf_counter(), time.process_time()
-        work()
-        return Cost(seconds=time.perf_counter() - started, processor=time.process_time() - busy)
-
-    return run

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LISTS: Final = ("containers", "initContainers", "ephemeralContainers", "steps", "sidecars")
 _ONE: Final = ("container", "script", "stepTemplate")
+_KEYS: Final = frozenset({*_LISTS, *_ONE, "volumes", "resolver", "bundle", "image"})
 # (group of apiVersion, kind) -> paths of keys; a star is each item of a list. Reviewed 2026-12.
 _KINDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("operators.coreos.com", "CatalogSource"): ("spec.image",),
@@ -78,6 +79,8 @@ def _at(source: SourceText, node: Node | None, path: list[str]) -> list[Node]:
 
 
 def _read_mapping(source: SourceText, path: str, found: dict[str, Node]) -> None:
+    if found.keys().isdisjoint(_KEYS):
+        return
     for key in _LISTS:
         for number, container in enumerate(items(found.get(key))):
             add_image(source, pairs(source, container).get("image"), f"{path}.{key}[{number}].image".lstrip("."))

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tools.build import BuildError
-from tools.demo.preparation import prepare_images, prepare_keys, prepare_policy, prepare_tools, sign_images
+from tools.demo.preparation import (
+    prepare_images,
+    prepare_keys,
+    prepare_policy,
+    prepare_repository,
+    prepare_tools,
+    sign_images,
+)
 from tools.demo.registry import RegistryStartError, running_registry
 from tools.demo.screen import Screen
 from tools.demo.story import Chapter, Shop, Step, chapters
@@ -88,6 +95,7 @@ def _prepare(workspace: Workspace, screen: Screen, host: str) -> Shop:
     prepare_keys(workspace, show)
     prepare_tools(workspace, show)
     prepare_policy(workspace, host, show)
+    prepare_repository(workspace, host)
     shop = prepare_images(workspace, host)
     screen.step(f"{len(shop.digests)} small images, built just now from real packages, pushed to {host}/shop/...")
     sign_images(workspace, shop, show)

@@ -64,6 +64,22 @@ def prepare_policy(workspace: Workspace, host: str, show: Show) -> None:
     (workspace.root / "stricter.yaml").write_text(stricter, encoding="utf-8")
 
 
+def prepare_repository(workspace: Workspace, host: str) -> None:
+    """Write a repository in small, whose files name the shop's image by its tag."""
+    files = {
+        "Dockerfile": f"ARG BASE={host}/shop/web:latest\nFROM ${{BASE}} AS base\nFROM base\n",
+        "deploy/web.yaml": (
+            "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n"
+            f'        - image: "{host}/shop/web:latest"   # what runs\n'
+        ),
+        "compose.yaml": f"services:\n  web: {{image: {host}/shop/web}}\n",
+    }
+    for name, text in files.items():
+        path = workspace.root / "repository" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def prepare_images(workspace: Workspace, host: str) -> Shop:
     """Build every image as of now and push it, as a build would."""
     names = [name for name in WRONG if name not in LEFT_OUT]

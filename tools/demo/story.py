@@ -105,7 +105,30 @@ def chapters(shop: Shop) -> Iterator[Chapter]:
     yield Chapter(title=deploy, steps=_deploy(shop), together=True)
     yield Chapter(title=demands, steps=_demands(shop), together=True)
     yield Chapter(title="7  Other tools read the same verdicts", steps=_cosign(shop))
-    yield Chapter(title="8  A stale database is no clean bill of health", steps=_stale(shop))
+    yield Chapter(title="8  A repository's references are found, pinned and verified", steps=_references())
+    yield Chapter(title="9  A stale database is no clean bill of health", steps=_stale(shop))
+
+
+def _references() -> Sequence[Step]:
+    return (
+        Step(
+            title="Every image of a repository's files, with its place: a tag can move",
+            command=("gate", "refs", "repository"),
+            exit_code=1,
+            codes=frozenset({"REF_NOT_DIGEST"}),
+            lines=12,
+        ),
+        Step(
+            title="Pinned in place: no other byte changes",
+            command=("gate", "refs", "repository", "--fix"),
+            lines=12,
+        ),
+        Step(
+            title="What is pinned has a valid verdict for production",
+            command=("gate", "refs", "repository", "--all", "--verify", "--requirement", "requirement.yaml"),
+            lines=12,
+        ),
+    )
 
 
 def _layout(shop: Shop) -> Sequence[Step]:

@@ -46,11 +46,12 @@ class Answer:
 
     @property
     def codes(self) -> frozenset[str]:
-        """Return the reason codes of all images of the report."""
+        """Return the reason codes of all images and references of the report."""
         found = set()
         for image in self.report.get("images", ()):
             found |= {code for check in image["checks"] for code in check["codes"]}
             found |= {image["error"]["code"]} if "error" in image else set()
+        found |= {row["code"] for row in self.report.get("references", ()) if row.get("code")}
         return frozenset(found)
 
 
