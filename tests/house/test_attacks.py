@@ -21,7 +21,7 @@ from tools.docs import commands
 
 ROWS: Final = {
     "S": 28, "I": 9, "T": 8, "A": 19, "D": 14, "L": 14, "V": 15, "X": 12, "R": 11, "P": 9, "O": 6, "C": 5,
-    "Y": 6,
+    "Y": 6, "Z": 10,
 }  # fmt: skip
 ROW: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]\d\d)(?![A-Za-z0-9])")
 

@@ -93,7 +93,7 @@ def test_a_canary_of_each_language_is_found(languages: Bench, built: BuiltDataba
 
 
 @pytest.mark.parametrize("lost", sorted(NAMES))
-def test_a_database_without_the_advisories_of_a_language_is_noticed_for_each(
+def test_z09_a_database_without_the_advisories_of_a_language_is_noticed_for_each(
     languages: Bench, lost: str, tmp_path: Path
 ) -> None:
     databases = trivy_store(languages, tmp_path, trivy_tree(set(NAMES) - {lost}))

@@ -62,7 +62,7 @@ LANGUAGES: Final = {("maven", "log4j-core"), ("npm", "lodash"), ("pypi", "jinja2
 @pytest.mark.parametrize(
     ("version", "claimed"), [("2", (JAR, WHEEL)), ("4", (LODASH,)), ("9.1-1", (JAR, LODASH, WHEEL))]
 )
-def test_l12_what_a_distributions_package_claims_is_found_all_the_same(
+def test_z01_what_a_distributions_package_claims_is_found_all_the_same(
     bench: Bench, name: str, version: str, claimed: tuple[str, ...], tmp_path: Path
 ) -> None:
     target = target_of(tmp_path / "image", image(version, claimed))
@@ -95,7 +95,7 @@ def owned(kind: str) -> tuple[list[Entry], Distribution]:
 
 @SCANNERS
 @pytest.mark.parametrize("kind", ["conffiles", "apk", "rpm-sqlite", "rpm-bdb", "rpm-ndb"])
-def test_l12_what_a_package_of_another_kind_of_database_claims_is_found_too(
+def test_z01_what_a_package_of_another_kind_of_database_claims_is_found_too(
     bench: Bench, name: str, kind: str, tmp_path: Path
 ) -> None:
     entries, distribution = owned(kind)
@@ -122,7 +122,7 @@ def test_l12_what_a_package_of_another_kind_of_database_claims_is_found_too(
         (file("srv/node_modules/lodash/package.json", '{"name": "lodash"}'), "lodash"),
     ],
 )
-def test_a_package_without_a_version_of_its_ecosystem_is_named_where_there_are_advisories(
+def test_z02_a_package_without_a_version_of_its_ecosystem_is_named_where_there_are_advisories(
     bench: Bench, name: str, entry: Entry, package: str, tmp_path: Path
 ) -> None:
     report = bench.scan(name, target=target_of(tmp_path / "image", [*debian_files(), entry]))
@@ -132,7 +132,7 @@ def test_a_package_without_a_version_of_its_ecosystem_is_named_where_there_are_a
     assert bench.scan(name, target=target_of(tmp_path / "honest", honest)).unjudged == frozenset()
 
 
-def test_a_hard_linked_package_is_in_the_gates_own_list_when_a_scanner_leaves_it_out(
+def test_z03_a_hard_linked_package_is_in_the_gates_own_list_when_a_scanner_leaves_it_out(
     bench: Bench, tmp_path: Path
 ) -> None:
     entries = [*debian_files(), file("store/abcdef", log4j()), hardlink("app/log4j-core.jar", "store/abcdef")]

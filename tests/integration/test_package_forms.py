@@ -105,7 +105,7 @@ SAMPLES: Final[dict[str, tuple[str, str | bytes, str]]] = {
 }  # fmt: skip
 
 
-def test_each_scanner_lists_exactly_the_forms_that_the_table_says(bench: Bench, tmp_path: Path) -> None:
+def test_z08_each_scanner_lists_exactly_the_forms_that_the_table_says(bench: Bench, tmp_path: Path) -> None:
     entries = [*debian_files(), *(file(path, content) for path, content, _ in SAMPLES.values())]
     target = write_image(tmp_path / "image", entries)
     for tool in (Tool.TRIVY, Tool.GRYPE):

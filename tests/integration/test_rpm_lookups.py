@@ -73,7 +73,7 @@ def entries_of(family: RpmFamily, package: tuple[str, str, str, str, str]) -> li
 
 
 @pytest.mark.parametrize(("family", "package", "is_found", "is_asked"), TRIVY_CASES)
-def test_trivy_is_known_to_ask_nothing_where_a_header_leads_it_past_every_advisory(
+def test_z04_trivy_is_known_to_ask_nothing_where_a_header_leads_it_past_every_advisory(
     bench: Bench,
     family: RpmFamily,
     package: tuple[str, str, str, str, str],
@@ -113,7 +113,7 @@ GRYPE_CASES: Final = (
 
 
 @pytest.mark.parametrize(("package", "is_found", "is_asked"), GRYPE_CASES)
-def test_grype_is_known_to_ask_nothing_where_a_label_names_another_module(
+def test_z04_grype_is_known_to_ask_nothing_where_a_label_names_another_module(
     bench: Bench,
     built: BuiltDatabases,
     package: tuple[str, str, str, str, str],

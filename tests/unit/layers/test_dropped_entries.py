@@ -28,12 +28,12 @@ def dropped(write: Write, upper: Sequence[Entry], *more: Sequence[Entry]) -> lis
 
 
 @ALL
-def test_an_entry_that_goes_without_its_files_is_named(write: Write) -> None:
+def test_z06_an_entry_that_goes_without_its_files_is_named(write: Write) -> None:
     assert dropped(write, write((BASH,), (OLD,))) == [("libssl", "3.0.11-1", "", LIBRARY)]
 
 
 @ALL
-def test_an_entry_that_becomes_another_version_while_the_files_stay_is_named(write: Write) -> None:
+def test_z06_an_entry_that_becomes_another_version_while_the_files_stay_is_named(write: Write) -> None:
     upper = write((BASH, NEW), (OLD,) if write is KINDS["pacman"] else ())
     expected = "" if write is KINDS["pacman"] else "3.0.18-1"
     assert dropped(write, upper) == [("libssl", "3.0.11-1", expected, LIBRARY)]
@@ -42,7 +42,7 @@ def test_an_entry_that_becomes_another_version_while_the_files_stay_is_named(wri
 
 
 @ALL
-def test_an_entry_that_names_another_origin_while_the_files_stay_is_named(write: Write) -> None:
+def test_z06_an_entry_that_names_another_origin_while_the_files_stay_is_named(write: Write) -> None:
     other = Installed("libssl", "3.0.11-1", OLD.files, source="other")
     ((name, version, now, path),) = dropped(write, write((BASH, other), ()))
     assert (name, version, path) == ("libssl", "3.0.11-1", LIBRARY)
@@ -75,7 +75,7 @@ def test_vendor_and_module_of_an_rpm_package_are_part_of_its_origin(upper: list[
 
 
 @ALL
-def test_a_line_in_another_packages_list_does_not_take_the_files_over(write: Write) -> None:
+def test_z06_a_line_in_another_packages_list_does_not_take_the_files_over(write: Write) -> None:
     claiming = Installed("bash", "5.2-1", (*BASH.files, LIBRARY))
     assert [one[0] for one in dropped(write, write((claiming,), (OLD,)))] == ["libssl"]
 

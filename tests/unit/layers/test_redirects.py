@@ -42,7 +42,7 @@ MIRROR = "https://mirror.example/alpine"
         ([STATUS], "opt/a.spdx", "FileName: /var/lib/dpkg/status\n", "var/lib/dpkg/status"),
     ],
 )  # fmt: skip
-def test_a_file_that_leads_trivy_elsewhere_is_named(base: list, path: str, content: str, what: str) -> None:  # type: ignore[type-arg]
+def test_z05_a_file_that_leads_trivy_elsewhere_is_named(base: list, path: str, content: str, what: str) -> None:  # type: ignore[type-arg]
     (redirect,) = facts_of(tar([*base, file(path, content)])).redirects
     assert redirect.path == path
     assert what in redirect.what
@@ -73,7 +73,7 @@ LED = [
 
 
 @pytest.mark.parametrize(("base", "path", "content"), LED)
-def test_a_file_that_a_later_layer_deletes_has_led_trivy_all_the_same(
+def test_z05_a_file_that_a_later_layer_deletes_has_led_trivy_all_the_same(
     base: list[Entry], path: str, content: str
 ) -> None:
     facts = facts_of(tar([*base, file(path, content)]), tar([whiteout(path)]))

@@ -181,7 +181,7 @@ def test_the_walk_over_the_cached_types_finds_what_can_be_missing_in_them() -> N
 
 @pytest.mark.parametrize(("kind", "way"), SPOILED)
 @pytest.mark.parametrize("kept_by", ["this release", "another release"])
-def test_what_could_not_be_had_is_never_kept_nor_believed_in_whatever_it_is_nested(
+def test_z10_what_could_not_be_had_is_never_kept_nor_believed_in_whatever_it_is_nested(
     kind: type[Any], way: tuple[str, ...], kept_by: str, cache: EvidenceCache, tmp_path: Path
 ) -> None:
     keep_raw(tmp_path)
