@@ -61,11 +61,17 @@ def _issuer(node: Node) -> Matcher:
     text = _not_empty(node, "POL_ISSUER_REQUIRED")
     if not _ISSUER.fullmatch(text):
         raise node.refuse("is not one issuer", code="POL_REGEX", expected="a URL without wildcards", seen=text)
+    host = text.split("/")[2] if text.count("/") > 1 else ""
+    if host != host.lower():
+        raise node.refuse("can never be matched", expected=text.replace(host, host.lower(), 1), seen=text)
     return Matcher(text=text)
 
 
 def _subject(node: Node) -> Matcher:
-    return Matcher(text=_plain(node))
+    text = _plain(node)
+    if "*" in text:
+        raise node.refuse("can never be matched", expected="one identity, or subjectRegExp with .+ for *", seen=text)
+    return Matcher(text=text)
 
 
 def _plain(node: Node) -> str:

@@ -35,7 +35,7 @@ def read_image(node: Node) -> ImagePolicy:
         user=fields.get("user", lambda value: value.choice(UserRule), _DEFAULTS.user),
         max_age=fields.get("maxAge", Node.duration, None),
         revision=fields.get("revision", lambda value: value.choice(RevisionRule), _DEFAULTS.revision),
-        ports_deny=fields.get("ports", partial(_list, section="ports", key="deny", read=_port), ()),
+        ports_deny=fields.get("ports", _ports, ()),
         setuid_allow=fields.get("setuid", partial(_list, section="setuid", key="allow", read=_path), None),
         labels_deny=fields.get(
             "labels", partial(_list, section="labels", key="deny", read=_label), _DEFAULTS.labels_deny
@@ -50,6 +50,13 @@ def _list(node: Node, *, section: str, key: str, read: Callable[[Node], str]) ->
     return fields.demand(key, lambda value: distinct(value, (read(item) for item in value.items()), "entry"))
 
 
+def _ports(node: Node) -> tuple[str, ...]:
+    ports = _list(node, section="ports", key="deny", read=_port)
+    if not ports:
+        raise node.refuse("denies no port", expected="at least one port, or no image.ports")
+    return ports
+
+
 def _port(node: Node) -> str:
     text = node.matching(_PORT, "a port in quotes, as '22' or 22/tcp")
     if int(text.partition("/")[0]) > 65535:
@@ -58,7 +65,10 @@ def _port(node: Node) -> str:
 
 
 def _path(node: Node) -> str:
-    return node.matching(_PATH, "an absolute path without . and .., * allowed within one directory")
+    text = node.matching(_PATH, "an absolute path without . and .., * allowed within one directory")
+    if "**" in text:
+        raise node.refuse("reaches no further than *", expected="* within one directory", seen=text)
+    return text
 
 
 def _label(node: Node) -> str:
@@ -66,7 +76,7 @@ def _label(node: Node) -> str:
 
 
 def _bases(node: Node) -> tuple[AllowedBase, ...]:
-    bases = [_base(item) for item in node.items()]
+    bases = [_base(item) for item in node.items(empty_code="POL_MALFORMED")]
     distinct(node, (base.name for base in bases), "name")
     return tuple(bases)
 

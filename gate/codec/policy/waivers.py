@@ -55,6 +55,7 @@ _VULNERABILITY: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[A-Za-z0-9][A-Za-z0-9:.
 _VERSIONS: Final = re.compile(
     r"(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+(?:, ?(?:<=|>=|<|>|=) ?[A-Za-z0-9.+:~^_-]+){0,7}", re.ASCII
 )
+_PLAIN_TERM: Final = re.compile(r"(?:^|,) ?(<=|>=|<|>|=) ?([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})(?=,|$)", re.ASCII)
 _NO_END: Final = re.compile(r"(?<![0-9.])9{3,}(?![0-9])", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16,64}", re.ASCII)
 _STRING: Final = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
@@ -178,7 +179,29 @@ def _versions(node: Node) -> str:
     if not upper or any(_NO_END.search(term) for term in upper):
         expected = "an upper end, as '< 1:1.3', '<= 2.4' or '= 2.4'"
         raise node.refuse("covers every version", code=_CODE, expected=expected, seen=text)
+    if _is_contradiction(text):
+        raise node.refuse(
+            "can never match a version", code=_CODE, expected="a lower end below the upper one", seen=text
+        )
     return text
+
+
+def _is_contradiction(text: str) -> bool:
+    """Return whether no version is between the ends; only of plain numbers, which every ecosystem compares alike."""
+    terms = [match.groups() for match in _PLAIN_TERM.finditer(text)]
+    if len(terms) < text.count(",") + 1:
+        return False
+    ends = [(sign, _numbers(version)) for sign, version in terms]
+    lower = [(version, sign == ">") for sign, version in ends if sign in {">", ">=", "="}]
+    upper = [(version, sign == "<") for sign, version in ends if sign in {"<", "<=", "="}]
+    return any(low > high or (low == high and (bare or open_)) for low, bare in lower for high, open_ in upper)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = [int(part) for part in version.split(".")]
+    while parts and not parts[-1]:
+        parts.pop()
+    return tuple(parts)
 
 
 def _exact_package(node: Node) -> str:
