@@ -8,11 +8,14 @@ import click
 
 from gate.admin.export import Controller, export_requirement
 from gate.admin.policies import SCHEMAS, TEMPLATES, init_policy, pin_document, schema_text, validate_document
+from gate.admin.policy_words import explain_policy
 from gate.cli.commands import Group
 from gate.cli.common import Common, common_options
 from gate.cli.demands import read_requirement
 from gate.cli.types import PLACE
 from gate.errors import UsageError
+from gate.pipeline.options import AdHoc
+from gate.pipeline.policies import load_policy
 from gate.report.content import Document, Listing
 
 
@@ -60,6 +63,18 @@ def validate(common: Common, files: tuple[Path, ...]) -> None:
     )
     columns = ("file", "state", "kind", "name", "digest")
     common.finish(Listing(kind="documents", columns=columns, rows=rows, state="state", notes=notes))
+
+
+@policy.command()
+@click.argument("file", type=PLACE)
+@common_options
+def explain(common: Common, file: Path) -> None:
+    """Say in words what a policy holds images to.
+
+    For each check: whether a failure refuses, is a warning, or is not asked for, as of now.
+    """
+    rows = explain_policy(load_policy(file, AdHoc(), common.now).policy, common.now)
+    common.finish(Listing(kind="checks", columns=("check", "failure", "demanded"), rows=rows))
 
 
 @policy.command()
