@@ -10,7 +10,7 @@ READY := .venv/.installed
 WORKERS ?= 2
 HOURS ?= 1
 
-.PHONY: help demo test lint bench bench-secrets fuzz docs oracles tools lock clean
+.PHONY: help demo test lint load bench bench-secrets fuzz docs oracles tools lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,11 @@ lint: $(READY) ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@echo "lint: import contracts"
 	@$(BIN)/lint-imports
+
+load: $(READY) tools ## Start sixteen gates at once while servers restart, and kill 200 at random moments; takes hours
+	@echo "load: 16 gates on every kind of record and registry, 200 kills, 200 rounds of runs that begin a record together"
+	@GATE_LOAD=16 GATE_KILLED=100 GATE_ROUNDS=200 $(BIN)/python -m pytest -n 0 --no-cov \
+	  tests/integration/test_load.py tests/integration/test_crash.py tests/unit/store/test_record_first_use.py $(PYTEST_ARGS)
 
 bench: $(READY) tools ## Measure against the scanners themselves; writes bench/README.md
 	@echo "bench: running"

@@ -71,6 +71,14 @@ def password_shop(installed: Installation, tools: Tools, tmp_path_factory: pytes
         yield Shop(installed=installed, registry=registry, options=RegistryOptions(credentials=Robot()))
 
 
+@pytest.fixture(scope="module")
+def docker_shop(installed: Installation, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Return Docker's own registry, which has no referrers API, for whoever asks."""
+    storage = tmp_path_factory.mktemp("docker")
+    with run_docker_registry(tools.docker_registry, storage, authentication=False) as registry:
+        yield Shop(installed=installed, registry=registry, options=RegistryOptions())
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """Return the folder of a test's own record."""
