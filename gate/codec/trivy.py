@@ -242,6 +242,12 @@ def _secrets(result: ObjectView) -> Iterator[SecretFinding]:
         )
 
 
+def in_layer(secret: SecretFinding, layer: Digest) -> SecretFinding:
+    """Return a secret as Trivy would have reported it in this layer: its own name of the layer is that of the plain tar."""
+    fingerprint = _fingerprint(secret.rule, secret.location, str(layer), str(secret.line or ""))
+    return replace(secret, layer=layer, fingerprint=fingerprint)
+
+
 def _place_in_config(found: ObjectView) -> tuple[SecretPlace, str]:
     """Say where in the configuration it stands: Trivy searches the document as text, and masks the value in the line."""
     line = found.optional_text("Match")

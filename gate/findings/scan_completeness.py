@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gate.codec.plain_manifest import plain_manifest_digest
 from gate.findings.accepted_places import RELEASE_FILE, database_place
 from gate.findings.completeness import ended_life, os_unknown
 from gate.findings.distributions import agrees, is_known
@@ -95,15 +96,16 @@ def _problem(
 
 
 def _target_problems(report: ScanReport, subject: SubjectEvidence, layers: LayerFacts) -> Iterator[Problem]:
-    config = None if isinstance(subject.manifest, Unavailable) else subject.manifest.config.digest
+    manifest = subject.manifest
+    config = given = None
+    if not isinstance(manifest, Unavailable):
+        # Scanners are given the uncompressed layers, under a manifest that follows from what the gate read.
+        config, given = manifest.config.digest, plain_manifest_digest(manifest, layers.layers)
     expected = tuple(layer.diff_id for layer in layers.layers)
-    others = {report.target_config or config, report.target_manifest or subject.subject.digest} - {
-        config,
-        subject.subject.digest,
-    }
     if (
         report.target_diff_ids != expected
-        or others
+        or report.target_config not in {None, config}
+        or report.target_manifest not in {None, given}
         or (report.target_config is None and report.target_manifest is None)
     ):
         seen = f"{len(report.target_diff_ids)} layers of {report.target_config or report.target_manifest or 'no image'}"

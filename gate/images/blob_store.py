@@ -2,7 +2,7 @@
 
 A blob is written beside, hashed, brought to the disk and only then moved to its name, so that parallel runs and a kill
 at any moment leave a whole store. A run holds a shared lock while it uses the store; pruning takes the lock alone and
-leaves a store in use as it is. Scanners get layouts of their own, made of hard links (never symbolic ones).
+leaves a store in use as it is.
 
 Errors of the disk are `CACHE_UNAVAILABLE`; a blob that is not what its name says is removed and is `CACHE_CORRUPT`.
 Specification: OCI image-layout; DESIGN section 4, "Pull once"; checks reference, section 7.1.
@@ -10,7 +10,6 @@ Specification: OCI image-layout; DESIGN section 4, "Pull once"; checks reference
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -24,10 +23,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from gate.codec.strict_json import JsonValue, canonical_json
+from gate.codec.strict_json import canonical_json
 from gate.disk.blob_files import open_below, read_chunks, sync_folder, write_new
 from gate.disk.locks import take_lock
-from gate.errors import GateError, StorageError, UsageError
+from gate.errors import GateError, StorageError
 from gate.model.digest import Digest
 from gate.model.image import OCI_INDEX, Descriptor
 
@@ -37,7 +36,6 @@ _EMPTY_INDEX: Final = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX
 _FOLDER_MODE: Final = 0o700
 # Read-only, also for us: a scanner that runs as the same user does not change a blob by accident.
 _BLOB_MODE: Final = 0o400
-_NO_HARD_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,27 +148,6 @@ class BlobStore:
         with self._storage("cleaned"):
             self._path(digest).unlink(missing_ok=True)
 
-    def write_layout(self, folder: Path, manifest: Descriptor, blobs: Iterable[Descriptor]) -> Path:
-        """Make a layout of one image in a new folder, of hard links to the blobs (copies on another file system).
-
-        `blobs` are all that the manifest names; the manifest itself must be in the store too. The path holds neither
-        `:` nor `@`, which both scanners would read as part of a reference.
-        """
-        if set(str(folder)) & {":", "@"}:
-            raise UsageError(
-                "the scanners cannot read such a path", expected="a path without : and @", seen=str(folder)
-            )
-        with self._storage("laid out"):
-            target = folder / "blobs" / "sha256"
-            target.mkdir(parents=True, mode=_FOLDER_MODE)
-            for blob in {item.digest: item for item in (manifest, *blobs)}.values():
-                self._place(blob, target / blob.digest.hex)
-            (folder / "oci-layout").write_bytes(LAYOUT_MARK)
-            entry: JsonValue = {"mediaType": manifest.media_type, "digest": manifest.digest.text, "size": manifest.size}
-            index = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
-            (folder / "index.json").write_bytes(index)
-        return folder
-
     def blobs(self) -> tuple[StoredBlob, ...]:
         """List what is here, the least recently used first."""
         with self._storage("listed"):
@@ -245,17 +222,6 @@ class BlobStore:
         finally:
             os.close(file)
             name.unlink(missing_ok=True)
-
-    def _place(self, blob: Descriptor, target: Path) -> None:
-        try:
-            os.link(self._path(blob.digest), target, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            with target.open("xb") as copy:
-                for chunk in self.chunks(blob):
-                    copy.write(chunk)
-            target.chmod(_BLOB_MODE)
 
     def _path(self, digest: Digest) -> Path:
         return self._folder() / digest.hex

@@ -14,7 +14,7 @@ from gate.layers.databases import DatabaseReader
 from gate.layers.dropped_entries import dropped_entries
 from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
 from gate.layers.languages import LanguageReader
-from gate.layers.layer_reader import LayerReader
+from gate.layers.layer_reader import KeepTar, LayerReader
 from gate.layers.merged_view import MergedView, Node
 from gate.layers.meter import LayerMeter
 from gate.layers.nested_databases import NestedReader
@@ -71,6 +71,7 @@ class ImageReading:
         check_deadline: Callable[[], None],
         readers: Sequence[BodyReader] = (),
         observers: Sequence[ImageObserver] = (),
+        keep: KeepTar | None = None,
     ) -> None:
         self._view = MergedView()
         self._observers = tuple(observers)
@@ -95,7 +96,7 @@ class ImageReading:
             self._redirects,
         )
         meter = LayerMeter(limits, clock, check_deadline)
-        self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers)
+        self._reader = LayerReader(self._view, (*own, *readers), meter, observers=observers, keep=keep)
         self._summaries: list[LayerSummary] = []
 
     def read(self, blob: Iterable[bytes], descriptor: Descriptor, diff_id: Digest) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, TypeAlias
 
 from gate.errors import ImageError, RegistryError
 from gate.layers.entry import BodyReader, BodySink, Entry, EntryKind, ImageObserver
@@ -26,6 +27,8 @@ from gate.model.evidence import LayerSummary
 from gate.model.image import Descriptor
 
 _CHUNKS_AHEAD: Final = 4
+KeepTar: TypeAlias = Callable[[Digest], AbstractContextManager[Callable[[bytes], None]]]
+"""Makes what takes the pieces of a layer's tar, by its diff id; they count only when the block ends without an error."""
 
 
 class LayerReader:
@@ -38,8 +41,10 @@ class LayerReader:
         meter: LayerMeter,
         *,
         observers: Sequence[ImageObserver] = (),
+        keep: KeepTar | None = None,
     ) -> None:
         self._view = view
+        self._keep = keep or _keep_nothing
         self._observers = tuple(observers)
         self._readers = (*readers, *observers)
         self._meter = meter
@@ -56,14 +61,15 @@ class LayerReader:
         coding = coding_of(descriptor.media_type)
         self._begin()
         source = _HashedBlob(blob, descriptor)
-        try:
-            seen, size = self._read_tar(inflate(source, coding, self._meter))
-        except ImageError:
-            source.drain()
+        with self._keep(diff_id) as write:
+            try:
+                seen, size = self._read_tar(inflate(source, coding, self._meter), write)
+            except ImageError:
+                source.drain()
+                source.check()
+                raise
             source.check()
-            raise
-        source.check()
-        self._check_diff_id(seen, diff_id)
+            self._check_diff_id(seen, diff_id)
         return LayerSummary(
             digest=descriptor.digest,
             size=descriptor.size,
@@ -83,13 +89,13 @@ class LayerReader:
             return ()
         return [sink for body in self._readers if (sink := body.begin(entry, self._layer)) is not None]
 
-    def _read_tar(self, chunks: Iterator[bytes]) -> tuple[Digest, int]:
+    def _read_tar(self, chunks: Iterator[bytes], write: Callable[[bytes], None]) -> tuple[Digest, int]:
         stream, tar, size = TarStream(self), hashlib.sha256(), 0
         # Inflating and hashing free the interpreter: they run in a thread beside, and cost no time of their own on two
         # processors.
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inflate")
         try:
-            for chunk in _ahead(_hashed(chunks, tar), pool):
+            for chunk in _ahead(_hashed(chunks, tar, write), pool):
                 size += len(chunk)
                 stream.feed(chunk)
                 self._meter.read(sum(observer.unfolded_bytes for observer in self._observers))
@@ -112,9 +118,15 @@ class LayerReader:
             raise ImageError(what, code="IMG_DIFFID", expected=str(expected), seen=str(seen))
 
 
-def _hashed(chunks: Iterator[bytes], tar: hashlib._Hash) -> Iterator[bytes]:
+@contextmanager
+def _keep_nothing(_: Digest) -> Iterator[Callable[[bytes], None]]:
+    yield lambda _: None
+
+
+def _hashed(chunks: Iterator[bytes], tar: hashlib._Hash, write: Callable[[bytes], None]) -> Iterator[bytes]:
     for chunk in chunks:
         tar.update(chunk)
+        write(chunk)
         yield chunk
 
 

@@ -264,7 +264,7 @@ def _publisher(run: _Run, source: ImageSource, elsewhere: RegistrySource | None,
 
 def _known(run: _Run, inputs: str, verdict: Verdict, publisher: Publisher | None) -> CheckRun | None:
     """Return an earlier verdict that says the same again, and see that it is found: a registry may have lost it since."""
-    known = known_verdict(run.record, inputs, verdict, run.policy.attest, run.started)
+    known = known_verdict(run.record, inputs, verdict, run.policy.attest, run.clock.now())
     if known is None:
         return None
     if run.options.signer is None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
+from gate.codec.plain_manifest import plain_manifest_digest
 from gate.codec.purl import key_of
 from gate.model.digest import Digest
 from gate.model.evidence import (
@@ -97,7 +98,7 @@ def scan(tool: Tool, subject: SubjectEvidence, *findings: ToolFinding) -> ScanRe
         isolation=Isolation.NAMESPACE,
         target_diff_ids=DIFF_IDS,
         target_config=manifest.config.digest if tool is Tool.TRIVY else None,
-        target_manifest=subject.subject.digest if tool is Tool.GRYPE else None,
+        target_manifest=plain_manifest_digest(manifest, layer_facts().layers) if tool is Tool.GRYPE else None,
         distribution=ScannedDistribution(name="debian", version="12.15" if tool is Tool.TRIVY else "12"),
         packages=PACKAGES,
         os_packages=OS_PACKAGES,

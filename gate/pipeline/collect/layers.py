@@ -15,6 +15,7 @@ from gate.errors import ImageError
 from gate.layers.entry import BodyReader, ImageObserver
 from gate.layers.facts import ImageReading
 from gate.layers.inflate import coding_of
+from gate.layers.layer_reader import KeepTar
 from gate.model.evidence import LayerFacts
 from gate.model.image import Descriptor, ImageManifest
 from gate.model.image_config import ImageConfig
@@ -36,6 +37,7 @@ def collect_layers(  # noqa: PLR0913 - the image, its limits, time, and who read
     check_deadline: Callable[[], None],
     readers: Sequence[BodyReader] = (),
     observers: Sequence[ImageObserver] = (),
+    keep: KeepTar | None = None,
     clock: Callable[[], float] = time.thread_time,
 ) -> LayerFacts:
     """Read all layers of one image, base first, and give its facts.
@@ -44,7 +46,7 @@ def collect_layers(  # noqa: PLR0913 - the image, its limits, time, and who read
     called in this thread and advanced in one beside.
     `check_deadline` raises when the run's time is over, and is asked at least once a MiB. `readers` get every
     regular file's body of every layer, hidden ones too, and `observers` each
-    entry and the final view besides. `clock` gives the processor
+    entry and the final view besides; `keep` takes the tars. `clock` gives the processor
     seconds of the thread that asks.
 
     Raises:
@@ -60,6 +62,7 @@ def collect_layers(  # noqa: PLR0913 - the image, its limits, time, and who read
         check_deadline=check_deadline,
         readers=readers,
         observers=observers,
+        keep=keep,
     )
     for descriptor, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
         with closing(_Blob(open_blob(descriptor))) as blob:

@@ -5,17 +5,19 @@ Whatever cannot be had becomes `Unavailable` in its place; nothing is left out, 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from gate.codec.plain_manifest import render_plain_manifest
+from gate.codec.trivy import in_layer
 from gate.errors import GateError, StorageError
 from gate.images.pull import pulling
+from gate.model.digest import Digest
 from gate.model.evidence import EvidenceKind, LayerFacts, ScanReport, SecretEvidence, SubjectEvidence, Unavailable
 from gate.model.finding import SecretPlace, Tool
 from gate.model.image import ImageManifest
@@ -23,9 +25,10 @@ from gate.model.subject import Subject
 from gate.model.unavailable import unavailable_from
 from gate.model.version import VERSION
 from gate.pipeline.collect.context import CollectContext, attempt
-from gate.pipeline.collect.hidden import find_hidden
-from gate.pipeline.collect.layer_pass import ReadLayers, read_layers
+from gate.pipeline.collect.hidden import Place, find_hidden
+from gate.pipeline.collect.layer_pass import ReadLayers, read_layers, search_layers
 from gate.pipeline.collect.read_image import ReadImage, read_image, read_manifest, search_metadata
+from gate.pipeline.collect.scan_layout import ScanLayout, scan_layout
 from gate.scanners.grype import collect_grype, grype_settings
 from gate.scanners.scanning import ScanTarget
 from gate.scanners.trivy import collect_trivy, trivy_settings
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.images.blob_store import BlobStore
     from gate.images.image_source import ImageSource
+    from gate.images.pull import WaitFor
     from gate.model.image import Descriptor
     from gate.model.limits import LayerLimits
     from gate.pipeline.collect.image_metadata import ImageMetadata
@@ -99,22 +103,29 @@ def _with_layers(
 ) -> SubjectEvidence:
     """Pull and read the layers, and only then run the scanners.
 
-    What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14).
+    What the gate refuses to read (a bomb, a malformed archive) no scanner gets to see (attack L14). Where scanners run, the
+    gate's own search for secrets runs beside them, on the same uncompressed layers.
     """
-    read = attempt(lambda: _pull_and_read(source, image, limits, context, needs))
-    if isinstance(read, Unavailable):
-        return _without_layers(evidence, read)
-    layers = read.facts
-    evidence = replace(evidence, layers=layers, secrets=_joined(evidence.secrets, read.secrets))
-    if not needs & set(_SCANS.values()):
-        return evidence
-    layout = attempt(lambda: _lay_out(image, context))
-    if isinstance(layout, Unavailable):
-        return _without_layers(evidence, layout)
-    try:
-        return _scan_both(evidence, image, layout, layers, needs, limits, context)
-    finally:
-        shutil.rmtree(layout.parent, ignore_errors=True)
+    with ExitStack() as opened:
+        layout = None
+        if needs & set(_SCANS.values()):
+            made = attempt(lambda: opened.enter_context(scan_layout(image, limits, context)))
+            if isinstance(made, Unavailable):
+                return _without_layers(evidence, made)
+            layout = made
+        reading = partial(
+            read_layers,
+            image,
+            limits,
+            context,
+            searched=layout is None and EvidenceKind.SECRETS in needs,
+            keep=layout.keep if layout is not None else None,
+        )
+        read = attempt(lambda: _pull_and_read(source, image, limits, context, reading))
+        if isinstance(read, Unavailable):
+            return _without_layers(evidence, read)
+        evidence = replace(evidence, layers=read.facts, secrets=_joined(evidence.secrets, read.secrets))
+        return evidence if layout is None else _scan_all(evidence, image, layout, read.facts, needs, limits, context)
 
 
 def _pull_and_read(
@@ -122,7 +133,7 @@ def _pull_and_read(
     image: ReadImage,
     limits: LayerLimits,
     context: CollectContext,
-    needs: frozenset[EvidenceKind],
+    reading: Callable[[WaitFor], ReadLayers],
 ) -> ReadLayers:
     """Bring manifest, configuration and layers into the store, and read each layer as soon as it is there.
 
@@ -139,56 +150,53 @@ def _pull_and_read(
         context.store.put(image.descriptor, iter([source.manifest(image.descriptor)]))
         limit = limits.uncompressed_bytes
         with pulling(source, context.store, blobs, limit_bytes=limit, progress=report) as wait_for:
-            return _timed(context, "layers", lambda: read_layers(image, limits, context, needs, wait_for))
+            return _timed(context, "layers", lambda: reading(wait_for))
     finally:
         context.progress.finish(_PULL)
 
 
-def _lay_out(image: ReadImage, context: CollectContext) -> Path:
-    """Return the layout that both scanners read, alone in a folder of its own; what fails leaves it to the end of the run."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="layout-", dir=context.scratch))
-    except OSError as error:
-        raise StorageError(
-            "a folder cannot be made",
-            code="CACHE_UNAVAILABLE",
-            expected=str(context.scratch),
-            seen=error.strerror or "",
-        ) from error
-    return context.store.write_layout(
-        folder / "image", image.descriptor, (image.manifest.config, *image.manifest.layers)
-    )
-
-
-def _scan_both(
+def _scan_all(
     evidence: SubjectEvidence,
     image: ReadImage,
-    layout: Path,
-    layers: LayerFacts,
+    layout: ScanLayout,
+    facts: LayerFacts,
     needs: frozenset[EvidenceKind],
     limits: LayerLimits,
     context: CollectContext,
 ) -> SubjectEvidence:
-    """Run the scanners at the same time on the same layout; each answers for itself."""
-    target = _target(image, layout, layers)
+    """Run the scanners and the search for secrets at the same time on the same layout; each answers for itself."""
+    target = _target(image, layout.manifest(facts), facts)
     secrets = EvidenceKind.TRIVY_SECRETS in needs
 
     def scan(tool: Tool) -> ScanReport | Unavailable:
-        report = _timed(context, tool.value, _scanning(tool, target, context, secrets=secrets))
+        located = lambda: replace(target, layout=layout.path(facts))  # noqa: E731
+        report = _timed(context, tool.value, _scanning(tool, target, located, context, secrets=secrets))
         # Here and not after both: the other scanner may still be at work.
-        return _with_hidden_secrets(report, image, limits, context) if tool is Tool.TRIVY else report
+        return _with_hidden_secrets(report, image, layout, facts, limits, context) if tool is Tool.TRIVY else report
 
     with ThreadPoolExecutor(max_workers=len(_SCANS), thread_name_prefix="scan") as pool:
         scans = {tool: pool.submit(scan, tool) for tool, kind in _SCANS.items() if kind in needs}
-        reports = {tool: found.result() for tool, found in scans.items()}
-    return replace(evidence, trivy=reports.get(Tool.TRIVY), grype=reports.get(Tool.GRYPE))
+        found = (
+            attempt(lambda: search_layers(image, facts, layout, limits, context))
+            if EvidenceKind.SECRETS in needs
+            else None
+        )
+        reports = {tool: scanned.result() for tool, scanned in scans.items()}
+    secret_evidence = (
+        _secrets_or(evidence.secrets, found) if isinstance(found, Unavailable) else _joined(evidence.secrets, found)
+    )
+    return replace(evidence, secrets=secret_evidence, trivy=reports.get(Tool.TRIVY), grype=reports.get(Tool.GRYPE))
 
 
 def _without_layers(evidence: SubjectEvidence, why: Unavailable) -> SubjectEvidence:
-    """Put the reason where layers are needed; secrets of the configuration that were found still refuse."""
-    secrets = evidence.secrets
-    keeps = isinstance(secrets, SecretEvidence) and bool(secrets.findings)
-    return replace(evidence, layers=why, trivy=why, grype=why, secrets=secrets if keeps or secrets is None else why)
+    """Put the reason where layers are needed."""
+    secrets = _secrets_or(evidence.secrets, why) if evidence.secrets is not None else None
+    return replace(evidence, layers=why, trivy=why, grype=why, secrets=secrets)
+
+
+def _secrets_or(config: SecretEvidence | Unavailable | None, why: Unavailable) -> SecretEvidence | Unavailable:
+    """Return the reason why the layers were not searched; secrets of the configuration that were found still refuse."""
+    return config if isinstance(config, SecretEvidence) and config.findings else why
 
 
 def _joined(
@@ -208,10 +216,10 @@ def _timed(context: CollectContext, step: str, work: Callable[[], T]) -> T:
         context.progress.finish(step)
 
 
-def _target(image: ReadImage, layout: Path, layers: LayerFacts) -> ScanTarget:
+def _target(image: ReadImage, manifest: ImageManifest, layers: LayerFacts) -> ScanTarget:
     return ScanTarget(
-        layout=layout,
-        manifest=image.descriptor.digest,
+        layout=Path(),
+        manifest=Digest.of(render_plain_manifest(manifest)),
         config=image.manifest.config.digest,
         diff_ids=image.config.diff_ids,
         distribution=layers.distribution,
@@ -229,23 +237,31 @@ def _ecosystems(layers: LayerFacts) -> frozenset[str]:
 
 
 def _scanning(
-    tool: Tool, target: ScanTarget, context: CollectContext, *, secrets: bool
+    tool: Tool, target: ScanTarget, located: Callable[[], ScanTarget], context: CollectContext, *, secrets: bool
 ) -> Callable[[], ScanReport | Unavailable]:
     def scan() -> ScanReport | Unavailable:
         pinned = context.tools[tool]
         if isinstance(pinned, Unavailable):
             return pinned
-        return attempt(lambda: _scan(tool, pinned, target, context, secrets=secrets))
+        return attempt(lambda: _scan(tool, pinned, target, located, context, secrets=secrets))
 
     return scan
 
 
-def _scan(tool: Tool, pinned: PinnedTool, target: ScanTarget, context: CollectContext, *, secrets: bool) -> ScanReport:
+def _scan(
+    tool: Tool,
+    pinned: PinnedTool,
+    target: ScanTarget,
+    located: Callable[[], ScanTarget],
+    context: CollectContext,
+    *,
+    secrets: bool,
+) -> ScanReport:
     collect = partial(collect_trivy, secrets=secrets) if tool is Tool.TRIVY else collect_grype
     key = _scan_key(tool, pinned, target, context, secrets=secrets)
     try:
         return context.cache.obtain(
-            ScanReport, key, lambda: collect(target, pinned, context.databases, context.settings, context.deadline)
+            ScanReport, key, lambda: collect(located(), pinned, context.databases, context.settings, context.deadline)
         )
     except OSError as error:
         raise StorageError(
@@ -274,28 +290,48 @@ def _scan_key(
 
 
 def _with_hidden_secrets(
-    report: ScanReport | Unavailable, image: ReadImage, limits: LayerLimits, context: CollectContext
+    report: ScanReport | Unavailable,
+    image: ReadImage,
+    layout: ScanLayout,
+    facts: LayerFacts,
+    limits: LayerLimits,
+    context: CollectContext,
 ) -> ScanReport | Unavailable:
-    """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers."""
-    if not isinstance(report, ScanReport):
+    """Mark those of Trivy's secrets that a later layer deletes or overwrites, by a second look at the layers' headers.
+
+    Trivy names a layer by the digest of its tar; what is returned names it as the image does.
+    """
+    if not isinstance(report, ScanReport) or not report.secrets:
         return report
     places = {
         (secret.location, secret.layer)
         for secret in report.secrets
         if secret.place is SecretPlace.FILE and secret.layer
     }
-    if not places:
-        return report
     try:
-        hidden = find_hidden(
-            context.store.chunks,
-            image.manifest,
-            image.config,
-            limits,
-            places,
-            check_deadline=lambda: context.deadline.check("the layers were read"),
-        )
+        hidden = _hidden(places, image, layout, facts, limits, context) if places else frozenset()
     except GateError as error:
         return unavailable_from(error)
+    original = layout.original(facts)
     marked = (replace(secret, hidden=(secret.location, secret.layer) in hidden) for secret in report.secrets)
-    return replace(report, secrets=tuple(marked))
+    named = (in_layer(secret, original[secret.layer]) if secret.layer in original else secret for secret in marked)
+    return replace(report, secrets=tuple(named))
+
+
+def _hidden(
+    places: set[Place],
+    image: ReadImage,
+    layout: ScanLayout,
+    facts: LayerFacts,
+    limits: LayerLimits,
+    context: CollectContext,
+) -> frozenset[Place]:
+    layout.path(facts)
+    return find_hidden(
+        layout.chunks,
+        layout.manifest(facts),
+        image.config,
+        limits,
+        places,
+        check_deadline=lambda: context.deadline.check("the layers were read"),
+    )

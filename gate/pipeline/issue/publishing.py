@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gate.store.record import Record, Row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """Where attestations of one run go, and are read back; `target` names the place in the record, `subject` the image.
 

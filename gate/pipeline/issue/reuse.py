@@ -117,7 +117,10 @@ def _is_verdict(item: Attachment, settings: AttestSettings) -> bool:
 def known_verdict(
     record: Record, inputs: str, verdict: Verdict, settings: AttestSettings, now: datetime
 ) -> KnownVerdict | None:
-    """Return the newest verdict on these inputs if `verdict`, which was decided now, says the same, and it is young enough."""
+    """Return the newest verdict on these inputs if `verdict`, which was decided now, says the same, and it is young enough.
+
+    `now` is the present moment and not the start of the run, which may have waited for another one that started later.
+    """
     rows = record.verdicts_with_inputs(inputs) if inputs else ()
     if not rows or verdict.decision is Decision.ERROR:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import resource
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from gate.errors import GateError, RegistryError, StorageError, UsageError
+from gate.errors import GateError, RegistryError, StorageError
 from gate.images.blob_store import BlobStore
 from gate.model.digest import Digest
-from gate.model.image import OCI_MANIFEST, Descriptor
 from tests.support.images import describe, resized
 
 CONTENT = b"0123456789" * 10_000
@@ -206,48 +204,3 @@ def test_prune_removes_what_was_not_used_longest(tmp_path: Path) -> None:
     pruned = BlobStore(tmp_path, max_bytes=150).prune()
     assert (pruned.removed, pruned.freed_bytes, pruned.busy) == (2, 200, False)
     assert [blob.digest for blob in BlobStore(tmp_path).blobs()] == [blobs[0].digest]
-
-
-def test_layout_for_the_scanners(tmp_path: Path) -> None:
-    manifest = Descriptor(media_type=OCI_MANIFEST, digest=BLOB.digest, size=BLOB.size)
-    layer = describe(b"layer")
-    with BlobStore(tmp_path / "cache") as store:
-        store.put(manifest, pieces())
-        store.put(layer, [b"layer"])
-        folder = store.write_layout(tmp_path / "layout", manifest, [layer, layer])
-    index = json.loads((folder / "index.json").read_bytes())
-    assert [entry["digest"] for entry in index["manifests"]] == [BLOB.digest.text]
-    assert json.loads((folder / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
-    for blob in (manifest, layer):
-        placed = blob_file(folder, blob.digest)
-        assert placed.stat().st_ino == blob_file(tmp_path / "cache", blob.digest).stat().st_ino
-        assert not placed.is_symlink()
-
-
-def test_layout_on_another_file_system(tmp_path: Path) -> None:
-    elsewhere = Path("/dev/shm")  # noqa: S108 - another file system is what is needed
-    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("no second file system here")
-    folder = elsewhere / f"gate-test-{os.getpid()}"
-    with BlobStore(tmp_path) as store:
-        store.put(BLOB, pieces())
-        try:
-            store.write_layout(folder, BLOB, [])
-            assert blob_file(folder).read_bytes() == CONTENT
-        finally:
-            for file in sorted(folder.rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() else file.unlink()
-            folder.rmdir()
-
-
-@pytest.mark.parametrize("name", ["a:b", "a@b"])
-def test_a_path_that_scanners_would_misread(tmp_path: Path, name: str) -> None:
-    with BlobStore(tmp_path) as store, pytest.raises(UsageError):
-        store.write_layout(tmp_path / name, BLOB, [])
-    assert not (tmp_path / name).exists()
-
-
-def test_a_layout_of_what_is_not_here(tmp_path: Path) -> None:
-    with BlobStore(tmp_path / "cache") as store, pytest.raises(StorageError) as caught:
-        store.write_layout(tmp_path / "layout", BLOB, [])
-    assert caught.value.code == "CACHE_UNAVAILABLE"
