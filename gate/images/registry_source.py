@@ -16,7 +16,11 @@ from gate.registry.options import MAX_ENTRIES, MAX_LISTED
 
 
 class RegistrySource:
-    """One digest of one repository."""
+    """One digest of one repository.
+
+    The image's own bytes are asked of the operator's mirrors first: the digest decides, whoever serves them. What is attached
+    to it is read from the named registry alone, for a mirror may lag behind it.
+    """
 
     attestable = True
 
@@ -40,17 +44,27 @@ class RegistrySource:
 
     def root(self) -> FetchedManifest:
         """Return the manifest or index of the digest; raises `RegistryError`."""
-        return self._fetch(self._digest)
+        return self._fetch_image(self._digest)
 
     def manifest(self, descriptor: Descriptor) -> bytes:
         """Return a child; raises `IMG_AMBIGUOUS` for another type and `IMG_SIZE` for another size than described."""
-        fetched = self._fetch(descriptor.digest)
+        fetched = self._fetch_image(descriptor.digest)
         require_described(fetched, descriptor)
         return fetched.content
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
-        """Stream a blob."""
-        return self._client.blob(self._repository, descriptor)
+        """Stream a blob: from a mirror whose first bytes come, else from the registry itself."""
+        for mirror in self._client.mirrors_of(self._repository):
+            stream = self._client.blob(mirror, descriptor)
+            try:
+                first = next(stream, b"")
+            except RegistryError as error:
+                _require_asked(error)
+                continue
+            yield first
+            yield from stream
+            return
+        yield from self._client.blob(self._repository, descriptor)
 
     def listed(self, digest: Digest) -> ListedAttachments:
         """List by the API and by the fallback tag; without the API also by tags of single attachments."""
@@ -67,6 +81,16 @@ class RegistrySource:
     def tagged(self, tag: str) -> FetchedManifest | None:
         """Return what a tag names, or None for 404."""
         return _or_none(lambda: self._client.manifest(self._repository, tag))
+
+    def _fetch_image(self, digest: Digest) -> FetchedManifest:
+        """Return a manifest from the first mirror that has it, else from the registry itself."""
+        for mirror in self._client.mirrors_of(self._repository) if digest not in self._seen else ():
+            try:
+                self._seen[digest] = self._client.manifest(mirror, digest)
+                break
+            except RegistryError as error:
+                _require_asked(error)
+        return self._fetch(digest)
 
     def _fetch(self, digest: Digest) -> FetchedManifest:
         if digest not in self._seen:
@@ -132,6 +156,12 @@ def require_described(fetched: FetchedManifest, descriptor: Descriptor) -> None:
             expected=descriptor.media_type,
             seen=fetched.media_type,
         )
+
+
+def _require_asked(error: RegistryError) -> None:
+    """Raise the error of a mirror that was not asked because no network is allowed: the registry would not be either."""
+    if error.code == "REG_OFFLINE":
+        raise error
 
 
 def _or_none(fetch: Callable[[], FetchedManifest]) -> FetchedManifest | None:

@@ -42,6 +42,10 @@ class RegistryClient:
         """Close all connections."""
         self._api.close()
 
+    def mirrors_of(self, repository: Repository) -> tuple[Repository, ...]:
+        """Return where the operator wants the images of a repository asked for first."""
+        return self._api.options.mirrors_of(repository)
+
     def manifest(self, repository: Repository, reference: Digest | str) -> FetchedManifest:
         """Fetch a manifest or index by digest (then its bytes have it) or by tag (then nobody vouches for it)."""
         return fetch_manifest(self._api, repository, reference)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from gate.model.reference import Repository
+from gate.model.reference import Repository, parse_repository
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 MAX_TOKEN_BYTES: Final = 64 * 1024
@@ -67,9 +67,11 @@ class HostSettings:
 
     `token_hosts` and `blob_hosts` (`host` or `host:port`) are token services and storage hosts that the operator vouches for, for
     this registry alone: they may have a private address, and a token service may be sent this registry's credentials.
-    `attestations_in` is the repository that attestations go to and are looked for in, beside the image's own.
+    `mirrors` are asked for the bytes of images before the registry itself: a host, or a repository that its repositories lie
+    below. `attestations_in` is the repository that attestations go to and are looked for in, beside the image's own.
     """
 
+    mirrors: tuple[str, ...] = ()
     token_hosts: frozenset[str] = frozenset()
     blob_hosts: frozenset[str] = frozenset()
     plain_http: bool = False
@@ -104,6 +106,11 @@ class RegistryOptions:
     def settings_of(self, *names: str) -> HostSettings:
         """Return what the operator says of a registry under the first of these names that is listed."""
         return next((self.hosts[name] for name in names if name in self.hosts), HostSettings())
+
+    def mirrors_of(self, repository: Repository) -> tuple[Repository, ...]:
+        """Return where the images of a repository are asked for first."""
+        places = self.settings_of(repository.host).mirrors
+        return tuple(parse_repository(f"{place}/{repository.path}") for place in places)
 
     def attestations_of(self, repository: Repository) -> Repository:
         """Return where the attestations of a repository's images go: another one that the operator named, or itself."""

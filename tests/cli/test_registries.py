@@ -30,6 +30,7 @@ def read(folder: Path, document: Any, *, found: bool = False) -> RegistryOptions
 
 def test_every_key_is_read_for_its_registry(tmp_path: Path) -> None:
     said = {
+        "mirrors": ["mirror.example:5000", "mirror.example/hub"],
         "tokenHosts": ["login.example"],
         "blobHosts": ["10.0.0.1:9000", "minio.example"],
         "plainHttp": True,
@@ -40,6 +41,7 @@ def test_every_key_is_read_for_its_registry(tmp_path: Path) -> None:
     options = read(tmp_path, {"registries": {HOST: said, "other.example": {}}})
     assert options.hosts == {
         HOST: HostSettings(
+            mirrors=("mirror.example:5000", "mirror.example/hub"),
             token_hosts=frozenset({"login.example"}),
             blob_hosts=frozenset({"10.0.0.1:9000", "minio.example"}),
             plain_http=True,
@@ -57,6 +59,9 @@ def test_every_key_is_read_for_its_registry(tmp_path: Path) -> None:
         ({HOST: {"blobHost": ["x.example"]}}, "POL_UNKNOWN_KEY"),
         ({HOST: {"blobHosts": "x.example"}}, "POL_MALFORMED"),
         ({HOST: {"blobHosts": ["https://x.example"]}}, "POL_MALFORMED"),
+        ({HOST: {"mirrors": "mirror.example"}}, "POL_MALFORMED"),
+        ({HOST: {"mirrors": ["https://mirror.example"]}}, "POL_MALFORMED"),
+        ({HOST: {"mirrors": ["mirror.example/hub:tag"]}}, "POL_MALFORMED"),
         ({HOST: {"plainHttp": "yes"}}, "POL_MALFORMED"),
         ({HOST: {"attestationsIn": "registry.example/verdicts:tag"}}, "POL_MALFORMED"),
         ({"https://registry.example": {}}, "POL_MALFORMED"),
