@@ -1,6 +1,7 @@
 """Whether the text of a PEM block is a private key: by its DER, not by its header, which libraries hold as a constant.
 
-Reads the outer structure only and computes with nothing. Specification: RFC 7468, 8017, 5958, 5915; PROTOCOL.key of OpenSSH.
+Reads the outer structure only and computes with nothing. Specification: RFC 7468, 8017, 5958, 5915; PROTOCOL.key of OpenSSH;
+of OpenPGP its own module.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gate.secrets.encoded import decoded
+from gate.secrets.openpgp_keys import openpgp_key_kind
 from gate.secrets.pem_bodies import pem_bodies
 
 _OPENSSH: Final = b"openssh-key-v1\0"
@@ -19,6 +21,8 @@ _OCTETS: Final = 0x04
 
 def private_key_kind(text: str) -> str | None:
     """Say which kind of private key a PEM block (or its body alone) holds: `plain`, `encrypted`; None where it holds none."""
+    if "PGP PRIVATE KEY" in text:
+        return openpgp_key_kind(pem_bodies(text))
     is_locked = "Proc-Type:" in text and "ENCRYPTED" in text
     for body in pem_bodies(text):
         data = decoded(body)
@@ -27,8 +31,6 @@ def private_key_kind(text: str) -> str | None:
         # The body is no DER then; the names of its headers went through the filter of lines, and shift it.
         if is_locked and len(body) >= _MIN_BODY:
             return "encrypted"
-        if "PGP PRIVATE KEY" in text and (len(data) >= _MIN_BODY or len(body) >= 2 * _MIN_BODY):
-            return "plain"
         kind = der_key_kind(data) if len(data) >= _MIN_BODY else None
         if kind is not None:
             return kind
