@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "state", "rule", "severity", "confidence", "grade", "origin", "package",
-    "place", "location", "chain", "line", "offset", "key", "layer", "hidden",
+    "place", "location", "paths", "chain", "line", "offset", "key", "layer", "hidden",
     "fingerprint", "image", "reason",
 )  # fmt: skip
+_DETAIL: Final = frozenset({"paths"})
 _REFUSED: Final = 1
 _NOT_JUDGED: Final = 3
 
@@ -77,7 +78,15 @@ def scan(
     keys = dict.fromkeys(part.evidence.key_id for part in parts)
     notes = (_read_so_far(parts), *(f"fingerprints are of the key {key}" for key in keys if found), *_left_out(known))
     common.finish(
-        Listing(kind="secrets", columns=_COLUMNS, rows=tuple(rows), state="state", notes=notes, exit_code=code)
+        Listing(
+            kind="secrets",
+            columns=_COLUMNS,
+            rows=tuple(rows),
+            state="state",
+            notes=notes,
+            exit_code=code,
+            detail=_DETAIL,
+        )
     )
 
 
@@ -110,13 +119,15 @@ def _found_cells(finding: SecretFinding, image: str | None) -> dict[str, Cell]:
         "origin": finding.origin.value,
         "package": finding.package or None,
         "place": finding.place.value,
-        "location": ", ".join(finding.names),
+        "location": finding.location,
+        # All names of the file, of which people see the first one alone.
+        "paths": finding.names,
         "chain": " > ".join(finding.chain) or None,
         "line": finding.line,
         # People find a line; where there is none, the offset has to do.
         "offset": finding.offset if finding.line is None else None,
         "key": finding.key_path or None,
-        "layer": finding.layer.short if finding.layer is not None else None,
+        "layer": str(finding.layer) if finding.layer is not None else None,
         "hidden": finding.hidden,
         "fingerprint": finding.fingerprint,
         "image": image,

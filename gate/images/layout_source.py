@@ -13,7 +13,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gate.codec.oci import MAX_MANIFEST_BYTES, own_media_type, parse_listing, parse_manifest
+from gate.codec.oci import (
+    MAX_MANIFEST_BYTES,
+    is_build_attestation,
+    names_build_attestation,
+    own_media_type,
+    parse_listing,
+    parse_manifest,
+)
 from gate.codec.platforms import normal_platform
 from gate.codec.referrer_list import ReferrerList
 from gate.codec.strict_json import Fault, parse_object, printable
@@ -22,7 +29,7 @@ from gate.images.blobs import BlobReader
 from gate.images.image_source import AttachmentWriter, FetchedManifest, ListedAttachments
 from gate.images.layout_writer import LayoutWriter
 from gate.model.digest import Digest
-from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, Descriptor, ImageIndex
+from gate.model.image import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, Descriptor, ImageIndex
 from gate.registry.referrers import fallback_tag, read_fallback, require_listed
 
 MAX_ENTRIES: Final = 2000
@@ -129,6 +136,10 @@ class LayoutSource:
 
     def _only(self, entries: tuple[Descriptor, ...]) -> Descriptor:
         candidates = [entry for entry in entries if self._is_candidate(entry)]
+        if len(candidates) > 1:
+            # As beside an image in an index: what a build attached to another entry is nothing that could be meant.
+            listing = ImageIndex(media_type=OCI_INDEX, manifests=entries)
+            candidates = [entry for entry in candidates if not self._is_of_build(entry, listing)]
         if not candidates:
             raise LAYOUT_FAULT.refuse("holds no image")
         found = {entry.digest: entry for entry in self._tagged_so(candidates)}
@@ -187,6 +198,15 @@ class LayoutSource:
 
     def _is_candidate(self, entry: Descriptor) -> bool:
         return not _ATTACHMENT_TAG.fullmatch(entry.annotations.get(REF_NAME, "")) and self._subject(entry) is None
+
+    def _is_of_build(self, entry: Descriptor, listing: ImageIndex) -> bool:
+        if not names_build_attestation(entry, listing):
+            return False
+        try:
+            manifest = parse_manifest(self._blobs.read(entry, MAX_MANIFEST_BYTES), media_type=entry.media_type)
+        except GateError:
+            return False
+        return is_build_attestation(entry, manifest, listing)
 
     def _subject(self, entry: Descriptor) -> Digest | None:
         """Return what a manifest hangs on; None for what cannot be parsed, which is then judged and refused as it is."""

@@ -177,7 +177,7 @@ class Report:
     severities: frozenset[Severity] | None = None
 
 
-Cell: TypeAlias = str | int | bool | datetime | None
+Cell: TypeAlias = str | int | bool | datetime | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gate.codec.strict_json import JsonValue
     from gate.errors import GateError
     from gate.model.verdict import CheckResult, Problem, Verdict
-    from gate.report.content import CheckedImage, ImageReport, Listing, Report, VerifiedImage
+    from gate.report.content import Cell, CheckedImage, ImageReport, Listing, Report, VerifiedImage
 
 
 def render_report(report: Report) -> str:
@@ -50,7 +50,9 @@ def _document(value: Mapping[str, JsonValue]) -> str:
     return harmless_json(json.dumps(value, indent=2, ensure_ascii=True)) + "\n"
 
 
-def _cell(cell: str | int | datetime | None) -> JsonValue:
+def _cell(cell: Cell) -> JsonValue:
+    if isinstance(cell, tuple):
+        return [*cell]
     return format_time(cell) if isinstance(cell, datetime) else cell
 
 

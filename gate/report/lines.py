@@ -78,6 +78,8 @@ def cell_text(cell: Cell) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, datetime):
         return format_time(cell)
+    if isinstance(cell, tuple):
+        return visible(", ".join(cell))
     return "" if cell is None else visible(str(cell))
 
 

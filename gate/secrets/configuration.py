@@ -225,7 +225,7 @@ def _config_texts(config: ImageConfig) -> Iterator[_Text]:
         ("cmd", config.cmd),
         ("healthcheck", config.healthcheck),
         ("shell", config.shell),
-        ("onbuild", config.on_build),
+        *((f"onbuild[{number}]", (step,)) for number, step in enumerate(config.on_build)),
     ):
         if words:
             yield _Text(SecretPlace.COMMAND, name, " ".join(words))

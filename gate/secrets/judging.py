@@ -47,6 +47,9 @@ _AWS_SECRET = re.compile(rb"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 
+# A pattern for URLs, in code that takes them apart: `(.+?)://(.*?):(.*?)@`.
+_EXPRESSION = re.compile(r"\((?:\?[:=!P<]|\.[*+]|\[)|\[\^|\.[*+]\?|\]\+")
+
 Validator = Callable[[Candidate, str], Judgement]
 
 
@@ -118,7 +121,8 @@ def _url_password(candidate: Candidate, _: str) -> Judgement:
     user, host = (candidate.groups.get(name, b"").decode("latin-1") for name in ("user", "host"))
     password = _text(candidate)
     is_sample = is_sample_host(host) or is_local_default(user, password, host) or is_sample_account(user, password)
-    return Judgement.REJECT if is_sample or len(candidate.value) < 3 else Judgement.PLAIN
+    is_none = is_sample or len(candidate.value) < 3 or bool(_EXPRESSION.search(password))
+    return Judgement.REJECT if is_none else Judgement.PLAIN
 
 
 def _real_user(candidate: Candidate, _: str) -> Judgement:

@@ -15,13 +15,14 @@ from gate.model.finding import Confidence
 from gate.model.severity import Severity
 from gate.secrets.assigned import MAX_ASSIGNED, find_assigned
 from gate.secrets.candidate import Candidate, Judgement
-from gate.secrets.file_names import is_settings_by_form
+from gate.secrets.file_names import is_for_readers, is_settings_by_form
 from gate.secrets.hit import Hit, Where, line_of
 from gate.secrets.judging import judge
 from gate.secrets.patterns import Found
 from gate.secrets.rule import Rule
 from gate.secrets.rule_set import Occurrences, RuleSet
 from gate.secrets.settings_form import holds_settings
+from gate.secrets.validators import is_words
 
 # The longest match that is seen: a private key of 16,384 bits in PEM has 13 KiB.
 MAX_MATCH_BYTES: Final = 16 * 1024
@@ -145,7 +146,9 @@ def _judged(rule: Rule, found: Found, block: bytes, where: Where) -> Hit | None:
     said = judge(candidate, rule.validators)
     if said is Judgement.REJECT:
         return None
-    is_doubtful = said is Judgement.DOUBTFUL
+    # A word in a text for readers is a sample likelier than somebody's password.
+    is_sample = rule.id.endswith("-password") and is_for_readers(where.innermost) and is_words(value.decode("latin-1"))
+    is_doubtful = said is Judgement.DOUBTFUL or is_sample
     confidence = Confidence.CERTAIN if said is Judgement.CERTAIN else rule.confidence
     shown = rule.prefix if rule.prefix and value.startswith(rule.prefix.encode()) else ""
     return Hit(

@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(
     r"""
       \$\{[A-Za-z_]\w*(?::?[-+?=][^}]*)?\} | \$\(.*\) | %\w+% | %\(\w+\)s   # a variable of a shell, of Windows, of Python
     | (.)\1* | [*x.#_-]+                                                # one character over and over
-    | (?:your|my|the|some|any|new|old|strong|secure)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?
+    | (?:your|my|the|some|any|new|old|strong|secure)?[_-]?(?:password|passwd|secret|token|api[_-]?key)(?:[_-]?here)?[:?.!*]{0,3}
     | (?:api[_-]?)?key[_-]?1234?5?6?7?8?9?0?                           # a key that counts
     | (?:your|insert|replace|example|dummy|fake)[_-].* | my[_-][a-z _.-]*
     | (?:[a-z]{2,20}|[0-9]{1,3})(?:[ _.-](?:[a-z]{2,20}|[0-9]{1,3}))*[_-](?:here|example|placeholder)

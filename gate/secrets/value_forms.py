@@ -37,6 +37,8 @@ _FORMAT = re.compile(
     r"|^[A-Za-z_][\w.]*\(.*\)$|^[./~]{1,3}\w[\w.-]*(?:/[\w.-]+)*$|^https?:",
     re.DOTALL,
 )
+# What stands between two strings that code joins, or hands over one after the other: `"password: "+h.hex}throw"`.
+_BETWEEN_STRINGS = re.compile(r"\s*(?:[+,.&]|<<|\.\.)\s*[A-Za-z_$][\w$.]*\s*(?:[(\[{})\];,]|(?:[+.&]|<<)\s*$)")
 _CAPITALS = re.compile(r"[A-Z0-9_]+", re.ASCII)
 _DIGIT = re.compile(r"[0-9]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -73,6 +75,7 @@ def of_code(value: str) -> Worth:
         len(value) < _CODE_MIN
         or _CONTROL.search(value)
         or _FORMAT.search(value.replace("\\\\", ""))
+        or _BETWEEN_STRINGS.match(value)
         or is_type_name(value)
     ):
         return Worth.NONE

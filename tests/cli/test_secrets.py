@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import socket
 import zipfile
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 
 from gate.secrets.examples import ExampleMaker
 from tests.cli.conftest import Run
-from tools.images.archive import file, whiteout
+from tools.images.archive import file, hardlink, whiteout
 from tools.images.layout import ImageConfig, Json, attestation_child, image, index, layer, write_layout
 
 TOKEN = ExampleMaker("cli").fill("ghp_{{base62-crc32:30}}")
@@ -72,6 +73,14 @@ def test_x04_a_forged_history_makes_no_layer_a_base(run: Run) -> None:
     write_layout(Path("image"), image(layers, config))
     result = run("secrets", "scan", "oci:image", "-f", "json")
     assert (result.exit_code, rows(result.stdout)) == (1, [("found", RULE, "srv/a", False)])
+
+
+def test_a_row_names_the_layer_whole_and_each_name_of_the_file(run: Run) -> None:
+    entries = [file("srv/a", TOKEN), hardlink("srv/b", "srv/a")]
+    write_layout(Path("image"), image([layer(entries, mtime=0)], ImageConfig(created=datetime(2026, 1, 1, tzinfo=UTC))))
+    (row,) = json.loads(run("secrets", "scan", "oci:image", "-f", "json").stdout)["secrets"]
+    assert (row["location"], row["paths"]) == ("srv/a", ["srv/a", "srv/b"])
+    assert re.fullmatch("sha256:[0-9a-f]{64}", row["layer"])
 
 
 def test_x02_an_index_whose_build_attached_its_arguments(run: Run) -> None:

@@ -65,6 +65,37 @@ def test_the_only_image(layout: Path) -> None:
     assert layer["size"] == 5
 
 
+def of_build(about: str, layers: str = "application/vnd.in-toto+json") -> tuple[dict[str, JsonValue], bytes]:
+    manifest = json.loads(OTHER.manifest)
+    manifest["layers"] = [{**layer, "mediaType": layers} for layer in manifest["layers"]]
+    content = json.dumps(manifest).encode()
+    names: dict[str, JsonValue] = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": about,
+    }
+    entry = described(content, OCI_MANIFEST, annotations=names)
+    return {**entry, "platform": {"os": "unknown", "architecture": "unknown"}}, content
+
+
+def test_what_a_build_attached_beside_the_image_is_no_second_image(tmp_path: Path) -> None:
+    entry, content = of_build(str(IMAGE.digest))
+    for number, entries in enumerate(([ENTRY, entry], [entry, ENTRY])):
+        layout = write_layout(tmp_path / f"layout{number}", entries, content, *image_blobs(IMAGE, OTHER))
+        assert source(layout).root().digest == IMAGE.digest
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [of_build(str(OTHER.digest)), of_build(str(IMAGE.digest), "application/vnd.oci.image.layer.v1.tar+gzip")],
+    ids=["about nothing here", "with layers that run"],
+)
+def test_what_only_claims_to_be_attached_is_a_second_image(
+    entry: tuple[dict[str, JsonValue], bytes], tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", [ENTRY, entry[0]], entry[1], *image_blobs(IMAGE, OTHER))
+    assert code_of(layout) == "REF_AMBIGUOUS"
+
+
 def test_several_images_need_a_digest(tmp_path: Path) -> None:
     entries = [ENTRY, described(OTHER.manifest, OCI_MANIFEST)]
     layout = write_layout(tmp_path / "layout", entries, *image_blobs(IMAGE, OTHER))

@@ -128,7 +128,8 @@ FIELDS: list[tuple[SecretPlace, str, dict[str, Any], dict[str, str]]] = [
     (SecretPlace.COMMAND, "entrypoint", {"entrypoint": ("/app", "--with", "{}")}, {}),
     (SecretPlace.COMMAND, "cmd", {"cmd": ("/app", "{}")}, {}),
     (SecretPlace.COMMAND, "healthcheck", {"healthcheck": ("CMD-SHELL", "curl -H 'Authorization: {}' localhost")}, {}),
-    (SecretPlace.COMMAND, "onbuild", {"on_build": ("RUN deploy {}",)}, {}),
+    (SecretPlace.COMMAND, "onbuild[0]", {"on_build": ("RUN deploy {}",)}, {}),
+    (SecretPlace.COMMAND, "onbuild[1]", {"on_build": ("RUN true", "RUN deploy {}")}, {}),
     (SecretPlace.COMMAND, "shell", {"shell": ("/bin/sh", "-c", "{}")}, {}),
     (SecretPlace.ANNOTATION, "org.shop.deploy", {}, {"org.shop.deploy": "{}"}),
 ]

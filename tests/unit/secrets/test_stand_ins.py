@@ -8,6 +8,7 @@ import hashlib
 
 import pytest
 
+from gate.model.finding import Confidence
 from gate.secrets.assignments import find_assignment
 from gate.secrets.examples import ExampleMaker
 from gate.secrets.validators import is_placeholder, is_sample_host, is_sample_user, is_type_name, names_itself
@@ -96,6 +97,26 @@ def test_x03_a_word_behind_a_token_says_nothing(word: str) -> None:
 )
 def test_words_alone_are_a_placeholder(value: str) -> None:
     assert is_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["(?i).+://(.*?):(.*?)@.*?$", r"^amqp://([^:]+):([^@]+)@(.+)$", r"x://(?<user>\w+):(?<pw>\S+)@h"]
+)
+def test_a_pattern_for_urls_holds_no_password(text: str) -> None:
+    assert search(text.encode(), "app/urls.txt")[0] == []
+
+
+def test_a_word_in_a_url_of_a_readme_is_possible_and_elsewhere_likely() -> None:
+    url = b"redis://:authpassword@cache.shop.io:6380/4\n"
+    ((readme,), _), ((config,), _) = search(url, "app/README.md"), search(url, "app/cache.yml")
+    assert (readme.confidence, config.confidence) == (Confidence.LOW, Confidence.HIGH)
+    ((somebodys,), _) = search(url.replace(b"authpassword", b"tr0ub4dor-and-3"), "app/README.md")
+    assert somebodys.confidence is Confidence.HIGH
+
+
+@pytest.mark.parametrize("label", ["Password:", "Passwd?", "Secret...", "your password:", "Token *"])
+def test_a_label_of_a_form_is_no_password(label: str) -> None:
+    assert is_placeholder(label.replace("your password", "your_password").replace(" *", "*"))
 
 
 def test_names_of_accounts_and_hosts() -> None:
