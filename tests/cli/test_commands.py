@@ -27,8 +27,8 @@ def test_there_are_the_commands_of_this_release_and_no_other() -> None:
     assert sorted(
         f"gate {words}"
         for words in (
-            "check", "verify", "resolve", "refs", "sign", "keys generate", "keys public", "explain", "doctor", "completion",
-            "attest show", "attest sign", "attest prune",
+            "check", "verify", "serve", "resolve", "refs", "sign", "keys generate", "keys public", "explain", "doctor",
+            "completion", "attest show", "attest sign", "attest prune",
             "policy init", "policy validate", "policy explain", "policy pin", "policy schema", "policy export",
             "tools install", "tools list", "tools verify", "trust show", "trust update", "trust import", "verify-bundle",
             "db status", "db update", "db import", "db export", "cache list", "cache prune", "secrets scan",

@@ -54,7 +54,9 @@ def grounds(installed: Installation, host: str) -> dict[str, Ground]:
     key = {"pem": installed.public_key_file("build").read_text(encoding="utf-8")}
     signature = [{"images": "**", "anyOf": [{"key": {**key, "notAfter": on(5)}}]}]
     waiver = {**WAIVER, "images": f"{host}/grounds/**", "match": {"code": "IMG_USER_ROOT"}, "expires": on(5)}
+    rule = {"id": "small", "cel": "image.size < 1", "message": "too large", "from": on(6)}
     return {
+        "rule": Ground("clean", 5, "RULE_VIOLATED", {"image": {"user": "any"}, "rules": [rule]}),
         "waiver": Ground("root-user", 5, "IMG_USER_ROOT", {"image": {"user": "non-root"}, "waivers": [waiver]}),
         "key": Ground("clean", 5, "SIG_EXPIRED", {"signature": signature}),
         "age": Ground("clean", 5, "IMG_TOO_OLD", {"image": {"user": "any", "maxAge": "5d"}}),
@@ -64,7 +66,7 @@ def grounds(installed: Installation, host: str) -> dict[str, Ground]:
     }
 
 
-@pytest.mark.parametrize("name", ["waiver", "key", "age", "database"])
+@pytest.mark.parametrize("name", ["waiver", "key", "age", "database", "rule"])
 def test_it_ends_with_its_ground(name: str, shop: Shop, installed: Installation, own: Path) -> None:
     ground = grounds(installed, shop.registry.host)[name]
     policy = own / "policy.yaml"
@@ -75,7 +77,7 @@ def test_it_ends_with_its_ground(name: str, shop: Shop, installed: Installation,
     assert (first.verdict.decision, first.reused) == (Decision.PASSED, False), codes(first)
 
     def at(offset: timedelta) -> Any:  # noqa: ANN401
-        now = datetime.now(UTC).replace(hour=23, minute=0) if name in {"waiver", "key"} else datetime.now(UTC)
+        now = datetime.now(UTC).replace(hour=23, minute=0) if name in {"waiver", "key", "rule"} else datetime.now(UTC)
         return gate.check(reference, options, clock=Clock(now=lambda: now + offset))
 
     before = at(timedelta(days=ground.days - 1) - timedelta(hours=1))
