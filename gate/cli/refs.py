@@ -172,7 +172,7 @@ def _require_sense(wanted: Wanted, *, diff: Path | None, verify: bool, requireme
 
 def _row(found: FoundReference, changed: Mapping[FoundReference, Change]) -> tuple[Cell, ...]:
     span, change = found.span, changed.get(found)
-    state = "warning" if found.advisory and found.code else found.state.value
+    state = "warning" if found.advisory and found.code else "outdated" if found.outdated else found.state.value
     note = f"was {change.found.value}" if change is not None else found.note
     return (
         change.done if change is not None else state, f"{found.path}:{span.line}:{span.column}", found.value, found.reached,

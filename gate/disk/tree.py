@@ -34,16 +34,19 @@ class TreeFile:
     root: Path
 
 
-def files_below(root: Path, wanted: Callable[[str], bool]) -> Iterator[TreeFile]:
+def files_below(
+    root: Path, wanted: Callable[[str], bool], failed: Callable[[EvidenceError], None]
+) -> Iterator[TreeFile]:
     """Yield the wanted files of a folder in the order of their names, or the one file that is named, wanted or not.
 
-    `wanted` is asked with the path relative to the folder, with slashes.
+    `wanted` is asked with the path relative to the folder, with slashes; `failed` gets the error of a folder that cannot be
+    listed.
     """
     if not root.is_dir():
         yield TreeFile(root, str(root), root.parent)
         return
     prefix = "" if str(root) == "." else f"{str(root).rstrip('/')}/"
-    for folder, folders, names in os.walk(root, onerror=_unreadable_folder):
+    for folder, folders, names in os.walk(root, onerror=lambda error: failed(_unreadable_folder(error))):
         folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
         below = os.path.relpath(folder, root)
         inside = "" if below == "." else f"{below}/"
@@ -52,9 +55,9 @@ def files_below(root: Path, wanted: Callable[[str], bool]) -> Iterator[TreeFile]
                 yield TreeFile(Path(folder, name), f"{prefix}{inside}{name}", root)
 
 
-def _unreadable_folder(error: OSError) -> None:
+def _unreadable_folder(error: OSError) -> EvidenceError:
     name = ascii(os.fsdecode(error.filename or ""))
-    raise _unreadable(name, error.strerror or "an input/output error", "a readable folder") from error
+    return _unreadable(name, error.strerror or "an input/output error", "a readable folder")
 
 
 def read_tree_file(file: TreeFile, relevant: Callable[[bytes], bool] | None = None) -> bytes | None:

@@ -61,6 +61,7 @@ class FoundReference:
     `text` is what stands in the file at `span`, `value` what it comes to after variables. `reached` says how it was reached, as
     `services.web.image`. `fixable` says that the bytes at `span` may be replaced so that the reference is pinned; `platform` is
     the one that the place itself names. `advisory` marks what is probably a reference: it is shown and refuses nothing.
+    `outdated` marks a pin whose tag names something else now.
     """
 
     path: str
@@ -77,6 +78,7 @@ class FoundReference:
     comment: str = ""
     fixable: bool = False
     advisory: bool = False
+    outdated: bool = False
 
     @property
     def refuses(self) -> bool:

@@ -62,10 +62,10 @@ def find_references(paths: Sequence[Path], *, check_deadline: Callable[[], None]
     """Return the references of files and folders.
 
     Raises:
-        UsageError: `REF_PATH`, a path that does not exist; EvidenceError: no time is left, or a folder cannot be listed.
+        UsageError: `REF_PATH`, a path that does not exist; EvidenceError: no time is left.
     """
     result = FoundReferences()
-    for file in _files(paths):
+    for file in _files(paths, result.faults.append):
         check_deadline()
         try:
             source = read_file(file)
@@ -93,7 +93,7 @@ def read_file(file: TreeFile) -> SourceText | None:
     return None if content is None else SourceText(file.name, content, partial(_neighbour, file))
 
 
-def _files(paths: Sequence[Path]) -> Iterator[TreeFile]:
+def _files(paths: Sequence[Path], failed: Callable[[GateError], None]) -> Iterator[TreeFile]:
     seen: set[str] = set()
     for path in paths:
         if not os.path.lexists(path):
@@ -101,7 +101,7 @@ def _files(paths: Sequence[Path]) -> Iterator[TreeFile]:
             raise UsageError(
                 "there is nothing at this path", code="REF_PATH", expected="a file or a folder", seen=shown
             )
-        for file in files_below(path, is_candidate):
+        for file in files_below(path, is_candidate, failed):
             real = os.path.realpath(file.path)
             if real not in seen:
                 seen.add(real)

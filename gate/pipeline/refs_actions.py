@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _AT_ONCE: Final = 8
+# A tag of one release, which nobody moves on purpose; `v4` and `main` move.
+_RELEASE: Final = re.compile(r"v?\d+\.\d+\.\d+.*", re.ASCII)
 KINDS: Final = frozenset({ReferenceKind.ACTION, ReferenceKind.WORKFLOW})
 
 
@@ -32,6 +35,7 @@ class ActionLookups:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="github")
         self._commits: dict[tuple[str, str], Future[str | None]] = {}
         self._holds: dict[tuple[str, str], Future[bool]] = {}
+        self._below: dict[tuple[str, str], Future[bool]] = {}
         self._dates: dict[tuple[str, str], Future[datetime | None]] = {}
 
     def __enter__(self) -> Self:
@@ -47,6 +51,10 @@ class ActionLookups:
     def holds(self, repository: str, commit: str) -> Future[bool]:
         """Ask whether a commit is the repository's own."""
         return self._once(self._holds, self._github.holds, repository, commit)
+
+    def is_below(self, repository: str, commit: str, name: str) -> Future[bool]:
+        """Ask whether a commit is an ancestor of what a tag or branch names."""
+        return self._once(self._below, self._github.is_below, repository, f"{commit}...{name}")
 
     def date_of(self, repository: str, commit: str) -> Future[datetime | None]:
         """Ask when a commit was made."""
@@ -125,7 +133,7 @@ def _plan(
     name = _name(found, revision)
     commit = lookups.commit_of(repository, name).result() if name else None
     if pinned and commit != revision and not (wanted.update and commit):
-        return _checked(found, repository, revision, name, commit, lookups, wanted, plan)
+        return _checked(found, repository, revision, name, commit, lookups, plan)
     if commit is None:
         if not pinned:
             plan.notes[found] = f"{repository} has no tag or branch of this name"
@@ -143,17 +151,19 @@ def _plan(
 
 
 def _checked(
-    found: FoundReference, repository: str, revision: str, name: str, commit: str | None, lookups: ActionLookups,
-    wanted: Wanted, plan: Changes,
+    found: FoundReference, repository: str, revision: str, name: str, commit: str | None, lookups: ActionLookups, plan: Changes
 ) -> FoundReference:  # fmt: skip
     """Return a pinned reference that its comment does not vouch for, as what it is: its own, foreign, or wrongly described."""
-    if not lookups.holds(repository, revision).result():
+    moved = commit is not None and lookups.is_below(repository, revision, name).result()
+    if not moved and not lookups.holds(repository, revision).result():
         note = f"no branch or tag of {repository} holds this commit"
         return replace(found, state=ReferenceState.INVALID, code="REF_FOREIGN_COMMIT", note=note)
     if commit is None:
         return found  # the comment names no tag: a remark of its own
-    if wanted.tell:
+    if moved and not _RELEASE.fullmatch(name):
         plan.notes[found] = f"{name} names {commit} now"
+        plan.outdated.add(found)
+        return found
     note = f"the comment says {name}, which names {commit}"
     return replace(found, state=ReferenceState.INVALID, code="REF_COMMENT", note=note)
 

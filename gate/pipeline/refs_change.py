@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Changes:
-    """What was decided: changes, notes on references that stay as they are, and faults."""
+    """What was decided: changes, notes on references that stay as they are (`outdated` could move), and faults."""
 
     made: list[Change] = field(default_factory=list)
     notes: dict[FoundReference, str] = field(default_factory=dict)
+    outdated: set[FoundReference] = field(default_factory=set)
     faults: dict[str, GateError] = field(default_factory=dict)
 
 
@@ -62,6 +63,7 @@ def _plan_image(found: FoundReference, wanted: Wanted, lookups: ImageLookups, pl
         plan.notes[found] = answer
     elif wanted.tell:
         plan.notes[found] = f"the tag names {answer} now"
+        plan.outdated.add(found)
     elif (change := pin_image(found, answer)) is not None:
         plan.made.append(change)
     else:
@@ -124,10 +126,14 @@ def _changed(path: str) -> EvidenceError:
     return EvidenceError(f"{path} changed meanwhile", code="REF_FILE_UNREADABLE", expected=expected)
 
 
-def add_notes(found: FoundReferences, notes: dict[FoundReference, str]) -> None:
+def add_notes(found: FoundReferences, plan: Changes) -> None:
     """Add notes to references that stay as they are; what was changed before them moved them, so that no place tells which."""
-    by_name = {(item.path, item.reached, item.value): note for item, note in notes.items()}
+    by_name = {_key(item): (note, item in plan.outdated) for item, note in plan.notes.items()}
     for number, item in enumerate(found.references):
-        note = by_name.get((item.path, item.reached, item.value))
-        if note is not None:
-            found.references[number] = replace(item, note="; ".join(filter(None, (item.note, note))))
+        if (noted := by_name.get(_key(item))) is not None:
+            note = "; ".join(filter(None, (item.note, noted[0])))
+            found.references[number] = replace(item, note=note, outdated=noted[1])
+
+
+def _key(found: FoundReference) -> tuple[str, str, str]:
+    return found.path, found.reached, found.value

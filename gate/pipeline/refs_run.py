@@ -55,5 +55,5 @@ def change_references(
         ):
             plan_actions(found, wanted, actions, data, now, plan)
     changed = write_changes(found, plan)
-    add_notes(found, plan.notes)
+    add_notes(found, plan)
     return changed

@@ -70,10 +70,15 @@ class GitHub:
             if number == _MAX_COMPARED:
                 expected = f"the commit below one of the first {_MAX_COMPARED} branches and tags"
                 raise RegistryError(f"{repository} has too many branches", code="REF_COMMIT_UNKNOWN", expected=expected)
-            compared = self._get(repository, f"compare/{commit}...{quote(name, safe='')}")
-            if isinstance(compared, dict) and compared.get("status") in {"ahead", "identical"}:
+            if self.is_below(repository, f"{commit}...{name}"):
                 return True
         return False
+
+    def is_below(self, repository: str, pair: str) -> bool:
+        """Report whether a commit is an ancestor of a tag or branch; `pair` is `COMMIT...NAME`."""
+        commit, _, name = pair.partition("...")
+        compared = self._get(repository, f"compare/{commit}...{quote(name, safe='')}")
+        return isinstance(compared, dict) and compared.get("status") in {"ahead", "identical"}
 
     def _names(self, repository: str) -> Iterator[tuple[str, str]]:
         """Yield branches, then tags, each with what it points to."""

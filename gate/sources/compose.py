@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.model.found_reference import ReferenceKind, exempt
+from gate.sources.dockerfile import read_dockerfile
 from gate.sources.templates import TEMPLATE
 from gate.sources.text import About
-from gate.sources.yaml_tree import Node, add_image, child, items, pairs, place, text_of
+from gate.sources.yaml_tree import Node, add_embedded, add_image, child, items, pairs, place, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,7 @@ def _read_service(source: SourceText, path: str, found: dict[str, Node], variabl
     else:
         _add(source, image, f"{path}.image", variables, platform=text_of(found.get("platform")))
     build = pairs(source, found.get("build"))
+    add_embedded(source, build.get("dockerfile_inline"), read_dockerfile, f"{path}.build.dockerfile_inline")
     contexts = pairs(source, build.get("additional_contexts"))
     for name, context in contexts.items():
         _add_context(source, context, f"{path}.build.additional_contexts.{name}", variables)

@@ -11,7 +11,7 @@ from gate.errors import EvidenceError
 from gate.sources.compose import is_compose, read_compose
 from gate.sources.dockerfile import read_dockerfile
 from gate.sources.json_tree import json_values
-from gate.sources.kubernetes import is_object, read_kubernetes
+from gate.sources.kubernetes import is_object, is_patch, read_kubernetes, read_patch
 from gate.sources.packages import (
     read_chart,
     read_devcontainer,
@@ -137,6 +137,8 @@ def _read_yaml(source: SourceText, name: str) -> None:
 def _reader_by_content(source: SourceText, name: str, document: Node) -> ReadDocument:
     if is_object(source, document):
         return read_kubernetes
+    if is_patch(document):
+        return read_patch
     if is_compose(source, document):
         return read_compose
     if _VALUES.fullmatch(name) and source.neighbour("Chart.yaml") is not None:

@@ -55,6 +55,26 @@ def read_kubernetes(source: SourceText, root: Node) -> None:
     read_kubernetes_object(source, root)
 
 
+def is_patch(root: Node) -> bool:
+    """Report whether a document is a JSON patch: a list of operations."""
+    return bool(items(root)) and all(
+        isinstance(item, yaml.MappingNode) and {"op", "path"} <= {str(key.value) for key, _ in item.value}
+        for item in items(root)
+    )
+
+
+def read_patch(source: SourceText, root: Node) -> None:
+    """Report the images that a JSON patch (RFC 6902) sets, by themselves or in what it adds."""
+    for number, item in enumerate(items(root)):
+        found = pairs(source, item)
+        value = found.get("value")
+        if text_of(found.get("path")).endswith("/image"):
+            add_image(source, value, f"[{number}].value")
+        elif value is not None:
+            for path, below in mappings(source, value):
+                add_image(source, below.get("image"), f"[{number}].value.{path}.image".replace("..", "."))
+
+
 def read_kubernetes_object(source: SourceText, root: Node) -> None:
     """Report the references of one object."""
     version, kind = (text_of(child(source, root, key)) for key in ("apiVersion", "kind"))

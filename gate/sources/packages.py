@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from gate.model.found_reference import PINNED, ReferenceKind, commit_standing, image_standing, mutable
+from gate.sources.kubernetes import is_patch, read_kubernetes, read_patch
 from gate.sources.text import About
-from gate.sources.yaml_tree import Node, add_image, child, items, mappings, pairs, place, text_of
+from gate.sources.yaml_tree import (
+    Node,
+    add_embedded,
+    add_image,
+    child,
+    documents,
+    items,
+    mappings,
+    pairs,
+    place,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from gate.sources.text import SourceText
@@ -23,6 +35,8 @@ def read_kustomization(source: SourceText, root: Node) -> None:
     """Report the images that a kustomization sets, its remote bases and charts."""
     for number, image in enumerate(items(child(source, root, "images"))):
         _read_kustomize_image(source, pairs(source, image), f"images[{number}]")
+    for number, patch in enumerate(items(child(source, root, "patches"))):
+        add_embedded(source, child(source, patch, "patch"), _read_patch, f"patches[{number}].patch")
     for key in ("resources", "bases", "components", "crds"):
         for number, entry in enumerate(items(child(source, root, key))):
             text = text_of(entry)
@@ -32,6 +46,14 @@ def read_kustomization(source: SourceText, root: Node) -> None:
                 source.add(*place(source, entry), ReferenceKind.GIT, standing, f"{key}[{number}]", About(fixable=False))
     for number, chart in enumerate(items(child(source, root, "helmCharts"))):
         _read_chart(source, pairs(source, chart), f"helmCharts[{number}]")
+
+
+def _read_patch(source: SourceText) -> None:
+    for document in documents(source):
+        if is_patch(document):
+            read_patch(source, document)
+        else:
+            read_kubernetes(source, document)
 
 
 def _read_kustomize_image(source: SourceText, found: dict[str, Node], path: str) -> None:

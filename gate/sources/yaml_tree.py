@@ -8,17 +8,15 @@ costs nothing until it is walked, so every walk here goes through a node once. J
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import yaml
 
+from gate.model.found_reference import Standing
 from gate.sources.templates import TEMPLATE
-from gate.sources.text import About, malformed
-
-if TYPE_CHECKING:
-    from gate.sources.text import SourceText
+from gate.sources.text import About, SourceText, malformed
 
 Node: TypeAlias = yaml.Node
 LOADER: Final[type] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -136,6 +134,23 @@ def mappings(source: SourceText, root: Node) -> Iterator[tuple[str, dict[str, No
             waiting += [(f"{path}.{key}" if path else key, value) for key, value in reversed(found.items())]
         else:
             waiting += [(f"{path}[{number}]", item) for number, item in reversed(list(enumerate(node.value)))]
+
+
+def add_embedded(source: SourceText, node: Node | None, read: Callable[[SourceText], None], reached: str) -> None:
+    """Report the references of a document that stands as text in a scalar; they are pinned by hand, for the text is indented."""
+    text = text_of(node)
+    if node is None or not text:
+        return
+    inner = SourceText(source.path, text.encode(), source.neighbour)
+    read(inner)
+    position, end = node.start_mark.index, node.end_mark.index
+    for found in inner.found:
+        at = source.text.find(found.text, position, end)
+        span = (at, at + len(found.text)) if at >= 0 else (node.start_mark.index, end)
+        position = span[1] if at >= 0 else position
+        standing = Standing(found.state, found.code, found.note, found.image)
+        about = About(value=found.value, platform=found.platform, fixable=False, advisory=found.advisory)
+        source.add(*span, found.kind, standing, f"{reached}: {found.reached}", about)
 
 
 def add_image(source: SourceText, node: Node | None, reached: str, about: About | None = None) -> None:

@@ -19,7 +19,7 @@ WORKFLOW = Path(".github/workflows/ci.yml")
 def github() -> Iterator[FakeGitHub]:
     with serve_github() as fake:
         fake.repositories["actions/checkout"] = Repository(
-            tags={"v1": TAG_OBJECT, "v2": V2, "v2.0": V2},
+            tags={"v1": TAG_OBJECT, "v2": V2, "v2.0": V2, "v2.0.0": V2},
             branches={"main": V2, "feature/x": V1},
             annotated={TAG_OBJECT: V1},
             ancestors={V2: {V1, "0" * 40}},
@@ -65,7 +65,9 @@ def test_a_name_is_pinned_to_its_commit_and_stays_as_a_comment(
     ("line", "code"),
     [
         (f"actions/checkout@{V1} # v1", None),
-        (f"actions/checkout@{V1} # v2", "REF_COMMENT"),
+        (f"actions/checkout@{V1} # v2", None),
+        (f"actions/checkout@{V1} # v2.0.0", "REF_COMMENT"),
+        (f"actions/checkout@{V2} # v1", "REF_COMMENT"),
         (f"actions/checkout@{V1}", None),
         (f"actions/checkout@{'0' * 40} # because", None),
         (f"actions/checkout@{FORK}", "REF_FOREIGN_COMMIT"),
@@ -89,6 +91,14 @@ def test_an_update_follows_the_comments_tag(run: Run, github: FakeGitHub) -> Non
     assert uses() == f"actions/checkout@{V2} # v2"
     assert run("refs", ".", "--unpin").exit_code == 1
     assert uses() == "actions/checkout@v2"
+
+
+def test_a_tag_that_moved_on_is_told(run: Run, github: FakeGitHub) -> None:
+    write(f"actions/checkout@{V1} # v2")
+    result = run("refs", ".", "--check-updates", "--github-api", github.url, "-f", "json")
+    row = json.loads(result.stdout)["references"][0]
+    assert (row["state"], row["reason"]) == ("outdated", f"v2 names {V2} now")
+    assert "outdated" in run("refs", ".", "--check-updates", "--github-api", github.url).stdout
 
 
 def test_a_young_commit_is_not_taken(run: Run, github: FakeGitHub) -> None:

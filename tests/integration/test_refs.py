@@ -123,7 +123,7 @@ def test_an_update_follows_a_tag_that_moved_and_telling_changes_nothing(registry
     assert Path("Dockerfile").read_text(encoding="utf-8") == text
     new = registry.push("moving", "3", built("new"))
     told = run(".", "--check-updates", "-f", "json")
-    assert rows(told) == [("pinned", f"{registry.host}/moving:3@{old}", f"the tag names {new} now")]
+    assert rows(told) == [("outdated", f"{registry.host}/moving:3@{old}", f"the tag names {new} now")]
     assert run(".", "--fix").exit_code == 0
     assert Path("Dockerfile").read_text(encoding="utf-8") == text
     assert run(".", "--update").exit_code == 0
