@@ -10,7 +10,8 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from gate.sources.dockerfile_words import heredocs
@@ -22,22 +23,31 @@ if TYPE_CHECKING:
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _DIRECTIVE: Final = re.compile(r"(#|//)\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$", re.ASCII)
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
+# BuildKit's scanner takes no longer line.
+MAX_LINE: Final = 64 * 1024 - 1
 _HEREDOC_INSTRUCTIONS: Final = frozenset({"add", "copy", "run"})
 
 
-@dataclass(slots=True)
 class Line:
     """A joined line: `text`, and for each character of it where it stands in the file."""
 
-    text: str = ""
-    _starts: list[int] = field(default_factory=list)
-    _places: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._starts: list[int] = []
+        self._places: list[int] = []
+        self._length = 0
 
     def append(self, piece: str, place: int) -> None:
         """Append a piece that stands at `place` in the file."""
-        self._starts.append(len(self.text))
+        self._pieces.append(piece)
+        self._starts.append(self._length)
         self._places.append(place)
-        self.text += piece
+        self._length += len(piece)
+
+    @cached_property
+    def text(self) -> str:
+        """The whole line; nothing is appended after it was asked for."""
+        return "".join(self._pieces)
 
     def place(self, index: int) -> int:
         """Return where a character of the line stands in the file; the end of the line stands after its last character."""
@@ -112,7 +122,7 @@ def instructions(source: SourceText, escape: str) -> Iterator[Instruction]:
     Raises:
         EvidenceError: a heredoc does not end.
     """
-    lines = _Lines(source.text)
+    lines = _Lines(source)
     continued = re.compile(rf"(?:^|(?<=[^{re.escape(escape)}])){re.escape(escape)}[ \t]*$")
     while (joined := _joined(lines, continued)) is not None:
         if not joined.text.strip():
@@ -128,8 +138,8 @@ def instructions(source: SourceText, escape: str) -> Iterator[Instruction]:
 class _Lines:
     """The lines of a text, one by one, each with where it begins."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.position = text, 0
+    def __init__(self, source: SourceText) -> None:
+        self.source, self.text, self.position = source, source.text, 0
 
     def next(self) -> tuple[str, int] | None:
         """Return the next line without its end, and its place."""
@@ -138,6 +148,10 @@ class _Lines:
         start, end = self.position, self.text.find("\n", self.position)
         end = len(self.text) if end < 0 else end
         self.position = end + 1
+        if end - start > MAX_LINE:
+            raise malformed(
+                self.source.path, self.source.line_of(start), "a line is too long", expected=f"at most {MAX_LINE}"
+            )
         return self.text[start:end].rstrip("\r"), start
 
     def skip_to(self, end: str, *, tabs: bool) -> bool:

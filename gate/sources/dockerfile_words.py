@@ -192,7 +192,7 @@ def heredocs(line: str) -> list[Heredoc]:
             end = expand(match[3], {}, "\\")
         except WordError:
             continue
-        if end.text and not re.search(r"\s", match[3]):
+        if end.text:
             found.append(Heredoc(end.text, match[2] == "-"))
     return found
 

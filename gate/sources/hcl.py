@@ -21,6 +21,7 @@ _HEREDOC: Final = re.compile(r"<<(-?)([A-Za-z_][\w-]*)\r?\n")
 _ENCODERS: Final = re.compile(r"(?:jsonencode|yamlencode)\s*\(")
 _ENDS: Final = frozenset("\n,]})")
 _CLOSING: Final = _ENDS - {"\n"}
+_PLAIN: Final = re.compile(r"[^\s\"'(\[{<,\]})#/]+")
 _ESCAPES: Final = re.compile(r'\\(["\\nrt])')
 _MAX_DEPTH: Final = 60
 
@@ -244,7 +245,8 @@ class _Reader:
             self.at += 1
             self.nested({"(": ")", "[": "]", "{": "}"}[character])
         else:
-            self.at += 1
+            plain = _PLAIN.match(self.text, self.at)
+            self.at = plain.end() if plain else self.at + 1
 
 
 def _unescaped(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from gate.errors import EvidenceError
@@ -52,6 +53,7 @@ class SourceText:
     _bom: int = field(init=False, default=0)
     _ascii: bool = field(init=False, default=True)
     _lines: list[int] | None = field(init=False, default=None)
+    _byte_starts: list[int] | None = field(init=False, default=None)
     _seen: dict[tuple[int, int], int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,9 +69,8 @@ class SourceText:
 
     def span(self, start: int, end: int) -> Span:
         """Return the place of the characters from `start` up to `end`."""
-        line = bisect_right(self._line_starts(), start)
-        column = start - self._line_starts()[line - 1] + 1
-        return Span(self._byte(start), self._byte(end), line, column)
+        line = self.line_of(start)
+        return Span(self._byte(start), self._byte(end), line, start - self._line_starts()[line - 1] + 1)
 
     def line_of(self, index: int) -> int:
         """Return the line, from 1, of a character."""
@@ -116,7 +117,14 @@ class SourceText:
         return self._lines
 
     def _byte(self, index: int) -> int:
-        return self._bom + (index if self._ascii else len(self.text[:index].encode()))
+        if self._ascii:
+            return self._bom + index
+        starts = self._line_starts()
+        if self._byte_starts is None:
+            lengths = (len(self.text[one:other].encode()) for one, other in pairwise([*starts, len(self.text)]))
+            self._byte_starts = [0, *accumulate(lengths)]
+        line = bisect_right(starts, index) - 1
+        return self._bom + self._byte_starts[line] + len(self.text[starts[line] : index].encode())
 
 
 def _weaker(earlier: FoundReference, standing: Standing, more: About) -> bool:

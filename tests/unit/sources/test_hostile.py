@@ -204,3 +204,45 @@ def test_several_values_of_json_are_read_as_kubectl_reads_them(tmp_path: Path) -
     pod = '{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"image": "n:%d"}]}}'
     (tmp_path / "a.json").write_text(f"{pod % 1}\n{pod % 2}\n", encoding="utf-8")
     assert [found.value for found in find(tmp_path).references] == ["n:1", "n:2"]
+
+
+def test_long_files_take_time_by_their_length(tmp_path: Path) -> None:
+    lines = 100_000
+    (tmp_path / "Dockerfile").write_text("FROM a:1\nRUN x \\\n" + "  y \\\n" * lines + "  z\n", encoding="utf-8")
+    (tmp_path / "main.tf").write_text("a = " + "x + " * lines + "y\n", encoding="utf-8")
+    pods = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n" + "  - {image: n:1, name: é}\n" * 15_000
+    (tmp_path / "pods.yaml").write_text(pods, encoding="utf-8")
+    began = time.process_time()
+    result = find(tmp_path)
+    assert time.process_time() - began < 20
+    assert (result.faults, len(result.references)) == ([], 15_001)
+    last = result.references[-1].span
+    assert pods.encode()[last.start : last.end] == b"n:1"
+
+
+def test_a_line_that_buildkit_refuses_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM a:1\nRUN {'x' * 70_000}\n", encoding="utf-8")
+    assert codes(find(tmp_path)) == ["REF_FILE_MALFORMED"]
+
+
+def test_the_end_of_a_heredoc_may_hold_blanks(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a:1\nRUN cat <<'E F'\nFROM b:1\nE F\nFROM c:1\n", encoding="utf-8")
+    assert [found.value for found in find(tmp_path).references] == ["a:1", "c:1"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_beside_what_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "Dockerfile").write_text("FROM a:1\n", encoding="utf-8")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    result = find(tmp_path)
+    assert codes(result) == ["REF_FILE_UNREADABLE"]
+    assert [found.value for found in result.references] == ["a:1"]
