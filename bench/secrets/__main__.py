@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from bench.secrets.alarms import Alarms, alarms_of_gate, alarms_of_peer, files_with_keys
+from bench.secrets.blocking import blocking_of, lines_of
+from bench.secrets.drawn_images import DRAWN
 from bench.secrets.peers import Peer, present, run
 from bench.secrets.rates import Rates, rates_of
 from bench.secrets.stock import build_stock
@@ -45,6 +47,8 @@ def main() -> None:
             if chosen.details:
                 _tell(rates[name])
     stock = _measure_stock(chosen.stock, peers) if chosen.stock else {}
+    if chosen.stock and "gate" in peers:
+        _tell_blocking(chosen.stock)
     text = _table(rates, stock)
     print(text)
     if chosen.write:
@@ -55,6 +59,13 @@ def _tell(rates: Rates) -> None:
     for title, pairs in (("kind", rates.by_kind), ("carrier", rates.by_carrier)):
         print(f"  recall by {title}: " + ", ".join(f"{name} {value:.2f}" for name, value in pairs if value < 1))
     print("  false alarms: " + ", ".join(f"{name} {count}" for name, count in rates.alarms_by_kind))
+
+
+def _tell_blocking(folder: Path) -> None:
+    """Print what refuses ordinary images by default: those that a seed drew, those of before that nobody mended, and the ten."""
+    for images in (DRAWN, UNSEEN, STOCK):
+        names = build_stock(folder, images)
+        print(*lines_of(blocking_of(folder, names), names), sep="\n", flush=True)
 
 
 def _measure_stock(folder: Path, peers: dict[str, Peer]) -> dict[str, tuple[Alarms, ...]]:

@@ -105,7 +105,10 @@ def _install(kept: Path, root: Path, one: StockImage) -> None:
         command = ["npm", "pack", "--silent", "--pack-destination", str(kept / "npm"), *one.npm]
         for path in _downloaded(kept / "npm", [command]):
             with tarfile.open(path) as tar:
-                tar.extractall(root / "app/node_modules" / path.stem.rpartition("-")[0], filter="data")
+                # What lies in `package/` of the archive is the package's folder, as npm lays it out.
+                members = [member.replace(name=member.name.partition("/")[2], deep=False) for member in tar]
+                target = root / "app/node_modules" / path.stem.rpartition("-")[0]
+                tar.extractall(target, [member for member in members if member.name], filter="data")
     if one.jars:
         copy = ["mvn", "-q", "-B", "dependency:copy", f"-DoutputDirectory={kept / 'jars'}"]
         for path in _downloaded(kept / "jars", [[*copy, f"-Dartifact={jar}"] for jar in one.jars]):
