@@ -7,8 +7,10 @@ nothing. It is named in every report, and `coverage.unread` decides whether that
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from gate.model.evidence import ScanReport
 from gate.model.package_forms import FORMS, UNNAMED_JAR
@@ -16,7 +18,7 @@ from gate.model.policy import FailOrWarn
 from gate.model.verdict import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from gate.model.digest import Digest
@@ -25,8 +27,28 @@ if TYPE_CHECKING:
     from gate.model.layer_facts import FormSeen
     from gate.model.policy import CoveragePolicy
 
-_SHOWN = 3
-_ARCHIVE = re.compile(r"\.(?:jar|war|ear|par)(?=[:/])")
+_SHOWN: Final = 3
+# Forms of which only a report says whether the scanner read the file, with the purl types of what it then lists. Of archives
+# without coordinates Trivy knows the digest and Grype guesses; of Julia's `Manifest.toml` Trivy lists what the `Project.toml`
+# beside it leads to; Nix's store Grype finds by its folders, which a layer may leave out.
+_BY_REPORT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        UNNAMED_JAR: frozenset({"maven"}),
+        "java-plugin": frozenset({"maven"}),
+        "julia": frozenset({"julia"}),
+        "rust-audit": frozenset({"cargo"}),
+        "cargo-lock": frozenset({"cargo"}),
+        "conan": frozenset({"conan"}),
+        "pear": frozenset({"pear", "pecl"}),
+        "lua": frozenset({"luarocks"}),
+        "r": frozenset({"cran"}),
+        "nix": frozenset({"nix"}),
+        "homebrew": frozenset({"brew"}),
+        "portage": frozenset({"ebuild"}),
+        "wordpress": frozenset({"wordpress-plugin"}),
+    }
+)
+_ARCHIVE: Final = re.compile(r"\.(?:jar|war|ear|par)(?=[:/])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +72,37 @@ def unread_forms(
     `asked` are the scanners with what they brought: of some forms only a report says whether the scanner knows the file.
     """
     by_form: dict[str, list[FormSeen]] = {}
-    named = _named_archives(asked)
+    named = _named_files(asked)
     for seen in layers.package_forms:
         form = FORMS.get(seen.form)
-        looked_up = form is not None and bool(form.looked_up_by & asked.keys())
-        if seen.form == UNNAMED_JAR:
-            looked_up = named is None or seen.path in named
-        if form is not None and not looked_up and not seen.owner and not policy.accepted(seen.path, now):
+        if form is None or seen.owner or policy.accepted(seen.path, now):
+            continue
+        looked_up = bool(form.looked_up_by & asked.keys()) or seen.form == UNNAMED_JAR
+        if looked_up and seen.form in _BY_REPORT and seen.path:
+            looked_up = named is None or any((kind, seen.path) in named for kind in _BY_REPORT[seen.form])
+        if not looked_up:
             by_form.setdefault(seen.form, []).append(seen)
     return tuple(Unread(form, tuple(places)) for form, places in sorted(by_form.items()))
 
 
-def _named_archives(asked: Mapping[Tool, object]) -> frozenset[str] | None:
-    """Return the archives in which a scanner found a package, by the archive's own path; None where a report is missing."""
+def _named_files(asked: Mapping[Tool, object]) -> frozenset[tuple[str, str]] | None:
+    """Return purl type and place of each package that a scanner lists: file, archive around it and folders above.
+
+    None where a report is missing, which is an error of its own and no fault of the image.
+    """
     reports = [report for report in asked.values() if isinstance(report, ScanReport)]
     if len(reports) < len(asked):
-        return None  # which is an error of its own, and no fault of the image
-    paths = (package.key.path for report in reports for package in report.packages if package.key.type == "maven")
-    # A package in an archive within: Trivy writes `app.war/lib/x.jar`, Grype `app.war:lib/x.jar`.
-    return frozenset(
-        part for path in paths for part in (path, *(path[: found.end()] for found in _ARCHIVE.finditer(path)))
-    )
+        return None
+    keys = {(package.key.type, package.key.path) for report in reports for package in report.packages}
+    return frozenset((kind, place) for kind, path in keys for place in _places_of(path))
+
+
+def _places_of(path: str) -> Iterator[str]:
+    """Yield a path, the archives in it (Trivy writes `app.war/lib/x.jar`, Grype `app.war:lib/x.jar`) and its folders."""
+    yield path
+    yield from (path[: found.end()] for found in _ARCHIVE.finditer(path))
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def unread_problems(unread: tuple[Unread, ...], policy: CoveragePolicy, subject: Digest) -> Iterator[Problem]:

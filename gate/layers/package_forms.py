@@ -23,6 +23,8 @@ from gate.model.package_forms import UNNAMED_JAR
 
 # Places that are named one by one; more of a form are counted together under its last one's folder, and then refuse as a whole.
 _MAX_PLACES: Final = 500
+# Of these each is compared with what the scanners list.
+_MAX_JARS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def _bounded(places: Mapping[tuple[str, bytes, str], int]) -> Iterator[FormSeen]
     rest: defaultdict[str, int] = defaultdict(int)
     for (form, root, owner), count in sorted(places.items()):
         kept[form] += 1
-        if kept[form] > _MAX_PLACES:
+        if kept[form] > (_MAX_JARS if form == UNNAMED_JAR else _MAX_PLACES):
             rest[form] += count
         else:
             yield FormSeen(form=form, path=root.decode("utf-8", "backslashreplace"), count=count, owner=owner)

@@ -50,7 +50,7 @@ FORMS: Final[Mapping[str, PackageForm]] = MappingProxyType(
         "nuget-lock": PackageForm("`packages.lock.json` of .NET", _BOTH),
         # Looked up by one.
         "cargo-lock": PackageForm("`Cargo.lock`", _TRIVY),
-        "julia": PackageForm("Julia's `Manifest.toml`", _TRIVY),
+        "julia": PackageForm("Julia's `Manifest.toml` with a `Project.toml` beside it", _TRIVY),
         "nuget-config": PackageForm("`packages.config` of .NET", _TRIVY),
         "java-plugin": PackageForm(
             "Java archives under other names (`.hpi`, `.jpi`, `.nar`, `.kar`, `.sar`, `.lpkg`)", _GRYPE

@@ -16,11 +16,12 @@ from gate.model.finding import Tool
 from gate.model.layer_facts import FormSeen
 from gate.model.package_forms import FORMS, UNNAMED_JAR
 from gate.model.policy import CoveragePolicy
+from gate.scanners.canary_programs import go_program, rust_program
 from tests.support.evidence import layer_facts
 from tests.support.scan_bench import Bench
 from tests.support.scanners import debian_files, log4j, write_image
 from tests.support.signing import NOW
-from tools.images.archive import file
+from tools.images.archive import directory, file
 
 pytestmark = [pytest.mark.real_tools, pytest.mark.slow]
 
@@ -53,6 +54,20 @@ def plugin() -> bytes:
     return buffer.getvalue()
 
 
+CONAN: Final = (
+    "[settings]\n    os=Linux\n\n[requires]\n\n[options]\n\n[full_settings]\n    os=Linux\n\n[full_requires]\n\n"
+    "[full_options]\n\n[recipe_hash]\n    0\n\n[env]\n"
+)
+
+
+def wheel() -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("form_zip-1.2.3.dist-info/METADATA", METADATA.replace("form-wheel", "form-zip"))
+    return buffer.getvalue()
+
+
+WHEEL: Final = wheel()
 # Form -> path, content, and the name under which a scanner that reads the form lists its package.
 SAMPLES: Final[dict[str, tuple[str, str | bytes, str]]] = {
     "wheel": ("srv/form_wheel-1.2.3.dist-info/METADATA", METADATA, "form-wheel"),
@@ -97,6 +112,52 @@ SAMPLES: Final[dict[str, tuple[str, str | bytes, str]]] = {
     ),
     "elixir": ("srv/mix.lock", '%{\n  "form_mix": {:hex, :form_mix, "1.2.3", "00", [:mix], [], "hexpm", "00"},\n}\n', "form_mix"),
     "dart": ("srv/pubspec.lock", DART, "form_dart"),
+    "go-binary": ("srv/bin/go", go_program([("form.example/x/go", "v1.2.3")]), "form.example/x/go"),
+    "rust-audit": ("srv/bin/rust", rust_program([("form-audited", "1.2.3")]), "form-audited"),
+    "julia": (
+        "srv/Manifest.toml",
+        ('julia_version = "1.10.0"\nmanifest_format = "2.0"\n\n[[deps.FormJulia]]\n'
+         'uuid = "7876af07-990d-54b4-ab0e-23690620f79a"\nversion = "1.2.3"\n'),
+        "formjulia",
+    ),
+    "conan": ("srv/.conan/form-conan/1.2.3/_/_/package/0/conaninfo.txt", CONAN, "form-conan"),
+    "pear": (
+        "usr/share/php/.registry/form_pear.reg",
+        ('a:3:{s:4:"name";s:9:"form_pear";s:7:"channel";s:12:"pear.php.net";'
+         's:7:"version";a:1:{s:7:"release";s:5:"1.2.3";}}'),
+        "form_pear",
+    ),
+    "nix": ("nix/store/0c0v4dpz2hxbqf9a1vj8wr0lkm3n5s7y-form-nix-1.2.3/bin/x", "x", "form-nix"),
+    "homebrew": (
+        "home/linuxbrew/.linuxbrew/Cellar/form-brew/1.2.3/.brew/form-brew.rb",
+        'class FormBrew < Formula\n  desc "x"\n  homepage "https://x"\nend\n',
+        "form-brew",
+    ),
+    "portage": ("var/db/pkg/app-misc/form-portage-1.2.3/CONTENTS", "dir /usr\n", "form-portage"),
+    "wordpress": (
+        "srv/wp-content/plugins/form-wp/form-wp.php",
+        "<?php\n/*\n * Plugin Name: form-wp\n * Version: 1.2.3\n * Author: x\n */\n",
+        "form-wp",
+    ),
+    "erlang": (
+        "srv/lib/form_erlang-1.2.3/ebin/form_erlang.app",
+        '{application, form_erlang, [{vsn, "1.2.3"}, {modules, []}]}.\n',
+        "form_erlang",
+    ),
+    "haskell": (
+        "srv/stack.yaml.lock",
+        "packages:\n- completed:\n    hackage: form-haskell-1.2.3@sha256:00,1\n  original:\n    hackage: form-haskell-1.2.3\n",
+        "form-haskell",
+    ),
+    "ocaml": ("srv/form-ocaml.opam", 'opam-version: "2.0"\nname: "form-ocaml"\nversion: "1.2.3"\n', "form-ocaml"),
+    "perl": ("usr/local/lib/perl5/auto/Form/Perl/.packlist", "/usr/local/lib/perl5/Form/Perl.pm\n", "form/perl"),
+    "yarn-pnp": (".pnp.cjs", '{"packageRegistryData": [["form-pnp", [["npm:1.2.3", {}]]]]}', "form-pnp"),
+    "pnpm-store": ("srv/store/v10/index/ab/form-pnpm@1.2.3.json", '{"name": "form-pnpm", "version": "1.2.3"}', "form-pnpm"),
+    "python-zip": ("srv/form_zip-1.2.3-py3-none-any.whl", WHEEL, "form-zip"),
+    "gem-archive": ("srv/form-gem-archive-1.2.3.gem", b"x" * 512, "form-gem-archive"),
+    "phar": ("srv/form-phar.phar", "<?php __HALT_COMPILER(); ?>form-phar", "form-phar"),
+    "guix": ("gnu/store/0c0v4dpz2hxbqf9a1vj8wr0lkm3n5s7y-form-guix-1.2.3/bin/x", "x", "form-guix"),
+    "wasm": ("srv/form-wasm.wasm", b"\0asm\1\0\0\0", "form-wasm"),
     "swift": (
         "srv/Package.resolved",
         json.dumps({"pins": [PIN], "version": 2}),
@@ -106,10 +167,19 @@ SAMPLES: Final[dict[str, tuple[str, str | bytes, str]]] = {
 
 
 def test_z08_each_scanner_lists_exactly_the_forms_that_the_table_says(bench: Bench, tmp_path: Path) -> None:
-    entries = [*debian_files(), *(file(path, content) for path, content, _ in SAMPLES.values())]
+    project = file("srv/Project.toml", '[deps]\nFormJulia = "7876af07-990d-54b4-ab0e-23690620f79a"\n')
+    # Syft finds the store by its folders.
+    store = [directory("nix"), directory("nix/store"), directory(SAMPLES["nix"][0].rpartition("/bin/")[0])]
+    entries = [
+        *debian_files(),
+        project,
+        *store,
+        *(file(path, content, mode=0o755) for path, content, _ in SAMPLES.values()),
+    ]
     target = write_image(tmp_path / "image", entries)
     for tool in (Tool.TRIVY, Tool.GRYPE):
-        listed = {package.key.name.lower() for package in bench.scan(tool.value, target=target).packages}
+        keys = [package.key for package in bench.scan(tool.value, target=target).packages]
+        listed = {f"{key.namespace}/{key.name}".lower() for key in keys}
         seen = {form for form, (_, _, name) in SAMPLES.items() if any(name in one for one in listed)}
         assert seen == {form for form in SAMPLES if tool in FORMS[form].looked_up_by}, tool
 
@@ -128,3 +198,23 @@ def test_an_archive_of_classes_without_coordinates_is_named_by_the_scanner_that_
     for asked, unread in (({Tool.TRIVY}, 1), ({Tool.GRYPE}, 0), ({Tool.TRIVY, Tool.GRYPE}, 0)):
         brought = {tool: report for tool, report in reports.items() if tool in asked}
         assert len(unread_forms(facts, brought, CoveragePolicy(), NOW)) == unread, asked
+
+
+def test_a_list_of_julias_packages_without_its_project_is_looked_up_by_nobody(bench: Bench, tmp_path: Path) -> None:
+    path, content, _ = SAMPLES["julia"]
+    project = file("srv/Project.toml", '[deps]\nFormJulia = "7876af07-990d-54b4-ab0e-23690620f79a"\n')
+    facts = replace(layer_facts(), package_forms=(FormSeen(form="julia", path=path),))
+    for name, more, unread in (("alone", [], 1), ("beside", [project], 0)):
+        target = write_image(tmp_path / name, [*debian_files(), file(path, content), *more])
+        brought = {tool: bench.scan(tool.value, target=target) for tool in (Tool.TRIVY, Tool.GRYPE)}
+        assert len(unread_forms(facts, brought, CoveragePolicy(), NOW)) == unread, name
+
+
+def test_a_store_of_nix_whose_folders_a_layer_leaves_out_is_looked_up_by_nobody(bench: Bench, tmp_path: Path) -> None:
+    path, content, _ = SAMPLES["nix"]
+    folders = [directory("nix"), directory("nix/store"), directory(path.rpartition("/bin/")[0])]
+    facts = replace(layer_facts(), package_forms=(FormSeen(form="nix", path="nix/store"),))
+    for name, more, unread in (("alone", [], 1), ("with folders", folders, 0)):
+        target = write_image(tmp_path / name, [*debian_files(), *more, file(path, content)])
+        brought = {tool: bench.scan(tool.value, target=target) for tool in (Tool.TRIVY, Tool.GRYPE)}
+        assert len(unread_forms(facts, brought, CoveragePolicy(), NOW)) == unread, name
