@@ -37,14 +37,15 @@ ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
         "all", "annotation", "as", "attach-to", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
         "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
-        "certificate-oidc-issuer-regexp", "client-ca", "ct-key", "db-digest", "deadline", "debug", "dry-run", "dsse",
-        "environment", "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "grant", "grype-db",
-        "ignore-unfixed", "image", "images", "java-db", "key", "key-password-file", "kyverno", "legacy",
-        "legacy-attestation", "listen", "log", "log-key", "match", "max-age", "max-bytes", "mirror", "name", "named-at",
-        "no-progress", "no-sct", "offline", "plain-http", "platform", "policy", "policy-controller", "quiet", "reissue",
-        "require-timestamp", "requirement", "root", "rules", "save", "severity", "sign-key", "signature-key",
-        "signing-config", "template", "timestamp", "timestamp-chain", "timestamps", "tls-cert", "tls-key", "trivy-db",
-        "trust-digest", "trusted-root", "tuf-url", "unsigned-verdict", "valid-from", "valid-until", "verifier-id",
+        "certificate-oidc-issuer-regexp", "check-updates", "client-ca", "ct-key", "db-digest", "deadline", "debug",
+        "diff", "dry-run", "dsse", "environment", "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key",
+        "fix", "github-api", "grant", "grype-db", "ignore-unfixed", "image", "images", "java-db", "key",
+        "key-password-file", "kyverno", "legacy", "legacy-attestation", "listen", "log", "log-key", "match", "max-age",
+        "max-bytes", "min-age", "mirror", "name", "named-at", "no-progress", "no-sct", "offline", "plain-http",
+        "platform", "policy", "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root",
+        "rules", "save", "severity", "sign-key", "signature-key", "signing-config", "template", "timestamp",
+        "timestamp-chain", "timestamps", "tls-cert", "tls-key", "trivy-db", "trust-digest", "trusted-root", "tuf-url",
+        "unpin", "unsigned-verdict", "update", "valid-from", "valid-until", "verifier-id", "verify",
         "verify-attestation", "verify-fail-key", "verify-key", "vex",
     }
 )  # fmt: skip

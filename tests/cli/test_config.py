@@ -120,7 +120,7 @@ def test_a_found_file_may_write_beside_itself(run: Run) -> None:
         ("format: [json, table]\n", "POL_MALFORMED", "one value"),
         ("format: xml\n", "USAGE", "'xml'"),
         ("timeout: soon\n", "USAGE", "duration"),
-        ("\x00", "POL_MALFORMED", "YAML"),
+        ("\x00", "POL_MALFORMED", "readers differ"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_whole(run: Run, content: str, code: str, said: str) -> None:
