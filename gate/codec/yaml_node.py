@@ -1,9 +1,9 @@
 """One value of a YAML document with its place, read as what the reader demands.
 
-The demand decides the type, never the look of the text: where a boolean is demanded only `true` and `false` are one, where
-a number is demanded `1e3` and `0x10` are none. Where a text is demanded, what a reader of YAML 1.1 or 1.2 takes for something
-else (`12`, `no`, `1e3`, `22:22`) has to stand in quotes: no two readers see two things. Nothing is ever null: a key without a
-value is a mistake.
+The demand decides the type, never the look of the text: where a text is demanded `no`, `1e3` and `2027-01-31` are
+texts, where a boolean is demanded only `true` and `false` are one, where a number is demanded `1e3` and `0x10` are
+none. A bare `12`, `true` or `null` is refused as a text, because every other reader sees something else. Nothing is
+ever null: a key without a value is a mistake.
 """
 
 from __future__ import annotations
@@ -25,16 +25,6 @@ E = TypeVar("E", bound=StrEnum)
 
 MAX_TEXT_BYTES: Final = 4096
 _JSON_WORD: Final = re.compile(r"true|false|null|~|[-+]?(?:[0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)|", re.ASCII)
-# What YAML 1.1 or the core schema of YAML 1.2 takes for a boolean, nothing, a number or a time, and the other for a text, or both
-# for something else: `no`, `True`, `1e3`, `0x1f`, `0o17`, `1_000`, `22:22`, `.inf`, `2027-01-31`.
-_OTHER_WORD: Final = re.compile(
-    r"(?i:y|n|yes|no|on|off|true|false|null|[-+]?\.inf|\.nan)"
-    r"|[-+]?(?:0[bB][01_]+|0o[0-7]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)"
-    r"|[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
-    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
-    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?|=",
-    re.ASCII,
-)
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,18})?", re.ASCII)
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,7})([smhd])", re.ASCII)
@@ -55,11 +45,6 @@ class Scalar:
     def is_json_word(self) -> bool:
         """Say whether JSON's types would make this something else than text."""
         return self.plain and _JSON_WORD.fullmatch(self.text) is not None
-
-    @property
-    def is_other_word(self) -> bool:
-        """Say whether a reader of YAML 1.1 or 1.2 would make this something else than text."""
-        return self.is_json_word or (self.plain and _OTHER_WORD.fullmatch(self.text) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +88,7 @@ class Node:
     def text(self, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
         """Return a text that is not empty."""
         scalar = self._scalar("a text")
-        if scalar.is_other_word and scalar.text:
+        if scalar.is_json_word and scalar.text:
             raise self.refuse("is not a text", expected="a text; put it in quotes", seen=scalar.text)
         if not scalar.text.strip() or len(scalar.text.encode()) > max_bytes:
             raise self.refuse("has the wrong length", expected=f"a text of 1 to {max_bytes} bytes", seen=scalar.text)
