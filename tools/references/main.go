@@ -91,6 +91,10 @@ func dockerfile(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return dockerfileNames(data)
+}
+
+func dockerfileNames(data []byte) ([]string, error) {
 	found := map[string]bool{}
 	if syntax, _, _, ok := parser.DetectSyntax(data); ok {
 		found[syntax] = true
@@ -214,6 +218,15 @@ func compose(path string) ([]string, error) {
 		for _, volume := range service.Volumes {
 			if volume.Type == types.VolumeTypeImage {
 				found[volume.Source] = true
+			}
+		}
+		if service.Build != nil && service.Build.DockerfileInline != "" {
+			names, err := dockerfileNames([]byte(service.Build.DockerfileInline))
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				found[name] = true
 			}
 		}
 		if service.Build != nil {
