@@ -12,7 +12,6 @@ import click
 
 from gate.cli.commands import Command
 from gate.cli.common import Common, common_options, registry_options
-from gate.cli.demands import read_requirement
 from gate.cli.environment import github_token
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.messages import say_error
@@ -23,7 +22,6 @@ from gate.errors import UsageError
 from gate.pipeline.refs import Wanted, find_references
 from gate.pipeline.refs_diff import keep_changed
 from gate.pipeline.refs_policy import judge_references
-from gate.pipeline.verify_options import VerifyOptions
 from gate.report.codes import worst_exit_code
 from gate.report.content import Listing
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from gate.errors import GateError
     from gate.model.found_reference import FoundReference
     from gate.model.policy import Policy
+    from gate.model.requirement import Requirement
     from gate.pipeline.refs import FoundReferences
     from gate.report.content import Cell
     from gate.sources.changes import Change
@@ -102,7 +101,7 @@ def refs(
     """  # noqa: D301  click reads \b
     wanted = Wanted(fix=fix, update=update, tell=check_updates, unpin=unpin, min_age=min_age)
     _require_sense(wanted, diff=diff, verify=verify, requirement=requirement)
-    demanded = read_requirement(requirement) if requirement is not None else None
+    demanded = _requirement(requirement) if requirement is not None else None
     allowed = _policy(policy, common.now) if policy is not None else None
     changed_by = changed_lines(_diff(diff)) if diff is not None else None
     deadline = common.deadline(_TIME)
@@ -118,6 +117,7 @@ def refs(
         changed = change_references(found, wanted, sources, deadline, common.now)
     if demanded is not None:
         from gate.pipeline.refs_verify import verify_references  # noqa: PLC0415 - as above
+        from gate.pipeline.verify_options import VerifyOptions  # noqa: PLC0415
 
         options = VerifyOptions(places=common.places(), requirement=demanded, offline=common.offline, registry=registry)
         verify_references(found, common.timed(options))
@@ -132,6 +132,12 @@ def _policy(path: Path, now: datetime) -> Policy:
     from gate.pipeline.policies import load_policy  # noqa: PLC0415
 
     return load_policy(path, AdHoc(), now).policy
+
+
+def _requirement(path: Path) -> Requirement:
+    from gate.cli.demands import read_requirement  # noqa: PLC0415 - as for a policy
+
+    return read_requirement(path)
 
 
 def _diff(path: Path) -> bytes:

@@ -159,3 +159,11 @@ def test_verify_bundle_by_identity_loads_no_client(tmp_path: Path) -> None:
     assert "gate.verification.certificates" in modules
     assert top_level(modules) & (NEVER_TO_VERIFY | {"sigstore", "urllib3"}) == set()
     assert set(modules) & CHECKED == set()
+
+
+def test_finding_references_loads_no_client_and_no_signatures(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM alpine:3.20\n", encoding="utf-8")
+    status, modules = run(PROBE, "refs", str(tmp_path), "--quiet")
+    assert status == 1
+    assert "gate.sources.dockerfile" in modules
+    assert top_level(modules) & (HEAVY | SERVERS | {"urllib3"}) == set()
