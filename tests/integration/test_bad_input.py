@@ -72,7 +72,8 @@ MANIFESTS: dict[str, tuple[Callable[[], bytes], str, str, int]] = {
 def test_a_manifest_that_is_none(case: str, tell: Callable[..., Told], tmp_path: Path) -> None:
     content, media_type, code, exit_code = MANIFESTS[case]
     told = tell("check", f"oci:{write_layout(tmp_path / 'image', content(), media_type)}")
-    assert (told.exit_code, told.codes) == (exit_code, [code])
+    # The shipped policy only warns of one check that it leaves without an answer: the code stands under both headings.
+    assert (told.exit_code, set(told.codes)) == (exit_code, {code})
 
 
 def no_folder(image: Path) -> str:
