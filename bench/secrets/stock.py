@@ -89,8 +89,8 @@ def _install(kept: Path, root: Path, one: StockImage) -> None:
     root.mkdir()
     if one.wheels:
         packages = root / "usr/local/lib/python3.11/dist-packages"
-        options = () if one.resolve else ("--no-deps",)
-        wheels = _downloaded(kept / "wheels", [[*_PIP, *options, *one.wheels]])
+        alone = [] if one.resolve else ["--no-deps"]
+        wheels = _downloaded(kept / "wheels", [[*_PIP, *alone, *one.wheels]])
         for path in wheels:
             _unzip(path, packages)
         # As pip does: what stands in a docstring stands in the compiled file, too.
