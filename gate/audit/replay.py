@@ -19,7 +19,7 @@ from gate.codec.strict_json import Fault
 from gate.codec.times import parse_time
 from gate.codec.values import encode_value
 from gate.decide import decide
-from gate.errors import EvidenceError, PolicyError, StorageError
+from gate.errors import EvidenceError, GateError, PolicyError, StorageError
 from gate.model.digest import Digest
 from gate.model.reasons import REASONS
 from gate.pipeline.derive import derive
@@ -27,7 +27,7 @@ from gate.pipeline.issue.recording import first_seen, read_verdict
 from gate.pipeline.policies import read_threat_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from gate.clock import Deadline
@@ -60,6 +60,14 @@ class Replay:
     def changed(self) -> bool:
         """Return whether another decision came out."""
         return self.recorded.decision is not self.verdict.decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReplayed:
+    """A verdict that could not be decided again, and why."""
+
+    row: Row
+    error: GateError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +167,23 @@ def replay(
         identical=encode_value(verdict) == recorded,
         same_question=policy.digest == collected.conditions.policy and moment == then,
     )
+
+
+def replay_rows(
+    record: Record,
+    rows: Iterable[Row],
+    deadline: Deadline,
+    *,
+    loaded: LoadedPolicy | None = None,
+    at: datetime | None = None,
+) -> Iterator[Replay | NotReplayed]:
+    """Yield each verdict decided again, or why it could not be; raises StorageError when the time is over."""
+    for row in rows:
+        deadline.check("verdicts were decided again")
+        try:
+            yield replay(record, row, deadline, loaded=loaded, at=at)
+        except GateError as error:
+            yield NotReplayed(row=row, error=error)
 
 
 def _for_another_question(record: Record, row: Row, collected: Collected, loaded: LoadedPolicy | None) -> Collected:

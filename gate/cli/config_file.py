@@ -35,18 +35,19 @@ REGISTRIES: Final = "registries"
 # Every option of every command, for a file serves all of them; a test holds this against the commands.
 ALL_OPTIONS: Final = FOUND_MAY_SET | frozenset(
     {
-        "all", "annotation", "as", "attach-to", "attestation", "authfile", "bundle", "ca-file", "certificate-chain",
-        "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
-        "certificate-oidc-issuer-regexp", "check-updates", "client-ca", "ct-key", "db-digest", "deadline", "debug",
-        "diff", "dry-run", "dsse", "environment", "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key",
-        "fix", "github-api", "grant", "grype-db", "ignore-unfixed", "image", "images", "java-db", "key",
-        "key-password-file", "kyverno", "legacy", "legacy-attestation", "listen", "log", "log-key", "match", "max-age",
-        "max-bytes", "min-age", "mirror", "name", "named-at", "no-progress", "no-sct", "offline", "plain-http",
-        "platform", "policy", "policy-controller", "quiet", "reissue", "require-timestamp", "requirement", "root",
-        "rules", "save", "severity", "sign-key", "signature-key", "signing-config", "template", "timestamp",
-        "timestamp-chain", "timestamps", "tls-cert", "tls-key", "trivy-db", "trust-digest", "trusted-root", "tuf-url",
-        "unpin", "unsigned-verdict", "update", "valid-from", "valid-until", "verifier-id", "verify",
-        "verify-attestation", "verify-fail-key", "verify-key", "vex",
+        "actor", "all", "annotation", "as", "at", "attach-to", "attestation", "authfile", "bundle", "ca-file",
+        "certificate-chain", "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer",
+        "certificate-oidc-issuer-regexp", "check-updates", "checkpoint", "checkpoint-key", "client-ca", "code",
+        "commit", "csv", "ct-key", "db-digest", "deadline", "debug", "decision", "diff", "digest", "dry-run", "dsse",
+        "environment", "exit-code", "fail-key", "fail-on", "file-digest", "fingerprint-key", "fix", "github-api",
+        "grant", "grype-db", "ignore-unfixed", "image", "images", "java-db", "key", "key-password-file", "kind",
+        "kyverno", "legacy", "legacy-attestation", "limit", "listen", "log", "log-key", "match", "max-age", "max-bytes",
+        "min-age", "mirror", "name", "named-at", "no-progress", "no-sct", "of-environment", "of-policy", "offline",
+        "plain-http", "platform", "policy", "policy-controller", "quiet", "reissue", "repository", "require-timestamp",
+        "requirement", "root", "rules", "save", "severity", "sign-key", "signature-key", "signing-config", "since",
+        "template", "tiles", "timestamp", "timestamp-chain", "timestamps", "tls-cert", "tls-key", "trivy-db",
+        "trust-digest", "trusted-root", "tuf-url", "unpin", "unsigned-verdict", "until", "update", "valid-from",
+        "valid-until", "verifier-id", "verify", "verify-attestation", "verify-fail-key", "verify-key", "vex", "waiver",
     }
 )  # fmt: skip
 

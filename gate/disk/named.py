@@ -82,6 +82,23 @@ def read_named(
     return content
 
 
+def read_named_lines(path: Path, what: str, *, limit_bytes: int) -> Iterator[bytes]:
+    """Yield the lines of a regular file that a user named, each with its end; no more than one is held at a time.
+
+    Raises:
+        UsageError: it cannot be read, is no regular file, or has a line of more than `limit_bytes`.
+    """
+    try:
+        with os.fdopen(open_regular_file(path), "rb") as file:
+            while line := file.readline(limit_bytes + 1):
+                if len(line) > limit_bytes:
+                    expected = f"lines of at most {limit_bytes} bytes in {path}"
+                    raise UsageError(f"{what} has a line that is too long", expected=expected, seen="more")
+                yield line
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{what} cannot be read", expected=f"a regular file at {path}", seen=_words(error)) from error
+
+
 def open_regular_file(path: Path) -> int:
     """Return a descriptor of a regular file, to be read in place; anything else is an OSError at once."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)

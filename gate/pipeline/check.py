@@ -36,6 +36,7 @@ from gate.pipeline.issue.kept_evidence import DecidedFrom, image_objects
 from gate.pipeline.issue.publishing import Publisher
 from gate.pipeline.issue.recording import first_seen, record_given_again, record_verdict, subject_of
 from gate.pipeline.issue.reuse import inputs_of, known_verdict
+from gate.pipeline.issue.sealing import seal_record
 from gate.pipeline.issue.statements import SignedVerdict, sign_verdict, subject_descriptors
 from gate.pipeline.issue.verdict_signers import own_signers
 from gate.pipeline.options import CheckOptions, CheckRun, IssuedAttestation
@@ -118,7 +119,8 @@ def check(reference: str, options: CheckOptions, *, clock: Clock | None = None) 
         )
         client = opened.enter_context(RegistryClient(replace(options.registry, offline=options.offline), run.deadline))
         refusal = _refused_before_fetching(run, parsed, client)
-        return refusal if refusal is not None else _check_image(run, parsed, client)
+        ended = refusal if refusal is not None else _check_image(run, parsed, client)
+        return replace(ended, notices=(*ended.notices, *seal_record(record, options.places.evidence, used.now())))
 
 
 def _refused_before_fetching(run: _Run, reference: Reference, client: RegistryClient) -> CheckRun | None:

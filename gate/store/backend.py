@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from gate.errors import StorageError
 
@@ -15,11 +15,15 @@ COLUMNS: Final = "number, kind, subject, inputs, refers_to, leaf_hash, content"
 PAGE_ROWS: Final = 500
 
 
+Make: TypeAlias = "Callable[[int, str], Sequence[Row]]"
+"""Returns the rows to append, given the next free number and the leaf hash of the row before it ("" for the first)."""
+
+
 class Backend(Protocol):
     """A database that holds rows. Every call ends within the deadline that the backend was opened with."""
 
-    def append(self, make: Callable[[int], Sequence[Row]]) -> Sequence[Row]:
-        """Append the rows that `make` returns for the next free number, all or none; raises StorageError."""
+    def append(self, make: Make) -> Sequence[Row]:
+        """Append the rows that `make` returns, all or none; raises StorageError."""
 
     def select(self, condition: str, values: Sequence[object], order: str = "number", limit: int = 0) -> list[Columns]:
         """Return the rows that fulfil an SQL condition with `?` for its values; 0 means without limit."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from gate.clock import Deadline
+    from gate.store.backend import Make
     from gate.store.rows import Columns, Row
 
 T = TypeVar("T")
@@ -55,15 +56,15 @@ class PostgresqlBackend:
         self._turn = threading.RLock()
         self._open: psycopg.Connection[Any] | None = None
 
-    def append(self, make: Callable[[int], Sequence[Row]]) -> Sequence[Row]:
-        """Append the rows that `make` returns for the next free number, all or none; raises StorageError."""
+    def append(self, make: Make) -> Sequence[Row]:
+        """Append the rows that `make` returns, all or none; raises StorageError."""
         tried: Sequence[Row] = ()
         for attempt in range(_TRIES):
-            number = self._next_number()
+            number, previous = self._last()
             if tried and self._is_there(tried):
                 return tried
-            tried = make(number)
-            if self._inserted(tried):
+            tried = make(number + 1, previous)
+            if not tried or self._inserted(tried):
                 return tried
             self._pause(random.uniform(0, min(0.002 * 2**attempt, 0.1)))  # noqa: S311 - spreads retries, decides nothing
         raise timed_out(self._deadline, "waiting for a free row number")
@@ -131,9 +132,11 @@ class PostgresqlBackend:
         found = self._repeated(lambda c: _fetch(c, "SELECT content FROM gate_evidence WHERE digest = ?", (digest,)))
         return bytes(found[0][0]) if found else None  # type: ignore[call-overload]  # BYTEA is bytes
 
-    def _next_number(self) -> int:
-        found = self._repeated(lambda c: _fetch(c, "SELECT coalesce(max(number), 0) FROM gate_rows", ()))
-        return int(found[0][0]) + 1  # type: ignore[call-overload, no-any-return]
+    def _last(self) -> tuple[int, str]:
+        """Return number and leaf hash of the last row; 0 and "" where there is none."""
+        query = "SELECT number, leaf_hash FROM gate_rows ORDER BY number DESC LIMIT 1"
+        found = self._repeated(lambda c: _fetch(c, query, ()))
+        return (int(found[0][0]), str(found[0][1])) if found else (0, "")  # type: ignore[call-overload]
 
     def _is_there(self, rows: Sequence[Row]) -> bool:
         """Return whether rows whose answer was lost were committed: their bytes name this run, so no others are like them."""

@@ -32,7 +32,7 @@ from gate.store.sqlite import SqliteBackend, known_version
 from gate.store.sqlite_file import lost_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gate.model.digest import Digest
     from gate.store.backend import Backend
@@ -82,7 +82,20 @@ class Record:
         """
         if not entries:
             return ()
-        rows = tuple(self.backend.append(lambda first: number_entries(entries, first, self.author)))
+        return self.append_made(lambda _: entries)
+
+    def append_made(self, make: Callable[[int], Sequence[Entry]]) -> tuple[Row, ...]:
+        """Append the entries that `make` returns for the number of the first, every row before which it sees; none: nothing.
+
+        Raises as `append`.
+        """
+
+        def made(first: int, previous: str) -> Sequence[Row]:
+            return number_entries(make(first), first, self.author, previous)
+
+        rows = tuple(self.backend.append(made))
+        if not rows:
+            return ()
         self.head.write(Head(rows[-1].number, rows[-1].leaf_hash))
         return rows
 

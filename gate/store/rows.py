@@ -26,7 +26,9 @@ _LEGACY_SCHEMA: Final = "1.0"
 _MAX_ROW_BYTES: Final = 64 * 1024 * 1024
 _FAULT: Final = Fault(StorageError, "STORE_CORRUPT", "a row of the record")
 # Keys that the record writes itself: an entry cannot set them.
-RESERVED: Final = frozenset({"schemaVersion", "number", "kind", "subject", "inputs", "refersTo", "run", "actor"})
+RESERVED: Final = frozenset(
+    {"schemaVersion", "number", "kind", "subject", "inputs", "refersTo", "run", "actor", "previous"}
+)
 
 Columns: TypeAlias = "tuple[object, ...]"
 """number, kind, subject, inputs, refers_to, leaf_hash, content: the order of the table's columns."""
@@ -88,16 +90,21 @@ class Author:
     actor: Mapping[str, str] = field(default_factory=dict)
 
 
-def number_entries(entries: Sequence[Entry], first: int, author: Author) -> tuple[Row, ...]:
-    """Return the rows of these entries, numbered from `first`."""
+def number_entries(entries: Sequence[Entry], first: int, author: Author, previous: str = "") -> tuple[Row, ...]:
+    """Return the rows of these entries, numbered from `first`; each names the leaf hash of the one before it.
+
+    `previous` is the leaf hash of the row before the first; "" where there is none. So the row that was altered can be named, and
+    not only the stretch between two checkpoints.
+    """
     rows = []
     for number, entry in enumerate(entries, first):
         refers_to = first if entry.refers_to_first else entry.refers_to
-        rows.append(_row_of(entry, number, refers_to, author))
+        rows.append(_row_of(entry, number, refers_to, author, previous))
+        previous = rows[-1].leaf_hash
     return tuple(rows)
 
 
-def _row_of(entry: Entry, number: int, refers_to: int | None, author: Author) -> Row:
+def _row_of(entry: Entry, number: int, refers_to: int | None, author: Author, previous: str) -> Row:
     content: dict[str, JsonValue] = {
         **{name: value for name, value in entry.content.items() if name not in RESERVED},
         "schemaVersion": ROW_SCHEMA,
@@ -107,6 +114,7 @@ def _row_of(entry: Entry, number: int, refers_to: int | None, author: Author) ->
         "inputs": entry.inputs,
         "run": author.run,
         "actor": {**author.actor},
+        "previous": previous,
     }
     if refers_to is not None:
         content["refersTo"] = refers_to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ from gate.store.sqlite_file import make_private_file, migrate
 
 if TYPE_CHECKING:
     from gate.clock import Deadline
+    from gate.store.backend import Make
     from gate.store.rows import Columns, Row
 
 _PAUSE_SECONDS: Final = 0.02
@@ -41,11 +42,12 @@ class SqliteBackend:
                 self._connection.close()
                 raise
 
-    def append(self, make: Callable[[int], Sequence[Row]]) -> Sequence[Row]:
-        """Append the rows that `make` returns for the next free number, all or none; raises StorageError."""
+    def append(self, make: Make) -> Sequence[Row]:
+        """Append the rows that `make` returns, all or none; raises StorageError."""
         with self._transaction() as connection:
-            ((last,),) = connection.execute("SELECT coalesce(max(number), 0) FROM gate_rows").fetchall()
-            rows = make(last + 1)
+            last = connection.execute("SELECT number, leaf_hash FROM gate_rows ORDER BY number DESC LIMIT 1").fetchone()
+            number, previous = last or (0, "")
+            rows = make(number + 1, previous)
             connection.executemany("INSERT INTO gate_rows VALUES (?,?,?,?,?,?,?)", [row.columns() for row in rows])
         return rows
 

@@ -1,17 +1,25 @@
-"""Proofs in Merkle trees: that a leaf is in a tree, and that one tree is the beginning of another.
+"""Merkle trees: the root of a growing one, and proofs that a leaf is in it or that one tree is the beginning of another.
 
 Functions over hashes alone; a proof that does not hold gives False, and the caller has the words.
 
-Specification: RFC 9162, sections 2.1.1, 2.1.3.2 and 2.1.4.2; formats reference, section 14.
+    tree = Tree()
+    for row in rows:
+        tree = tree.grown(leaf_hash(row))          # keeps the roots of the whole subtrees alone: memory stays flat
+    tree.size, tree.root
+
+Specification: RFC 9162, sections 2.1.1 to 2.1.4; formats reference, section 14.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -22,6 +30,87 @@ def leaf_hash(data: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree by its size and its peaks: the roots of the whole subtrees that it is made of, largest first."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+
+    def grown(self, leaf: bytes) -> Tree:
+        """Return the tree with one more leaf, given by its hash."""
+        peaks, size, found = list(self.peaks), self.size, leaf
+        while size & 1:
+            found = node_hash(peaks.pop(), found)
+            size >>= 1
+        return Tree(self.size + 1, (*peaks, found))
+
+    @property
+    def root(self) -> bytes:
+        """Return the root; that of the empty tree is the hash of nothing."""
+        if not self.peaks:
+            return EMPTY_ROOT
+        *others, found = self.peaks
+        for peak in reversed(others):
+            found = node_hash(peak, found)
+        return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether there are as many peaks as a tree of this size has, each a hash."""
+        return len(self.peaks) == self.size.bit_count() and all(len(peak) == 32 for peak in self.peaks)
+
+
+def tree_of(leaves: Sequence[bytes]) -> Tree:
+    """Return the tree over these leaf hashes."""
+    tree = Tree()
+    for leaf in leaves:
+        tree = tree.grown(leaf)
+    return tree
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of the tree over these leaf hashes, level by level; what `Tree` comes to, for many leaves at once."""
+    level = list(leaves)
+    while len(level) > 1:
+        joined = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+        level = [*joined, level[-1]] if len(level) & 1 else joined
+    return level[0] if level else EMPTY_ROOT
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Return the proof that the leaf at this index is in the tree over these leaf hashes (RFC 9162, 2.1.3.1)."""
+    if not 0 <= index < len(leaves):
+        raise ValueError("no such leaf")
+    level, proof = list(leaves), list[bytes]()
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            proof.append(level[sibling])
+        joined = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+        level = [*joined, level[-1]] if len(level) & 1 else joined
+        index >>= 1
+    return tuple(proof)
+
+
+def consistency_proof(leaves: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
+    """Return the proof that the first `old_size` leaves are the beginning of these (RFC 9162, 2.1.4.1)."""
+    if not 0 <= old_size <= len(leaves):
+        raise ValueError("no such tree")
+    if old_size in {0, len(leaves)}:
+        return ()
+    return tuple(_subproof(leaves, old_size, whole=True))
+
+
+def _subproof(leaves: Sequence[bytes], size: int, *, whole: bool) -> list[bytes]:
+    if size == len(leaves):
+        return [] if whole else [root_of(leaves)]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if size <= split:
+        return [*_subproof(leaves[:split], size, whole=whole), root_of(leaves[split:])]
+    return [*_subproof(leaves[split:], size - split, whole=False), root_of(leaves[:split])]
 
 
 def proves_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -51,7 +140,7 @@ def proves_consistency(
     if old_size == new_size:
         return not proof and old_root == new_root
     if old_size == 0:
-        return not proof and old_root == hashlib.sha256(b"").digest()
+        return not proof and old_root == EMPTY_ROOT
     if not proof:
         return False
     # A whole subtree is its own proof: where the older size is a power of two, its root is the first node.

@@ -36,6 +36,7 @@ def test_every_command_and_option_says_what_it_does() -> None:
 OF_ITS_OWN = {
     "gate attest prune --key": "GATE_VERIFY_KEY",
     "gate attest show --key": "GATE_VERIFY_KEY",
+    "gate audit verify --key": "GATE_VERIFY_KEY",
     "gate db import --digest": "GATE_DB_DIGEST",
     "gate requirement init --key": "GATE_VERIFY_KEY",
     "gate sign --key": "GATE_SIGN_KEY",

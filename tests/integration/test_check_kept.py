@@ -47,7 +47,8 @@ def test_nothing_changed_gives_the_verdict_again_and_pushes_nothing(
     assert not first.reused
     assert (again.verdict, again.attestations) == (first.verdict, first.attestations)
     assert (attached(reference), kinds(options)) == (count, ["verdict", "intent", "published"])
-    assert all_kinds(options) == ["verdict", "intent", "policy", "published", "given-again"]
+    sealed = ["verdict", "intent", "policy", "published", "checkpoint", "given-again", "checkpoint"]
+    assert all_kinds(options) == sealed
     forced = gate.check(reference, dataclasses.replace(options, reissue=True))
     assert not forced.reused
     assert kinds(options) == ["verdict", "intent", "published"] * 2
@@ -108,7 +109,7 @@ def test_without_a_key_the_verdict_is_recorded_and_nothing_attached(
     assert run.notices == ("no attestation was made: give --key to sign the verdict",)
     assert (attached(reference), kinds(options)) == (before, ["verdict"])
     assert gate.check(reference, options).reused
-    assert all_kinds(options) == ["verdict", "policy", "given-again"]
+    assert all_kinds(options) == ["verdict", "policy", "checkpoint", "given-again", "checkpoint"]
     with pytest.raises(UsageError):
         gate.check(reference, dataclasses.replace(options, attestation_file=own / "verdict.json"))
 
@@ -252,7 +253,7 @@ def test_the_record_holds_canonical_rows(shop: Shop, installed: Installation, ow
     schema = json.loads((ROOT / "schemas" / "record-row.schema.json").read_text(encoding="utf-8"))
     for row in rows:
         jsonschema.Draft202012Validator(schema).validate(json.loads(row.content))
-    assert {row.kind for row in rows} == {"verdict", "intent", "policy", "published"}
+    assert {row.kind for row in rows} == {"verdict", "intent", "policy", "published", "checkpoint"}
     assert [row.content for row in rows] == [canonical_json(json.loads(row.content)) for row in rows]
 
 

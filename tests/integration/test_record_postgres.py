@@ -11,9 +11,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gate.audit.proofs import prove_row, read_proof
+from gate.audit.questions import one_row
+from gate.audit.verification import Demands, verify_rows
+from gate.codec.audit_note import parse_note_key, render_proof
 from gate.errors import StorageError
+from gate.store.backend import pages
+from gate.store.checkpoint_key import open_checkpoint_key
+from gate.store.checkpoints import append_checkpoint
 from gate.store.record import Entry, Record, migrate_record, open_record
 from tests.support.postgresql import run_postgresql
+from tests.support.signing import NOW
 from tests.support.sources import ROOT
 
 pytestmark = pytest.mark.real_tools
@@ -116,3 +124,46 @@ def test_a_server_that_is_not_there_is_unavailable(url: str, tmp_path: Path) -> 
         open_record("postgresql://gate:hunter2@127.0.0.1:1/postgres", tmp_path)
     assert refused.value.code == "STORE_UNAVAILABLE"
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_record_on_a_server_is_sealed_proven_and_verified(record: Record, url: str, tmp_path: Path) -> None:
+    key = open_checkpoint_key(tmp_path / "checkpoint.key")
+    record.append(*(verdict(inputs=str(number)) for number in range(5)))
+    sealed = append_checkpoint(record, key, NOW)
+    assert sealed is not None
+    assert append_checkpoint(record, key, NOW) is None
+    record.append(verdict())
+    whole = verify_rows(pages(record.backend), Demands())
+    assert (whole.sound, whole.tree.size, whole.sealed) == (True, 7, 5)
+    proof = render_proof(prove_row(record, one_row(record, "3")))
+    assert read_proof(proof, (parse_note_key(sealed.view().text("key")),))["number"] == 3
+    note = sealed.view().text("note")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement, row in (
+            ("UPDATE gate_rows SET subject = subject || 'x' WHERE number = 2", 2),
+            ("UPDATE gate_rows SET content = 'x' WHERE number = 4", 4),
+            ("DELETE FROM gate_rows WHERE number = 5", 5),
+        ):
+            connection.execute("BEGIN")
+            connection.execute(statement)
+            connection.execute("COMMIT")
+            assert row in {one.row for one in verify_rows(pages(record.backend), Demands()).damage}
+        connection.execute("DELETE FROM gate_rows WHERE number > 3")
+    cut = verify_rows(pages(record.backend), Demands(checkpoint=note)).damage
+    assert any("was cut" in one.what for one in cut)
+
+
+def test_writers_at_once_make_one_chain(url: str, tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.record_writer", url, str(tmp_path), f"w{number}", "10"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
+        for number in range(4)
+    ]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    opened = open_record(url, tmp_path)
+    result = verify_rows(pages(opened.backend), Demands())
+    opened.close()
+    assert (result.sound, result.tree.size) == (True, 120)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.verification.merkle import leaf_hash, node_hash, proves_consistency, proves_inclusion
+from gate.verification.merkle import (
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    proves_consistency,
+    proves_inclusion,
+    root_of,
+    tree_of,
+)
 from tests.support.virtual_log import consistency_path, inclusion_path, tree_root
 
 MOST = 33
@@ -67,3 +79,38 @@ def test_no_made_up_proof_holds(index: int, size: int, proof: list[bytes]) -> No
     grown = proves_consistency(old_size=index, old_root=bytes(32), new_size=size, new_root=ROOTS[7], proof=proof)
     assert not made
     assert not grown
+
+
+def test_the_tree_is_that_of_the_definition_and_its_proofs_hold_for_all_sizes_to_65() -> None:
+    """RFC 9162, section 2.1.1, by direct recursion; and every other leaf, size and root is refused."""
+
+    def defined(items: list[bytes]) -> bytes:
+        if not items:
+            return hashlib.sha256(b"").digest()
+        if len(items) == 1:
+            return items[0]
+        split = 1
+        while split * 2 < len(items):
+            split *= 2
+        return node_hash(defined(items[:split]), defined(items[split:]))
+
+    leaves = [leaf_hash(bytes([number])) for number in range(65)]
+    for size in range(66):
+        items = leaves[:size]
+        root = defined(items)
+        assert tree_of(items).root == root_of(items) == root
+        assert tree_of(items).is_whole
+        for index in range(size):
+            proof = inclusion_proof(items, index)
+            assert proves_inclusion(leaf=items[index], index=index, size=size, proof=proof, root=root)
+            assert (
+                not proves_inclusion(leaf=leaves[index - 1], index=index, size=size, proof=proof, root=root)
+                or size == 1
+            )
+        for old in range(size + 1):
+            proof = consistency_proof(items, old)
+            holds = partial(
+                proves_consistency, old_size=old, old_root=defined(leaves[:old]), new_size=size, proof=proof
+            )
+            assert holds(new_root=root)
+            assert not holds(new_root=b"\0" * 32) or old == 0
