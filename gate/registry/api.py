@@ -19,6 +19,7 @@ from gate.registry.auth import PULL, Actions, Authorizer, with_login_step
 from gate.registry.challenge import parse_challenges
 from gate.registry.faults import status_fault
 from gate.registry.options import MAX_ERROR_BYTES, RegistryOptions
+from gate.registry.pool import RegistryPool
 from gate.registry.transport import Answer, Method, Request, Transport
 
 HTML: Final = "text/html"
@@ -41,20 +42,25 @@ class Call:
 
 
 class RegistryApi:
-    """Calls to any number of registries under one set of options and one deadline; safe to use from several threads."""
+    """Calls to any number of registries under one set of options and one deadline; safe to use from several threads.
 
-    def __init__(self, options: RegistryOptions, deadline: Deadline) -> None:
+    `pool` is what outlives this deadline; None: a pool for these calls alone, which `close` empties.
+    """
+
+    def __init__(self, options: RegistryOptions, deadline: Deadline, pool: RegistryPool | None = None) -> None:
         self.options = options
         self.deadline = deadline
+        self._own = pool is None
+        self._pool = pool or RegistryPool(options)
         self._registries: dict[Origin, tuple[Transport, Authorizer]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, but not those of a pool that others use too."""
         with self._lock:
-            for transport, _ in self._registries.values():
-                transport.close()
             self._registries.clear()
+        if self._own:
+            self._pool.close()
 
     def transport(self, repository: Repository) -> Transport:
         """Return the connections to the registry of a repository."""
@@ -127,7 +133,7 @@ class RegistryApi:
         origin = api_origin(repository, self.options)
         with self._lock:
             if origin not in self._registries:
-                transport = Transport(origin, self.options, self.deadline)
+                transport = Transport(origin, self.options, self.deadline, self._pool.registry(origin))
                 self._registries[origin] = (transport, Authorizer(transport))
             return self._registries[origin]
 

@@ -9,9 +9,7 @@ Specification: distribution's token specification; formats reference, section 3.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
@@ -24,6 +22,7 @@ from gate.registry.addresses import Target, parse_derived, require_realm
 from gate.registry.challenge import Challenge, parse_challenges
 from gate.registry.faults import status_fault
 from gate.registry.options import MAX_TOKEN_BYTES, Credential
+from gate.registry.pool import Grant
 from gate.registry.transport import Answer, Request, Transport
 
 _TOKEN_FAULT: Final = Fault(RegistryError, "REG_MALFORMED", "the token service's answer")
@@ -38,25 +37,16 @@ PUSH: Final[Actions] = ("pull", "push")
 DELETE: Final[Actions] = ("pull", "delete")
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    headers: Mapping[str, str]
-    ends: float
-
-
 class Authorizer:
-    """Keeps what one registry has granted, by repository and actions; safe to use from several threads."""
+    """Logs in at one registry, by repository and actions; what is granted is kept with the transport's registry."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._grants: dict[tuple[Repository, Actions], _Grant] = {}
-        self._credentials: dict[Repository, Credential | None] = {}
-        self._lock = threading.Lock()
+        self._held = transport.held
 
     def headers(self, repository: Repository, actions: Actions) -> Mapping[str, str]:
         """Return the headers that were granted before and still hold, or none."""
-        with self._lock:
-            grant = self._grants.get((repository, actions))
+        grant = self._held.grants.get((repository, actions))
         return grant.headers if grant and grant.ends > self._transport.deadline.clock.monotonic() else {}
 
     def answer(self, challenged: Answer, repository: Repository, actions: Actions) -> Mapping[str, str]:
@@ -68,39 +58,48 @@ class Authorizer:
         challenges = parse_challenges(challenged.header("WWW-Authenticate"))
         if not challenges:
             raise RegistryError(f"{self._transport.named} does not say how to log in", code="REG_AUTH")
-        # Held while the token is fetched, so that four layers at once ask for one token and not for four.
-        with self._lock:
-            earlier = self._grants.get((repository, actions))
-            if earlier and earlier.headers != challenged.request.credentials:
+        key = (repository, actions)
+        # A turn for each repository: four layers at once ask for one token and not for four, and a slow one delays no other.
+        with self._held.turns.take(key, self._transport.deadline, "waiting for a token"):
+            earlier = self._held.grants.get(key)
+            refused = challenged.request.credentials
+            if earlier and earlier.headers != refused:
                 return earlier.headers
+            if refused:
+                # What was accepted once is not any more: whoever keeps the login may have renewed it.
+                self._held.logins.drop(repository)
             grant = self._granted(challenges[0], challenged, repository, actions)
-            self._grants[repository, actions] = grant
+            self._held.grants.put(key, grant)
         return grant.headers
 
-    def _granted(self, challenge: Challenge, answer: Answer, repository: Repository, actions: Actions) -> _Grant:
+    def _granted(self, challenge: Challenge, answer: Answer, repository: Repository, actions: Actions) -> Grant:
         credential = self._find(repository)
         if credential and credential.registry_token:
             if not _is_token(credential.registry_token):
                 raise RegistryError(f"the token that is stored for {self._transport.named} is none", code="REG_AUTH")
-            return _Grant(_bearer(credential.registry_token), float("inf"))
+            return Grant(_bearer(credential.registry_token), float("inf"))
         if challenge.scheme == "basic":
             if not credential or not credential.password:
                 raise RegistryError(f"{self._transport.named} wants a login and none is stored for it", code="REG_AUTH")
-            return _Grant(_basic(credential), float("inf"))
+            return Grant(_basic(credential), float("inf"))
         trusted = self._transport.settings.token_hosts
         realm = parse_derived(challenge.realm, answer.request.target, self._transport.named, trusted)
         require_realm(realm, self._transport.named, trusted)
         return self._ask(realm, challenge, credential, f"repository:{repository.path}:{','.join(actions)}", actions)
 
     def _find(self, repository: Repository) -> Credential | None:
-        if repository not in self._credentials:
-            with waiting_at_most(self._transport.deadline.remaining()):
-                self._credentials[repository] = self._transport.options.credentials.find(repository)
-        return self._credentials[repository]
+        now = self._transport.deadline.clock.monotonic()
+        known = self._held.logins.get(repository)
+        if known is not None and now - known[1] < self._held.login_seconds:
+            return known[0]
+        with waiting_at_most(self._transport.deadline.remaining()):
+            found = self._transport.options.credentials.find(repository)
+        self._held.logins.put(repository, (found, now))
+        return found
 
     def _ask(
         self, realm: Target, challenge: Challenge, credential: Credential | None, scope: str, actions: Actions
-    ) -> _Grant:
+    ) -> Grant:
         asked = self._transport.deadline.clock.monotonic()
         query = {"scope": scope, **({"service": challenge.service} if challenge.service else {})}
         if credential and credential.identity_token:
@@ -130,7 +129,7 @@ class Authorizer:
         )
         return self._transport.fetch(request, MAX_TOKEN_BYTES)
 
-    def _token(self, answer: Answer, body: bytes, asked: float, actions: Actions) -> _Grant:
+    def _token(self, answer: Answer, body: bytes, asked: float, actions: Actions) -> Grant:
         if answer.status != 200:
             raise with_login_step(
                 status_fault(answer.status, body, answer.request.target.origin, "asking for a token"), actions
@@ -139,7 +138,7 @@ class Authorizer:
         token = view.optional_text("token") or view.optional_text("access_token")
         if not _is_token(token):
             raise _TOKEN_FAULT.refuse("holds no token")
-        return _Grant(_bearer(token), asked + _life_seconds(view) * _USED_PART)
+        return Grant(_bearer(token), asked + _life_seconds(view) * _USED_PART)
 
 
 def with_login_step(fault: RegistryError, actions: Actions) -> RegistryError:

@@ -1,7 +1,8 @@
 """The client of registries that the rest of the gate uses.
 
 One client has one set of options and one deadline; it may be used from several threads, and asks any number of
-registries, each with its own connections and logins.
+registries, each with its own connections and logins. Those end with the client, unless they are a pool's
+(`gate.registry.pool`): a service makes a client a request over one pool.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gate.model.reference import Repository
 from gate.registry.api import RegistryApi
 from gate.registry.attach import Attachable, Attached, AttachedAll, attach_all, list_under_tag, unlist_under_tag
 from gate.registry.options import MAX_LISTED, RegistryOptions
+from gate.registry.pool import RegistryPool
 from gate.registry.push import delete_manifest, push_blob, push_manifest
 from gate.registry.read import FetchedManifest, fetch_manifest, read_blob, resolve_tag, stream_blob
 from gate.registry.referrers import ReferrerListing, list_referrers
@@ -27,8 +29,8 @@ from gate.registry.tags import list_single
 class RegistryClient:
     """Reads, pushes and lists. Every method raises `RegistryError`; with `offline` always `REG_OFFLINE`."""
 
-    def __init__(self, options: RegistryOptions, deadline: Deadline) -> None:
-        self._api = RegistryApi(options, deadline)
+    def __init__(self, options: RegistryOptions, deadline: Deadline, pool: RegistryPool | None = None) -> None:
+        self._api = RegistryApi(options, deadline, pool)
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ from gate.codec.encodings import encode_base64
 from gate.disk.named import read_named
 from gate.errors import UsageError
 from gate.registry.addresses import require_peer
+from gate.registry.watchdog import WATCHDOG
 
 POOL_SIZE = 8
 
@@ -38,19 +39,11 @@ def cut_after(seconds: float | None, cut: Callable[[], object]) -> Iterator[None
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, _quietly, (cut,))
-    timer.daemon = True
-    timer.start()
+    watched = WATCHDOG.watch(seconds, cut)
     try:
         yield
     finally:
-        timer.cancel()
-
-
-def _quietly(cut: Callable[[], object]) -> None:
-    # The connection may have ended by itself in the same moment.
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        cut()
+        WATCHDOG.release(watched)
 
 
 class _BoundedHandshake(ssl.SSLSocket):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,9 +26,10 @@ from gate.clock import Deadline
 from gate.codec.strict_json import printable
 from gate.errors import RegistryError
 from gate.registry.addresses import Origin, Target, parse_derived, require_resolved, settings_of
-from gate.registry.connections import Connections, cut_after, trust
+from gate.registry.connections import cut_after
 from gate.registry.faults import NETWORK_ERRORS, TRANSIENT_STATUSES, TransientError, network_fault, status_fault
 from gate.registry.options import MAX_ERROR_BYTES, MAX_REDIRECTS, RegistryOptions
+from gate.registry.pool import HeldRegistry
 from gate.registry.proxies import proxy_for
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE"]
@@ -146,23 +146,24 @@ class Answer:
 
 
 class Transport:
-    """Sends requests to one registry (`named`) and to where it points; safe to use from several threads."""
+    """Sends requests to one registry (`named`) and to where it points; safe to use from several threads.
 
-    def __init__(self, named: Origin, options: RegistryOptions, deadline: Deadline) -> None:
+    It has one deadline; `held` is what outlives it, None: nothing does.
+    """
+
+    def __init__(
+        self, named: Origin, options: RegistryOptions, deadline: Deadline, held: HeldRegistry | None = None
+    ) -> None:
         self.named = named
         self.options = options
         self.settings = settings_of(named, options)
         self.deadline = deadline
+        self.held = held or HeldRegistry(named, options)
         self._random = secrets.SystemRandom()
-        self._connections: dict[bool, Connections] = {}
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
-        with self._lock:
-            for connections in self._connections.values():
-                connections.close()
-            self._connections.clear()
+        self.held.close()
 
     def fetch(self, request: Request, limit_bytes: int) -> tuple[Answer, bytes]:
         """Send a request and read its whole body, within the time for one request; a broken body is tried again."""
@@ -236,7 +237,7 @@ class Transport:
         own = {"User-Agent": self.options.user_agent, "Accept-Encoding": "identity"}
         with _opened(request.body) as (body, lengths):
             try:
-                return self._connections_to(target).through(proxy).urlopen(
+                return self.held.connections_to(target).through(proxy).urlopen(
                     request.method, target.url, headers={**own, **lengths, **request.headers, **request.credentials},
                     body=body, redirect=False, retries=False, preload_content=False, decode_content=False,
                     timeout=Timeout(connect=min(self.options.connect_seconds, stall), read=stall),
@@ -244,22 +245,6 @@ class Transport:
             except NETWORK_ERRORS as error:
                 late = deadline.expired or deadline.clock.monotonic() - started >= stall
                 raise network_fault(error, target.origin, timed_out=late) from error
-
-    def _connections_to(self, target: Target) -> Connections:
-        """Return the connections to the named host or to derived ones; each are made when they are first needed."""
-        with self._lock:
-            if target.derived not in self._connections:
-                vouched = self.settings.token_hosts or self.settings.blob_hosts
-                plain = self.named.scheme == "http" and not target.derived and not vouched
-                context = (
-                    None if plain else trust(self.settings.ca_file or self.options.ca_file, self._certificate(target))
-                )
-                self._connections[target.derived] = Connections(public_only=target.derived, context=context)
-            return self._connections[target.derived]
-
-    def _certificate(self, target: Target) -> Path | None:
-        """Return the client's certificate, which is shown to the named registry alone."""
-        return None if target.derived else self.settings.client_certificate
 
     def _retry_after(self, text: str) -> float | None:
         """Return the seconds of a `Retry-After`, which is a number or a date; None where it is neither."""
