@@ -42,6 +42,11 @@ class RegistrySource:
         """Return the same source, which lists however many attachments there are."""
         return RegistrySource(self._client, self._repository, self._digest, most_listed=MAX_ENTRIES)
 
+    @property
+    def repository(self) -> Repository:
+        """Return the repository that is read."""
+        return self._repository
+
     def root(self) -> FetchedManifest:
         """Return the manifest or index of the digest; raises `RegistryError`."""
         return self._fetch_image(self._digest)

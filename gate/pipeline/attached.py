@@ -10,11 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gate.images.kept_attachments import RememberingReader
 from gate.images.registry_source import RegistrySource
 from gate.model.reference import ArchiveReference, LayoutReference, RegistryReference
 
 if TYPE_CHECKING:
     from gate.images.image_source import AttachmentReader, ImageSource
+    from gate.images.kept_attachments import ContentMemory
     from gate.model.digest import Digest
     from gate.model.reference import Reference, Repository
     from gate.registry.client import RegistryClient
@@ -42,6 +44,14 @@ def attachment_places(
     others = (attachment_target(reference, registry), attachment_target(reference, registry, named))
     distinct = dict.fromkeys(other for other in others if other is not None)
     return (source, *(RegistrySource(client, other, digest) for other in distinct))
+
+
+def remembering(places: tuple[AttachmentReader, ...], memory: ContentMemory) -> tuple[AttachmentReader, ...]:
+    """Return the same places, of which those in registries take from memory what has a digest."""
+    return tuple(
+        RememberingReader(place, memory, str(place.repository)) if isinstance(place, RegistrySource) else place
+        for place in places
+    )
 
 
 def place_of(reference: Reference) -> str:

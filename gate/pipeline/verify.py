@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gate.model.policy_signers import Signer
     from gate.model.reference import Repository
     from gate.model.trust import Trust
+    from gate.pipeline.shared import Shared
 
 _NEEDED: Final = "gate verify REFERENCE --key gate.pub --policy sha256:..., or --requirement FILE"
 _WORKERS: Final = 4
@@ -92,11 +93,13 @@ def answer_about(reference: str, options: VerifyOptions, *, clock: Clock | None 
     return answer
 
 
-def admit(reference: str, options: VerifyOptions, *, clock: Clock | None = None) -> Admission:
+def admit(
+    reference: str, options: VerifyOptions, *, clock: Clock | None = None, shared: Shared | None = None
+) -> Admission:
     """Answer whether one digest may be let in, with every candidate that was set aside.
 
     Where the requirement names platforms and the digest is an index, the answer is that of its children: the first refusal,
-    or the first admission.
+    or the first admission. `shared` is what outlives this call; None: nothing does.
 
     Raises:
         ReferenceRefusedError: a tag, or an image that no entry of the requirement is about.
@@ -115,7 +118,7 @@ def admit(reference: str, options: VerifyOptions, *, clock: Clock | None = None)
         expect_time=partial(deadline.check, "verifying what is attached"),
     )
     with ExitStack() as opened:
-        found = list(_attachments(parsed, platforms, rule.attestations_in, options, deadline, opened))
+        found = list(_attachments(parsed, platforms, rule.attestations_in, options, deadline, opened, shared))
     admissions = [judge(attachments, now=used.now()) for attachments in found]
     set_aside = tuple(item for admission in admissions for item in admission.set_aside)
     chosen = next((admission for admission in admissions if not admission.admitted), admissions[0])
@@ -168,6 +171,7 @@ def _attachments(
     options: VerifyOptions,
     deadline: Deadline,
     opened: ExitStack,
+    shared: Shared | None,
 ) -> Iterator[Attachments]:
     """Return what is attached to the digest, or to each judged child of an index, with the image and `elsewhere`."""
     if options.attestation_file is not None:
@@ -175,18 +179,22 @@ def _attachments(
         return
     from gate.images.attachments import collect_everywhere  # noqa: PLC0415 - loads the registry client
     from gate.images.open_source import open_source  # noqa: PLC0415
-    from gate.pipeline.attached import attachment_places  # noqa: PLC0415
+    from gate.pipeline.attached import attachment_places, remembering  # noqa: PLC0415
     from gate.registry.client import RegistryClient  # noqa: PLC0415
 
     digest = _asked_digest(reference)
     registry = replace(options.registry, offline=options.offline)
-    client = opened.enter_context(RegistryClient(registry, deadline))
+    registries = shared.registries if shared is not None else None
+    client = opened.enter_context(RegistryClient(registry, deadline, registries))
     source = open_source(reference, client)
-    pool = opened.enter_context(ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments"))
+    pool = shared.executor if shared is not None else opened.enter_context(_own_threads())
     for judged in _judged(source, digest, platforms):
-        yield collect_everywhere(
-            attachment_places(reference, source, judged, client, registry, elsewhere), judged, pool
-        )
+        places = attachment_places(reference, source, judged, client, registry, elsewhere)
+        yield collect_everywhere(remembering(places, shared.memory) if shared is not None else places, judged, pool)
+
+
+def _own_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gate-attachments")
 
 
 def _judged(source: ImageSource, digest: Digest | None, platforms: tuple[Platform, ...]) -> tuple[Digest, ...]:

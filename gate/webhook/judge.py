@@ -9,10 +9,12 @@ Specification: DESIGN, section 6; attacks K09, K14, K16 to K18.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gate.clock import Clock, Deadline
@@ -27,17 +29,20 @@ from gate.errors import (
 from gate.model.reference import RegistryReference, parse_reference
 from gate.model.requirement import ImageRequirement, Mode, Requirement
 from gate.pipeline.demand import requirement_for
+from gate.pipeline.shared import Shared
 from gate.pipeline.verify import admit
 from gate.webhook.answers import Answers, KeptAnswer, key_of, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gate.model.reference import Repository
     from gate.pipeline.demand import Admission
     from gate.pipeline.verify_options import VerifyOptions
 
-WORKERS: Final = 16
+# Look-ups at once, and of one repository: one that is slow leaves threads to the others (attack K17).
+WORKERS: Final = 48
+AT_ONCE: Final = 4
 # How long an answer counts before it is looked at again, so that a newer FAILED verdict is seen.
 LOOK_AGAIN: Final = timedelta(minutes=5)
 # How long a registry may be away before what was right is no longer believed; bounds also what could end meanwhile.
@@ -60,6 +65,14 @@ class ImageAnswer:
         return self.refusal is not None and self.mode is Mode.ENFORCE
 
 
+@dataclass(slots=True)
+class _Turns:
+    """The look-ups of one repository: how many run, and those that wait for one to end."""
+
+    running: int = 0
+    waiting: deque[Callable[[], None]] = field(default_factory=deque)
+
+
 @dataclass(slots=True, kw_only=True)
 class Judge:
     """Answers about images; `options` say how registries are talked to, `look_again` how old an answer may be."""
@@ -70,15 +83,25 @@ class Judge:
     look_again: timedelta = LOOK_AGAIN
     answers: Answers = field(default_factory=Answers)
     lookups: int = 0
+    shared: Shared | None = None
     _flights: dict[bytes, Future[KeptAnswer]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _workers: ThreadPoolExecutor = field(
+    _turns: dict[Repository, _Turns] = field(default_factory=dict)
+    workers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="gate-admission")
     )
 
+    def __post_init__(self) -> None:
+        """Make what outlives a request, unless another judge's is taken over."""
+        if self.shared is None:
+            registry = replace(self.options.registry, offline=self.options.offline)
+            self.shared = Shared(registry, clock=self.clock)
+
     def close(self) -> None:
         """End the look-ups; those that run end with their own deadlines."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        self.workers.shutdown(wait=False, cancel_futures=True)
+        if self.shared is not None:
+            self.shared.close()
 
     def judge(self, references: Sequence[str], namespace: str, deadline: Deadline) -> tuple[ImageAnswer, ...]:
         """Answer about each distinct reference, in order; asks about all of them at the same time."""
@@ -131,15 +154,18 @@ class Judge:
         )
 
     def _start(self, plan: _Plan, deadline: Deadline) -> _Flight:
-        futures = [self._future(plan, demanded, deadline) for demanded in plan.entries]
+        futures = [(self._key(plan, demanded[0]), self._future(plan, demanded, deadline)) for demanded in plan.entries]
         return _Flight(plan=plan, futures=futures)
+
+    def _key(self, plan: _Plan, requirement: Requirement) -> bytes:
+        if plan.parsed.digest is None:
+            raise InternalError("a tag was to be looked up")
+        return key_of(plan.parsed.digest, plan.parsed.repository, requirement.digest)
 
     def _future(
         self, plan: _Plan, demanded: tuple[Requirement, ImageRequirement], deadline: Deadline
     ) -> Future[KeptAnswer]:
-        if plan.parsed.digest is None:
-            raise InternalError("a tag was to be looked up")
-        key = key_of(plan.parsed.digest, plan.parsed.repository, demanded[0].digest)
+        key = self._key(plan, demanded[0])
         now = self.clock.now()
         kept = self.answers.find(key, now)
         if kept is not None and now < kept.again:
@@ -147,14 +173,36 @@ class Judge:
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
-                flight = self._workers.submit(self._look_up, key, plan, demanded, kept, deadline)
-                self._flights[key] = flight
-                flight.add_done_callback(lambda _: self._land(key))
+                flight = self._flights[key] = Future()
+                look_up = partial(self._look_up, key, plan, demanded, kept, deadline)
+                turns = self._turns.setdefault(plan.parsed.repository, _Turns())
+                turns.waiting.append(partial(self._fly, key, plan.parsed.repository, flight, look_up))
+                self._begin(turns)
         return flight
 
-    def _land(self, key: bytes) -> None:
-        with self._lock:
-            self._flights.pop(key, None)
+    def _begin(self, turns: _Turns) -> None:
+        """Begin what waits for a repository, at most so many at once; the lock is held."""
+        while turns.waiting and turns.running < AT_ONCE:
+            turns.running += 1
+            self.workers.submit(turns.waiting.popleft())
+
+    def _fly(
+        self, key: bytes, repository: Repository, flight: Future[KeptAnswer], look_up: Callable[[], KeptAnswer]
+    ) -> None:
+        """Answer a flight's waiters with what the look-up says or raises, and let the next one begin."""
+        try:
+            flight.set_result(look_up())
+        except BaseException as error:
+            flight.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                self._flights.pop(key, None)
+                turns = self._turns[repository]
+                turns.running -= 1
+                self._begin(turns)
+                if not turns.running:
+                    del self._turns[repository]
 
     def _look_up(
         self,
@@ -171,7 +219,9 @@ class Judge:
         )
         now = self.clock.now()
         try:
-            admission = admit(f"{plan.parsed.repository}@{plan.parsed.digest}", options, clock=self.clock)
+            admission = admit(
+                f"{plan.parsed.repository}@{plan.parsed.digest}", options, clock=self.clock, shared=self.shared
+            )
             answer = self._answer(admission, entry, now)
         except RefusedError as error:
             answer = refused(error, now)
@@ -201,11 +251,15 @@ class Judge:
     def _finish(self, flight: _Flight, deadline: Deadline) -> ImageAnswer:
         """Wait for every document's answer: the first refusal decides."""
         plan, verdicts = flight.plan, []
-        for future in flight.futures:
+        for key, future in flight.futures:
             try:
                 kept = future.result(timeout=max(deadline.remaining(), 0.0))
             except FutureTimeoutError:
-                return replace(plan.answer(), refusal=_too_late())
+                # A registry that hangs is away: what was right before holds until its own end.
+                known = self.answers.find(key, self.clock.now())
+                if known is None or known.refusal is not None:
+                    return replace(plan.answer(), refusal=_too_late())
+                kept = known
             except GateError as error:
                 return replace(plan.answer(), refusal=error)
             if kept.refusal is not None:
@@ -228,7 +282,7 @@ class _Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flight:
     plan: _Plan
-    futures: list[Future[KeptAnswer]]
+    futures: list[tuple[bytes, Future[KeptAnswer]]]
 
 
 def _strictest(entries: Iterable[ImageRequirement]) -> Mode:

@@ -18,6 +18,7 @@ import uvicorn
 
 from gate.errors import GateError, UsageError
 from gate.settings.opening import read_requirement
+from gate.webhook.answers import Answers
 from gate.webhook.judge import Judge
 from gate.webhook.service import Service
 
@@ -117,7 +118,6 @@ class _Watcher(threading.Thread):
         super().__init__(name="gate-files", daemon=True)
         self._options, self._service, self._context = options, service, context
         self._ended = threading.Event()
-        self._documents = _state(options.requirements)
         self._certificates = _state(self._certificate_files())
 
     def run(self) -> None:
@@ -134,17 +134,14 @@ class _Watcher(threading.Thread):
         self._ended.set()
 
     def _look_at_documents(self) -> str:
-        state = _state(self._options.requirements)
-        if state == self._documents:
-            return ""
+        # Read each time: a key or a trusted root that a document points to may have changed, and the document not.
         try:
             requirements = _read(self._options.requirements)
         except GateError as error:
             return f"a requirement is not used: {error.code} {error}"
-        self._documents = state
         old = self._service.judge
-        # Answers are kept by the requirement's digest: those under an old one are never asked for again.
-        self._service.judge = replace_judge(old, requirements)
+        if requirements != old.requirements:
+            self._service.judge = replace_judge(old, requirements)
         return ""
 
     def _look_at_certificates(self) -> str:
@@ -166,14 +163,21 @@ class _Watcher(threading.Thread):
 
 
 def replace_judge(old: Judge, requirements: tuple[Requirement, ...]) -> Judge:
-    """Return a judge under other requirements that keeps what the old one knows."""
+    """Return a judge under other requirements that keeps what the old one knows.
+
+    Answers are kept by the digest of the document. Where a document stayed and what it points to did not, none may stay.
+    """
+    before = {item.digest for item in old.requirements}
+    pointed = any(item.digest in before and item not in old.requirements for item in requirements)
     return Judge(
         requirements=requirements,
         options=replace(old.options),
         clock=old.clock,
         look_again=old.look_again,
-        answers=old.answers,
+        answers=Answers() if pointed else old.answers,
         lookups=old.lookups,
+        shared=old.shared,
+        workers=old.workers,
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _FAULT: Final = Fault(AdmissionRequestError, "ADM_MALFORMED", "the request")
 _MOST_REFERENCES: Final = 100
+_MOST_AT_ONCE: Final = 256
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class Service:
     deadline: timedelta
     counts: Counts = field(default_factory=Counts)
     unready: str = ""
+    # Of its own, and many: those that wait for a registry must not keep waiting those that are answered from memory.
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="gate-request")
+    )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,7 +103,7 @@ class Service:
         if body is None:
             return 413, _TEXT, f"expected at most {MAX_BYTES} bytes\n".encode()
         try:
-            return 200, _JSON, await asyncio.to_thread(answer_to, body)
+            return 200, _JSON, await asyncio.get_running_loop().run_in_executor(self.threads, answer_to, body)
         except Exception:  # noqa: BLE001 - the outermost edge of a server, which fails closed
             _LOG.exception("a request could not be answered")
             self.counts.answered["failed"] += 1
