@@ -51,7 +51,7 @@ class RegistryApi:
         self.options = options
         self.deadline = deadline
         self._own = pool is None
-        self._pool = pool or RegistryPool(options)
+        self._pool = pool if pool is not None else RegistryPool(options)
         self._registries: dict[Origin, tuple[Transport, Authorizer]] = {}
         self._lock = threading.Lock()
 
@@ -105,7 +105,7 @@ class RegistryApi:
         for _ in range(2):
             if answer.status != 401 or answer.request.target.origin != transport.named:
                 return answer
-            answer.close()
+            answer.drain()
             headers = authorizer.answer(answer, call.repository, call.actions)
             answer = transport.send(self._request(call, headers), deadline)
             if not _asks_for_more(answer):

@@ -30,7 +30,8 @@ from gate.errors import UsageError
 from gate.registry.addresses import require_peer
 from gate.registry.watchdog import WATCHDOG
 
-POOL_SIZE = 8
+# As many as a service asks one registry at once; more are opened where they are needed and not kept.
+POOL_SIZE = 32
 
 
 @contextlib.contextmanager

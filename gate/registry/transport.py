@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -81,6 +81,11 @@ class Answer:
         """Return the connection up."""
         self._response.close()
         self._response.release_conn()
+
+    def drain(self) -> None:
+        """Read a short body to its end, so that the connection serves on; a long or broken one ends it."""
+        with suppress(RegistryError, TransientError):
+            self.read(MAX_ERROR_BYTES)
 
     def chunks(self, limit_bytes: int, *, limit_code: str = "LIMIT_RESPONSE") -> Iterator[bytes]:
         """Read the body as it comes.
