@@ -10,7 +10,7 @@ READY := .venv/.installed
 WORKERS ?= 2
 HOURS ?= 1
 
-.PHONY: help demo test lint load bench bench-secrets fuzz docs oracles tools lock clean
+.PHONY: help demo test lint load bench bench-policies bench-secrets fuzz docs oracles tools lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,11 @@ bench-secrets: $(READY) ## Measure the search for secrets beside its peers; writ
 
 oracles: $(READY) ## Compare gate refs with BuildKit's and Compose's own parsers; PATHS=... measures real files
 	@$(BIN)/python -m tools.references $(PATHS)
+
+bench-policies: $(READY) ## Judge ordinary images under each shipped policy; writes docs/policies.md
+	@echo "bench-policies: building images of today's packages, and judging each"
+	@$(BIN)/python -m tools.build trivy grype >/dev/null
+	@$(BIN)/python -m bench.policies --write
 
 docs: $(READY) ## Write the generated pages: docs/cli.md, docs/reasons.md
 	@$(BIN)/python -m tools.docs

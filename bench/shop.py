@@ -69,11 +69,11 @@ class Shop:
 def open_shop(root: Path) -> Iterator[Shop]:
     """Set everything up below `root`, an empty folder, and run the registry as long as the shop is open."""
     programs = built_programs(("olareg", "cosign")) | {name: scanners_dir() / name for name in ("trivy", "grype")}
-    scene = Scene(directory=root, environment=_environment(root, programs))
+    scene = Scene(directory=root, environment=environment_of(root, programs))
     inherited = dict(os.environ)
     scene.timed([GATE, "tools", "install"], settings={**inherited, **scene.environment, "HOME": str(Path.home())})
     _make_keys(scene)
-    _import_databases(scene, programs["grype"])
+    import_databases(scene, programs["grype"])
     layouts = {size: large_image(size) for size in SIZES_MB}
     with running_registry(programs["olareg"], root / "registry") as host:
         digests = {size: _push(layout, host, size) for size, layout in layouts.items()}
@@ -94,7 +94,8 @@ def large_image(size_mb: int) -> Path:
     return layout
 
 
-def _environment(root: Path, programs: Mapping[str, Path]) -> dict[str, str]:
+def environment_of(root: Path, programs: Mapping[str, Path]) -> dict[str, str]:
+    """Return the environment of a gate whose places are below `root`, with these pinned scanners."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {
         **kept,
@@ -131,7 +132,8 @@ def _make_keys(scene: Scene) -> None:
         scene.timed([GATE, "keys", "generate", "keys", "--name", name])
 
 
-def _import_databases(scene: Scene, grype: Path) -> None:
+def import_databases(scene: Scene, grype: Path) -> None:
+    """Build the demonstration databases of this day, and import them."""
     built = build_databases(scene.directory / "advisories", datetime.now(UTC), grype)
     for source in (built.out / "trivy", built.out / "artifacts/grype/v6/vulnerability-db.tar.gz"):
         scene.timed([GATE, "db", "import", str(source)])

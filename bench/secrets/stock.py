@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.secrets.stock_images import StockImage
-from tools.images.layout import ImageConfig, image, layer_of_tar, write_layout
+from tools.images.layout import ImageConfig, Layer, image, layer_of_tar, write_layout
 
 IMAGES_FOLDER: Final = "images"
 FILES_FOLDER: Final = "files"
@@ -37,7 +37,7 @@ def build_stock(folder: Path, images: Iterable[StockImage]) -> tuple[str, ...]:
     """Make what is not there yet, and give the names of the images that are there."""
     made = []
     for one in images:
-        missing = _missing(one)
+        missing = missing_programs(one)
         if missing:
             print(f"stock: {missing} is not here, so {one.name} is left out")
             continue
@@ -48,24 +48,39 @@ def build_stock(folder: Path, images: Iterable[StockImage]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def _missing(one: StockImage) -> str:
+def missing_programs(one: StockImage) -> str:
+    """Return the names of the programs that an image needs and that are not there, or ""."""
     wanted = {"mmdebstrap": True, "npm": bool(one.npm), "mvn": bool(one.jars), "go": bool(one.modules)}
     return ", ".join(program for program, is_wanted in wanted.items() if is_wanted and shutil.which(program) is None)
 
 
-def _make(folder: Path, kept: Path, one: StockImage) -> None:
+def image_layers(kept: Path, one: StockImage) -> list[Layer]:
+    """Return the layers of an image: Debian's packages, and what the registries of languages add; downloads stay in `kept`."""
+    return _layers(kept, *_laid_out(kept, one))
+
+
+def _layers(kept: Path, base: Path, added: Path) -> list[Layer]:
+    return [layer_of_tar(path.read_bytes(), level=1) for path in (base, *_packed(kept, added))]
+
+
+def _laid_out(kept: Path, one: StockImage) -> tuple[Path, Path]:
     kept.mkdir(parents=True, exist_ok=True)
-    base = _debian(folder / "downloads", one)
+    base = _debian(kept.parent, one)
     added = kept / "added"
     shutil.rmtree(added, ignore_errors=True)
     _install(kept, added, one)
+    return base, added
+
+
+def _make(folder: Path, kept: Path, one: StockImage) -> None:
+    base, added = _laid_out(kept, one)
     files = folder / FILES_FOLDER / one.name
     shutil.rmtree(files, ignore_errors=True)
     with tarfile.open(base) as tar:
         # Devices cannot be made by everybody, and hold nothing.
         tar.extractall(files, [member for member in tar if member.isreg() or member.isdir()], filter="tar")
     shutil.copytree(added, files, dirs_exist_ok=True)
-    layers = [layer_of_tar(path.read_bytes(), level=1) for path in (base, *_packed(kept, added))]
+    layers = _layers(kept, base, added)
     unfinished = folder / IMAGES_FOLDER / f".{one.name}"
     shutil.rmtree(unfinished, ignore_errors=True)
     write_layout(unfinished, image(layers, ImageConfig(created=_CREATED)))
