@@ -31,8 +31,8 @@ _POD_SPECS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("batch", "Job"): ("spec", "template", "spec"),
 }
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
-# A block device of Ceph is named by `image` too.
-_NO_IMAGES: Final = ("rbd",)
+# A block device of Ceph is named by `image` too, and a label may have any name.
+_NO_IMAGES: Final = ("rbd", "nodeSelector", "matchLabels")
 _DEEPEST: Final = 40
 
 
@@ -42,6 +42,11 @@ class PodImage:
 
     path: str
     reference: str
+
+    @property
+    def kind(self) -> str:
+        """Say whether it is run or only mounted: one that is mounted has not been asked about as one that runs."""
+        return "volume" if ".volumes[" in self.path else "container"
 
 
 def images_of(group: str, kind: str, value: JsonValue, custom: Sequence[CustomResource] = ()) -> tuple[PodImage, ...]:
@@ -124,7 +129,7 @@ def _refuse_unknown(value: JsonValue, path: str, depth: int) -> None:
         for name, item in value.items():
             if name in _NO_IMAGES or (name == "metadata" and depth == 0):
                 continue
-            if name.lower() in {"image", "imagereference", "imageref"} and item is not None:
+            if _could_be_image(name) and item is not None:
                 raise AdmissionRequestError(
                     "a field that could be an image is not known",
                     code="ADM_IMAGE_FIELD",
@@ -132,6 +137,10 @@ def _refuse_unknown(value: JsonValue, path: str, depth: int) -> None:
                     seen=f"{path}.{name}",
                 )
             _refuse_unknown(item, f"{path}.{name}", depth + 1)
+
+
+def _could_be_image(name: str) -> bool:
+    return name.lower().endswith(("image", "images", "imagereference", "imageref", "imagename"))
 
 
 def _custom(value: JsonValue, names: Sequence[str], path: str) -> Iterator[PodImage]:

@@ -19,6 +19,7 @@ from gate.webhook.pod_images import PodImage, images_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gate.codec.strict_json import JsonValue
     from gate.model.requirement import CustomResource
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -77,6 +78,18 @@ def parse_review(data: bytes, custom: Sequence[CustomResource] = ()) -> Review:
     )
 
 
+def _without_state(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: item for name, item in value.items() if name not in {"metadata", "status"}}
+
+
+def _running(group: str, kind: str, value: JsonValue, custom: Sequence[CustomResource]) -> set[tuple[str, str]]:
+    """Return the images of the old object; of one whose images are not known none counts as running."""
+    try:
+        return {(image.kind, image.reference) for image in images_of(group, kind, value, custom)}
+    except AdmissionRequestError:
+        return set()
+
+
 def _uid(request: ObjectView) -> str:
     uid = request.text("uid")
     if not uid or len(uid) > 100:
@@ -93,13 +106,17 @@ def _started(
     value = request.fields.get("object")
     if not isinstance(value, dict) or not value:
         raise request.refuse("object", "is missing", expected="the object that is written", seen="nothing")
-    found = images_of(group, name, value, custom)
+    before = request.fields.get("oldObject")
     if operation == "UPDATE":
-        before = request.fields.get("oldObject")
         if not isinstance(before, dict) or not before:
             raise request.refuse("oldObject", "is missing", expected="the object as it was", seen="nothing")
-        running = {image.reference for image in images_of(group, name, before, custom)}
-        found = tuple(image for image in found if image.reference not in running)
+        # A label, a finalizer that ends, a status: whatever the object is, nothing starts, and nothing may keep it from ending.
+        if _without_state(value) == _without_state(before):
+            return ()
+    found = images_of(group, name, value, custom)
+    if operation == "UPDATE":
+        running = _running(group, name, before, custom)
+        found = tuple(image for image in found if (image.kind, image.reference) not in running)
     distinct = {image.reference for image in found}
     if len(distinct) > MOST_IMAGES:
         raise AdmissionRequestError(

@@ -7,8 +7,10 @@ A new file counts whole or not at all: what is refused leaves the old one in pla
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
+import tempfile
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from gate.webhook.judge import Judge
 from gate.webhook.service import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from gate.model.requirement import Requirement
@@ -111,6 +114,19 @@ def _tls(options: ServeOptions) -> ssl.SSLContext:
     return context
 
 
+@contextlib.contextmanager
+def _snapshot(options: ServeOptions) -> Iterator[ServeOptions]:
+    """Yield options that name private copies of certificate and key: what is tried is what is used, whatever is swapped."""
+    with tempfile.TemporaryDirectory(prefix="gate-tls-") as folder:
+        copies = {}
+        for name in ("certificate", "private_key"):
+            source: Path | None = getattr(options, name)
+            if source is not None:
+                copies[name] = Path(folder, name)
+                copies[name].write_bytes(source.read_bytes())
+        yield replace(options, **copies)  # type: ignore[arg-type]
+
+
 class _Watcher(threading.Thread):
     """Looks at files, and puts in what changed and holds."""
 
@@ -149,9 +165,10 @@ class _Watcher(threading.Thread):
         if self._context is None or state == self._certificates:
             return ""
         try:
-            _tls(self._options)
-            if self._options.certificate is not None:
-                self._context.load_cert_chain(self._options.certificate, self._options.private_key)
+            with _snapshot(self._options) as taken:
+                _tls(taken)
+                if taken.certificate is not None:
+                    self._context.load_cert_chain(taken.certificate, taken.private_key)
         except (UsageError, OSError, ssl.SSLError) as error:
             return f"a certificate is not used: {error}"
         self._certificates = state

@@ -130,6 +130,32 @@ def test_k03_an_update_is_judged_by_the_images_that_it_brings(service: RunningSe
     assert codes(service.answer(review(pod(bad), operation="UPDATE", old=None))) == "ADM_MALFORMED"
 
 
+def test_an_update_that_starts_nothing_keeps_no_object_from_ending(
+    service: RunningService, good: str, bad: str
+) -> None:
+    unknown = pod(good, sandbox={"image": "evil.example/x:1"})
+    ended = json.loads(json.dumps(unknown))
+    ended["metadata"]["finalizers"] = []
+    ended["status"] = {"phase": "Succeeded"}
+    assert service.answer(review(ended, operation="UPDATE", old=unknown))["allowed"] is True
+    changed = pod(bad, sandbox={"image": "evil.example/x:1"})
+    assert service.answer(review(changed, operation="UPDATE", old=unknown))["allowed"] is False
+    # What an old object had in a place that nobody knows counts as nothing.
+    assert service.answer(review(pod(bad), operation="UPDATE", old=changed))["allowed"] is False
+
+
+def test_an_image_that_was_only_mounted_is_judged_before_it_runs(service: RunningService, good: str, bad: str) -> None:
+    volume = [{"name": "v", "image": {"reference": bad}}]
+    assert service.answer(review(pod(bad), operation="UPDATE", old=pod(good, volumes=volume)))["allowed"] is False
+
+
+def test_k02_names_that_end_like_an_image_are_refused_and_labels_are_not(service: RunningService, good: str) -> None:
+    for name in ("debugImage", "imageName", "sidecarImages"):
+        assert codes(service.answer(review(pod(good, **{name: "evil.example/x:1"})))) == "ADM_IMAGE_FIELD"
+    assert service.answer(review(pod(good, nodeSelector={"image": "fast"})))["allowed"] is True
+    assert service.answer(review(pod(good, imagePullSecrets=[{"name": "x"}])))["allowed"] is True
+
+
 def test_k05_k06_k07_nothing_that_the_object_says_of_itself_counts(service: RunningService, bad: str) -> None:
     forged = pod(bad)
     forged["metadata"] |= {
