@@ -48,7 +48,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "db": ("gate.cli.db:db", "Keep the scanners' databases."),
     "cache": ("gate.cli.cache:cache", "List and prune the local store of blobs."),
     "record": ("gate.cli.record:record_group", "Make, check and repair the record of all verdicts."),
-    "audit": ("gate.cli.audit:audit", "Ask the record, and prove that it was not altered."),
+    "audit": ("gate.cli.audit:audit", "Ask the record of all verdicts, and prove that it was not altered."),
     "explain": ("gate.cli.explain:explain", "Say what a reason code means and what to do."),
     "doctor": ("gate.cli.doctor:doctor", "Prove that everything that a check needs works."),
     "completion": ("gate.cli.completion:completion", "Print the completion script of a shell."),

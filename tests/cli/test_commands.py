@@ -33,6 +33,8 @@ def test_there_are_the_commands_of_this_release_and_no_other() -> None:
             "tools install", "tools list", "tools verify", "trust show", "trust update", "trust import", "verify-bundle",
             "db status", "db update", "db import", "db export", "cache list", "cache prune", "secrets scan",
             "record migrate", "record status", "record repair",
+            "audit checkpoint", "audit diff", "audit export", "audit list", "audit prove",
+            "audit replay", "audit show", "audit verify", "audit verify-proof",
             "requirement init", "requirement validate", "requirement explain", "version",
         )
     ) == LEAVES  # fmt: skip

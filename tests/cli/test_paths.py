@@ -16,7 +16,9 @@ from tools.images.layout import ImageConfig, image, layer, write_blob, write_lay
 
 # What is made where nothing is, and `doctor`, which says of each thing that is wrong.
 WRITTEN = {
-    ("attest show", "--save"), ("db export", ""), ("policy init", ""), ("requirement init", ""), ("keys generate", ""),
+    ("attest show", "--save"),
+    ("audit export", ""), ("audit export", "--tiles"), ("db export", ""),
+    ("policy init", ""), ("requirement init", ""), ("keys generate", ""),
     ("doctor", "--key"),
 }  # fmt: skip
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
