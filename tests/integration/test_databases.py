@@ -255,13 +255,13 @@ def test_a_file_that_is_no_database_is_refused(grype: PinnedTool, tmp_path: Path
 
 
 def test_a_place_without_a_database_is_refused(tmp_path: Path) -> None:
-    for source in (tmp_path, tmp_path / "absent"):
+    for source, expected in ((tmp_path, "DB_SOURCE"), (tmp_path / "absent", "REF_PATH")):
         code = refusal(
             lambda source=source: import_databases(  # type: ignore[misc]
                 tmp_path / "s", source, digest=None, grype=None, deadline=deadline()
             )
         )
-        assert code == "DB_SOURCE"
+        assert code == expected
 
 
 def test_a_damaged_layout_is_refused(built: BuiltDatabases, tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ import pytest
 
 from tools.build import BuildError, Recipe, build, built_path, main, read_recipes
 
-NAMES = {"actionlint", "kube-apiserver", "trivy", "grype", "cosign", "olareg", "slsa-verifier", "policy-tester"}
+NAMES = {
+    "actionlint",
+    "kube-apiserver",
+    "trivy",
+    "grype",
+    "cosign",
+    "olareg",
+    "slsa-verifier",
+    "policy-tester",
+    "tessera-fsck",
+}
 # Stands in for Go: writes what it was given to the file after -o, as a compiler would, or ends with an error.
 GO = """#!/bin/sh
 [ "$1" = env ] && { echo go9.99.0; exit 0; }
