@@ -23,11 +23,10 @@ from gate.cli.common import (
 )
 from gate.cli.environment import password_source
 from gate.cli.environment import registry_options as registry_settings
-from gate.cli.images import asked_images, images_options
+from gate.cli.images import asked_images, images_options, require_one
 from gate.cli.signers import loading_beside, open_signer, timestamp_option
 from gate.cli.types import EXIT_CODE, PLACE, PLATFORM, REPOSITORY, SEVERITIES
 from gate.cli.verdict import environments_option, fail_key_option, judged, written_options
-from gate.errors import UsageError
 from gate.model.severity import Severity
 from gate.pipeline.options import AdHoc, CheckOptions
 from gate.report.codes import worst_exit_code
@@ -176,8 +175,7 @@ def check(
     files = (("--attestation", attestation), ("--dsse", dsse), ("--unsigned-verdict", unsigned_verdict))
     asked = asked_images(references, images, named_at)
     for option, file in files:
-        if file is not None and len(asked) > 1:
-            raise UsageError(f"{option} is for one image", expected="one reference", seen=f"{len(asked)} references")
+        require_one(option, file, asked)
     password = password_source(key_password_file)
     registry = registry_settings(authfile=authfile, plain_http=plain_http, ca_file=ca_file, offline=common.offline)
     opened = partial(open_signer, password=password, common=common, registry=registry, timestamp=timestamp)

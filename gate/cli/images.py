@@ -75,6 +75,12 @@ def asked_images(references: tuple[str, ...], file: Path | None, named_at: Named
     return distinct
 
 
+def require_one(option: str, value: object, asked: tuple[Asked, ...]) -> None:
+    """Refuse an option whose file is of one image where several are asked about; raises UsageError."""
+    if value is not None and len(asked) > 1:
+        raise UsageError(f"{option} is for one image", expected="one reference", seen=f"{len(asked)} references")
+
+
 def _listed(file: Path, named_at: NamedAt | None) -> Iterator[Asked]:
     for number, line in enumerate(_text(file).splitlines(), 1):
         reference = _COMMENT.sub("", line).strip()

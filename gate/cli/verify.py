@@ -13,7 +13,7 @@ from gate.cli.common import Common, image_report_options, record_option, registr
 from gate.cli.demands import accepted_policy, public_key, read_requirement
 from gate.cli.environment import registry_options as registry_settings
 from gate.cli.identities import demanded_identity, identity_options, root_demand, trusted_root_option
-from gate.cli.images import asked_images, images_options
+from gate.cli.images import asked_images, images_options, require_one
 from gate.cli.messages import say_error
 from gate.cli.types import DOCUMENT_OR_DIGEST, DURATION, PLACE, REPOSITORY
 from gate.errors import GateError, UsageError
@@ -147,8 +147,7 @@ def verify(
         expected = "--requirement alone, or --policy and --key or an identity"
         raise UsageError("it is not clear what is demanded", expected=expected)
     asked = asked_images(references, images, named_at)
-    if attestation is not None and len(asked) > 1:
-        raise UsageError("--attestation is for one image", expected="one reference", seen=f"{len(asked)} references")
+    require_one("--attestation", attestation, asked)
     options = VerifyOptions(
         places=common.places(record=record),
         requirement=read_requirement(requirement) if requirement is not None else None,

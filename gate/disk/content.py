@@ -200,13 +200,7 @@ def verify_database_file(path: Path, expected: Digest, memo: DigestMemo) -> None
     try:
         descriptor = open_regular(path)
     except OSError as error:
-        raise DatabaseError(
-            f"the database {path.name} cannot be opened",
-            code="DB_MISSING",
-            expected=str(path),
-            seen=error.strerror or "",
-            next_step="run `gate db update` or `gate db import`",
-        ) from error
+        raise unopened_database(path, error) from error
     try:
         digest = memo.digest_of(descriptor)
     finally:
@@ -219,3 +213,14 @@ def verify_database_file(path: Path, expected: Digest, memo: DigestMemo) -> None
             seen=digest.text,
             next_step="run `gate db update` or `gate db import`",
         )
+
+
+def unopened_database(path: Path, error: OSError) -> DatabaseError:
+    """Return (not raise) the error about a database's file that cannot be opened: `DB_MISSING`."""
+    return DatabaseError(
+        f"the database {path.name} cannot be opened",
+        code="DB_MISSING",
+        expected=str(path),
+        seen=error.strerror or "",
+        next_step="run `gate db update` or `gate db import`",
+    )

@@ -5,11 +5,10 @@ Specification: GitLab's code quality report format; formats reference, section 1
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from gate.model.severity import Severity
-from gate.report.escape import harmless_json, visible
+from gate.report.escape import json_document, visible
 from gate.report.results import Level, repository_of, results_of
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _SEVERITIES: Final = {
 def render_report(report: Report) -> str:
     """Return a list of what refuses and what could not be judged."""
     rows: list[JsonValue] = [_row(result) for result in results_of(report) if result.level is not Level.NOTE]
-    return harmless_json(json.dumps(rows, indent=1, ensure_ascii=True)) + "\n"
+    return json_document(rows, indent=1)
 
 
 def _row(result: Result) -> JsonValue:

@@ -10,9 +10,13 @@ Specification: attacks O01, O02, O04; the runner's grammar is that of `ActionCom
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gate.codec.strict_json import JsonValue
 
 MAX_LENGTH: Final = 400
 # Cc controls, Cf invisible and bidirectional formats, Co private use, Cs half pairs (bytes of a path that is not UTF-8),
@@ -45,6 +49,11 @@ def identifier(text: str, limit: int = MAX_LENGTH) -> str:
 def guard_lines(rendered: str) -> str:
     """Return the finished text without a line that begins as a command, however a table has wrapped it."""
     return _LINE_COMMAND.sub(r"\1\\x3a", rendered)
+
+
+def json_document(value: JsonValue, indent: int) -> str:
+    """Return a document as `harmless_json` has it, with a newline at its end."""
+    return harmless_json(json.dumps(value, indent=indent, ensure_ascii=True)) + "\n"
 
 
 def harmless_json(document: str) -> str:

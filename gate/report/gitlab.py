@@ -7,14 +7,13 @@ Specification: GitLab's security report schemas, `container-scanning-report-form
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from gate.model.severity import Severity
 from gate.model.version import VERSION
-from gate.report.escape import harmless_json, identifier, visible
+from gate.report.escape import identifier, json_document, visible
 from gate.report.results import Level, results_of, warned_checks
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ _SEVERITIES: Final = {
     Severity.UNKNOWN: "Unknown",
 }
 _KNOWN_IDS: Final = re.compile(r"(CVE|GHSA)-[\w-]+", re.ASCII)
-_URL: Final = re.compile(r"https://[!-~]+", re.ASCII)
 # Names the identifiers of this report (RFC 9562, version 5): the same finding has the same id in every pipeline.
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://slsa.dev/verification_summary/v1#gate-results")
 
@@ -57,7 +55,7 @@ def render_report(report: Report) -> str:
         },
         "vulnerabilities": [_vulnerability(result) for result in standing],
     }
-    return harmless_json(json.dumps(document, indent=1, ensure_ascii=True)) + "\n"
+    return json_document(document, indent=1)
 
 
 def _messages(report: Report) -> dict[str, JsonValue]:
@@ -72,7 +70,7 @@ def _messages(report: Report) -> dict[str, JsonValue]:
 
 def _vulnerability(result: Result) -> JsonValue:
     own = "High" if result.level is Level.ERROR else "Low"
-    url = result.url if _URL.fullmatch(result.url) else ""
+    url = result.link
     made: dict[str, JsonValue] = {
         "id": str(uuid.uuid5(_NAMESPACE, result.fingerprint)),
         "name": visible(result.title, 255),

@@ -100,7 +100,7 @@ def _result_row(result: Result) -> tuple[str, ...]:
         _code(result.code),
         _code(result.rule),
         escape(result.severity.value if result.severity is not None else ""),
-        _code(" ".join(filter(None, (result.package, result.version))) or result.place),
+        _code(result.where),
         _code(result.fixed),
         _text(result.excuse or result.message),
         _text(result.next_step),

@@ -6,7 +6,6 @@ CI runner. Specification: `schemas/report.schema.json` beside this file, to whic
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -14,12 +13,10 @@ from typing import TYPE_CHECKING
 from gate.codec.times import format_time
 from gate.report.codes import exit_code_of, next_step
 from gate.report.content import SCHEMA_VERSION
-from gate.report.escape import harmless_json
+from gate.report.escape import json_document
 from gate.report.json_evidence import evidence_of, findings_of, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gate.codec.strict_json import JsonValue
     from gate.errors import GateError
     from gate.model.verdict import CheckResult, Problem, Verdict
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 def render_report(report: Report) -> str:
     """Return the report as JSON with a newline at its end."""
     images: list[JsonValue] = [_image(image, report) for image in report.images]
-    return _document({"schemaVersion": SCHEMA_VERSION, "exitCode": report.exit_code, "images": images})
+    return json_document({"schemaVersion": SCHEMA_VERSION, "exitCode": report.exit_code, "images": images}, indent=2)
 
 
 def render_listing(listing: Listing) -> str:
@@ -38,16 +35,12 @@ def render_listing(listing: Listing) -> str:
         {column: _cell(cell) for column, cell in zip(listing.columns, row, strict=True)} for row in listing.rows
     ]
     head: dict[str, JsonValue] = {"schemaVersion": SCHEMA_VERSION, "exitCode": listing.exit_code}
-    return _document({**head, listing.kind: rows, "notes": list(listing.notes)})
+    return json_document({**head, listing.kind: rows, "notes": list(listing.notes)}, indent=2)
 
 
 def report_schema() -> str:
     """Return the published JSON Schema (2020-12) of `render_report`."""
     return resources.files("gate.report").joinpath("schemas/report.schema.json").read_text(encoding="utf-8")
-
-
-def _document(value: Mapping[str, JsonValue]) -> str:
-    return harmless_json(json.dumps(value, indent=2, ensure_ascii=True)) + "\n"
 
 
 def _cell(cell: Cell) -> JsonValue:
@@ -73,7 +66,7 @@ def _image(image: ImageReport, report: Report) -> JsonValue:
     }
     if image.verified is not None:
         return {**empty, **_verified(image.verified)}
-    return {**empty, "error": _error(image.error)} if image.error is not None else empty
+    return {**empty, "error": error_fields(image.error)} if image.error is not None else empty
 
 
 def _set_aside(image: ImageReport) -> dict[str, JsonValue]:
@@ -163,7 +156,8 @@ def _verified(found: VerifiedImage) -> dict[str, JsonValue]:
     return {"digest": str(found.digest), "policy": policy, "attestations": [attestation]}
 
 
-def _error(error: GateError) -> JsonValue:
+def error_fields(error: GateError) -> dict[str, JsonValue]:
+    """Return an error as every JSON answer of the gate has it."""
     return {
         "code": error.code,
         "exitCode": exit_code_of(error),

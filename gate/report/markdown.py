@@ -96,7 +96,7 @@ def _results(results: Sequence[Result]) -> str:
             code(result.code),
             code(result.rule),
             result.severity.value if result.severity is not None else "",
-            code(" ".join(filter(None, (result.package, result.version))) or result.place),
+            code(result.where),
             code(result.fixed),
             prose(result.excuse or result.message),
             prose(result.next_step),

@@ -7,6 +7,7 @@ an index share are one result. Fingerprints hold neither tag, version nor run, s
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # The checks whose problems are shown by what was found and not a second time by their messages.
 _BY_FINDING: Final = frozenset({"vulnerability", "secret"})
+
+
+_LINK: Final = re.compile(r"https://[!-~]+", re.ASCII)
 
 
 class Level(IntEnum):
@@ -61,6 +65,16 @@ class Result:
     severity: Severity | None = None
     url: str = ""
     excuse: str = ""
+
+    @property
+    def link(self) -> str:
+        """Return the address of what is known of it where a reader may follow it: `https` without a blank, else ""."""
+        return self.url if _LINK.fullmatch(self.url) else ""
+
+    @property
+    def where(self) -> str:
+        """Return the package with its version, else the place in the image."""
+        return " ".join(filter(None, (self.package, self.version))) or self.place
 
     @property
     def named_at(self) -> NamedAt | None:

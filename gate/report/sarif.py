@@ -6,14 +6,12 @@ platform keeps, the worst stay, and a notification says how many were cut. Finge
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gate.model.severity import Severity
 from gate.model.version import VERSION
-from gate.report.escape import harmless_json, visible
+from gate.report.escape import json_document, visible
 from gate.report.results import Level, repository_of, results_of, warned_checks
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ _SCORES: Final = {
     Severity.NEGLIGIBLE: "0.1",
     Severity.UNKNOWN: "0.0",
 }
-_URL: Final = re.compile(r"https://[!-~]+", re.ASCII)
 
 
 def render_report(report: Report) -> str:
@@ -59,7 +56,7 @@ def render_report(report: Report) -> str:
         "results": [_result(result, rules[_rule_id(result)]) for result in kept],
     }
     log: dict[str, JsonValue] = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return harmless_json(json.dumps(log, indent=1, ensure_ascii=True)) + "\n"
+    return json_document(log, indent=1)
 
 
 def _warned(images: Sequence[ImageReport]) -> dict[str, JsonValue]:
@@ -91,8 +88,8 @@ def _rule(name: str, result: Result) -> JsonValue:
         "defaultConfiguration": {"level": _LEVELS[result.level]},
         "properties": {"security-severity": _SCORES[severity], "precision": "high", "tags": tags},
     }
-    if _URL.fullmatch(result.url):
-        rule["helpUri"] = result.url
+    if result.link:
+        rule["helpUri"] = result.link
     return rule
 
 

@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 from gate.codec.bolt import Bucket, parse_bolt
 from gate.codec.strict_json import Fault, ObjectView, parse_object
 from gate.codec.times import parse_time
+from gate.disk.content import unopened_database
 from gate.errors import DatabaseError
 
 # Written by tools/advisories into its databases; wherever it is found, every verdict says that it is a demonstration.
@@ -102,13 +103,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DatabaseError(
-            f"the database {path.name} cannot be opened",
-            code="DB_MISSING",
-            expected=str(path),
-            seen=error.strerror or "",
-            next_step="run `gate db update` or `gate db import`",
-        ) from error
+        raise unopened_database(path, error) from error
     with file:
         yield file
 

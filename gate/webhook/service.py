@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.clock import Deadline
 from gate.codec.strict_json import Fault, parse_object
 from gate.errors import AdmissionRequestError, EvidenceError, GateError, InternalError
-from gate.report.codes import exit_code_of, next_step
+from gate.report.json_report import error_fields
 from gate.webhook import answer
 from gate.webhook.review import MAX_BYTES, parse_review, uid_of
 
@@ -148,7 +148,7 @@ class Service:
                 "mode": item.mode.value,
                 "verdict": item.verdict,
                 "exempt": item.exempt,
-                **({"error": _error(item.refusal)} if item.refusal is not None else {}),
+                **({"error": error_fields(item.refusal)} if item.refusal is not None else {}),
             }
             for item in answers
         ]
@@ -181,18 +181,7 @@ class Service:
 
 
 def _refused_request(error: GateError) -> bytes:
-    return json.dumps({"allowed": False, "error": _error(error)}).encode()
-
-
-def _error(error: GateError) -> dict[str, str | int]:
-    return {
-        "code": error.code,
-        "exitCode": exit_code_of(error),
-        "message": error.message,
-        "expected": error.expected,
-        "seen": error.seen,
-        "next": next_step(error.code, error.next_step),
-    }
+    return json.dumps({"allowed": False, "error": error_fields(error)}).encode()
 
 
 def _log(namespace: str, kind: str, name: str, answers: tuple[ImageAnswer, ...]) -> None:
